@@ -1,0 +1,20 @@
+# Every library the project stands on. An absent or too old one is refused by name.
+find_package (PkgConfig REQUIRED)
+find_package (Threads REQUIRED)
+
+pkg_check_modules (RAFT IMPORTED_TARGET raft)
+if (NOT RAFT_FOUND OR RAFT_VERSION VERSION_LESS 0.22)
+    message (FATAL_ERROR "libraft >= 0.22 is needed, found '${RAFT_VERSION}': older ones lose acknowledged entries. "
+                         "Run scripts/deps, which installs libraft-dev.")
+endif ()
+pkg_check_modules (UV REQUIRED IMPORTED_TARGET libuv)
+pkg_check_modules (ZMQ REQUIRED IMPORTED_TARGET libzmq>=4.3)
+pkg_check_modules (CZMQ REQUIRED IMPORTED_TARGET libczmq>=4.2)
+pkg_check_modules (MSGPACK REQUIRED IMPORTED_TARGET msgpack)
+pkg_check_modules (XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules (MHD REQUIRED IMPORTED_TARGET libmicrohttpd)
+pkg_check_modules (JANSSON REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules (SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+if (RM_TESTS)
+    pkg_check_modules (CRITERION REQUIRED IMPORTED_TARGET criterion)
+endif ()

@@ -1,0 +1,97 @@
+/*  The lazy-pirate client: one request at a time on a REQ socket, with timeouts that grow, reconnects, and the same
+ *  (session, seq) on every retry, so that a job is accepted once however often it had to be sent.
+ *  (Lazy Pirate: the ZeroMQ guide, chapter 4; sessions: RIFL, Lee et al., SOSP 2015.)
+ *
+ *  Thread rule: a client belongs to one thread. Results belong to the caller and may cross threads.
+ *  Units: times are milliseconds, sizes bytes; a timeout of -1 is for ever.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ringmaster/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct rm_client rm_client_t;
+typedef struct rm_result rm_result_t;
+
+/* How a job ended. */
+enum {
+    RM_DONE = 1,      /* the handler's result is the data */
+    RM_DIED = 2,      /* failed for good; the reason says why */
+    RM_CANCELLED = 3,
+    RM_EXPIRED = 4
+};
+
+/* A job to submit. Zero means: as the queue is set. Inputs are copied before a call returns. */
+typedef struct {
+    const char *queue;     /* required: 1 … 128 printable characters */
+    const char *key;       /* jobs of one key run one at a time, in order; NULL: without a key */
+    const void *data;      /* the payload, may be NULL when size is 0 */
+    size_t size;           /* bytes of data, at most 1 MiB unless the master is configured otherwise */
+    unsigned tries;        /* attempts before a failing job is dead */
+    unsigned timeout_ms;   /* how long one attempt may run */
+    bool at_most_once;     /* never started again after a crash: ends dead with reason "lost" instead */
+} rm_spec_t;
+
+/* rm_spec ("bank", .key = "bob", .data = "10", .size = 2) */
+#define rm_spec(name, ...) (&(rm_spec_t){.queue = (name), __VA_ARGS__})
+
+/* A client of the masters at `masters`, jobs endpoints separated by commas ("tcp://127.0.0.1:5550"; NULL: the
+ * environment's RINGMASTER, else that address). Nothing is sent yet. NULL with errno EINVAL or ENOMEM. */
+RM_EXPORT rm_client_t *rm_client_new (const char *masters);
+RM_EXPORT void rm_client_destroy (rm_client_t **self_p);
+
+/* Sets one option, before the first request:
+ *   initial  ms   first per-try timeout (250)        factor   x    how it grows (2)
+ *   cap      ms   where growth stops (8000)          tries    n    sends per request, 0 = until the timeout (0)
+ * 0, RM_EINVAL (unknown option or bad value; rm_client_error says which). */
+RM_EXPORT int rm_client_set (rm_client_t *self, const char *option, const char *value);
+
+/* Submits and waits: 0 and a result for the caller to destroy, or an error. RM_ETIMEDOUT: accepted, but not ended in
+ * time (rm_client_last_id names the job); RM_EUNREACHABLE: no master answered; RM_EBUSY: still full at the end. */
+RM_EXPORT int rm_client_call (rm_client_t *self, const rm_spec_t *spec, int timeout_ms, rm_result_t **result_p);
+
+/* Submits: 0 and the job's id once it is durable. `timeout_ms` bounds the retries. A submit that ended in an error may
+ * have been accepted; calling again with the same spec right away sends the same (session, seq), so it is not doubled. */
+RM_EXPORT int rm_client_submit (rm_client_t *self, const rm_spec_t *spec, int timeout_ms, uint64_t *id_p);
+
+/* Waits for a job of any client: 0 and its result, RM_ETIMEDOUT, RM_EGONE, RM_EUNKNOWN, RM_EUNREACHABLE (no master
+ * answered for 10 s, or for the whole timeout if that is shorter). */
+RM_EXPORT int rm_client_wait (rm_client_t *self, uint64_t id, int timeout_ms, rm_result_t **result_p);
+
+/* Asks the master: `what` is "status", "workers", "ring", "jobs" or "why" (with the job's id). The JSON text lives until
+ * the next call on this client. */
+RM_EXPORT int rm_client_query (rm_client_t *self, const char *what, uint64_t id, const char *queue, unsigned limit,
+                               int timeout_ms, const char **json_p);
+
+/* Takes a worker out in good order; answers as rm_client_query. */
+RM_EXPORT int rm_client_drain (rm_client_t *self, const char *worker, int timeout_ms, const char **json_p);
+
+/* Gives the session and the next request number, so that another process can go on where this one was killed: its same
+ * request gets the same answer. `text` is at least 64 bytes. */
+RM_EXPORT int rm_client_session (const rm_client_t *self, char *text, size_t size);
+/* Takes a session from rm_client_session over, before the first request. */
+RM_EXPORT int rm_client_resume (rm_client_t *self, const char *text);
+
+/* The id of the newest accepted job; 0 if there is none. */
+RM_EXPORT uint64_t rm_client_last_id (const rm_client_t *self);
+/* The last error as a sentence for a person; lives until the next call. */
+RM_EXPORT const char *rm_client_error (const rm_client_t *self);
+
+RM_EXPORT uint64_t rm_result_id (const rm_result_t *self);
+RM_EXPORT int rm_result_outcome (const rm_result_t *self);         /* RM_DONE … */
+RM_EXPORT unsigned rm_result_attempt (const rm_result_t *self);    /* how many attempts it took */
+RM_EXPORT const char *rm_result_reason (const rm_result_t *self);  /* "" when done */
+RM_EXPORT const void *rm_result_data (const rm_result_t *self, size_t *size_p);
+RM_EXPORT const char *rm_result_text (const rm_result_t *self);    /* the data, with a NUL behind it */
+RM_EXPORT void rm_result_destroy (rm_result_t **self_p);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,7 @@
+/*  Everything of Ringmaster's public API. */
+#pragma once
+
+#include <ringmaster/client.h>
+#include <ringmaster/error.h>
+#include <ringmaster/rwlock.h>
+#include <ringmaster/worker.h>

@@ -1,0 +1,76 @@
+/*  The worker: runs handlers for the jobs of its queues, keeps its lease, takes part in every resize of the ring.
+ *
+ *  Thread rule: a worker belongs to the thread that calls rm_worker_run; handlers run on the worker's own threads;
+ *  rm_worker_stop may be called from any thread and from a signal handler; rm_job_… from the handler's thread.
+ *  Ownership: what rm_job_… hands out lives until the handler returns, and ends in a NUL.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ringmaster/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct rm_worker rm_worker_t;
+typedef struct rm_job rm_job_t;
+
+/* Verdicts of a failing handler. */
+enum {
+    RM_RETRY = 1, /* try again, if the job has a try left */
+    RM_DEAD = 2   /* never again */
+};
+
+/* Runs one job. It ends with exactly one rm_job_reply… or rm_job_fail; returning without one is a reply of no bytes if
+ * 0 is returned, and a failure to be retried otherwise. Must look at rm_job_cancelled now and then if it runs long. */
+typedef int rm_handler_fn (rm_job_t *job, void *arg);
+
+/* A worker for the masters at `masters` (as rm_client_new). NULL with errno EINVAL or ENOMEM. */
+RM_EXPORT rm_worker_t *rm_worker_new (const char *masters);
+RM_EXPORT void rm_worker_destroy (rm_worker_t **self_p);
+
+/* Sets one option, before rm_worker_run:
+ *   name     text  how it is called (host-pid)        threads  n   jobs at a time (the machine's cores)
+ *   pool     text  the pool it belongs to (default)   quiet    0|1 no log on stderr (0)
+ * 0 or RM_EINVAL (rm_worker_error says which). */
+RM_EXPORT int rm_worker_set (rm_worker_t *self, const char *option, const char *value);
+
+/* Serves `queue` with `handler`; `arg` is handed through. 0, RM_EINVAL (bad name), RM_ESTATE (served already, or running). */
+RM_EXPORT int rm_worker_handle (rm_worker_t *self, const char *queue, rm_handler_fn *handler, void *arg);
+
+/* Serves `queue` with a command: "exec:COMMAND" (run by sh -c) or "builtin:echo|sleep|fail". */
+RM_EXPORT int rm_worker_handle_named (rm_worker_t *self, const char *queue, const char *handler);
+
+/* Called on the worker's thread once it is joined for the first time. */
+RM_EXPORT void rm_worker_on_ready (rm_worker_t *self, void (*ready) (const char *name, void *arg), void *arg);
+
+/* Works until it was stopped (SIGTERM, SIGINT or rm_worker_stop: finishes what runs, hands back the rest, leaves) or
+ * drained by an operator: 0. RM_EINVAL: nothing to serve. RM_EDENIED: the master refused it for good. */
+RM_EXPORT int rm_worker_run (rm_worker_t *self);
+RM_EXPORT void rm_worker_stop (rm_worker_t *self);
+RM_EXPORT const char *rm_worker_error (const rm_worker_t *self);
+
+RM_EXPORT const void *rm_job_data (const rm_job_t *self, size_t *size_p);
+RM_EXPORT const char *rm_job_text (const rm_job_t *self);
+RM_EXPORT const char *rm_job_key (const rm_job_t *self);    /* NULL: without a key */
+RM_EXPORT const char *rm_job_queue (const rm_job_t *self);
+RM_EXPORT uint64_t rm_job_id (const rm_job_t *self);
+RM_EXPORT uint64_t rm_job_token (const rm_job_t *self);     /* the fencing token: only grows per key */
+RM_EXPORT unsigned rm_job_attempt (const rm_job_t *self);   /* from 1 */
+/* True once the job should stop: its time is over, or its worker lost the lease. */
+RM_EXPORT bool rm_job_cancelled (const rm_job_t *self);
+
+/* Ends the job with a result (copied): 0, RM_ESTATE (ended already), RM_ETOOBIG, RM_ENOMEM. */
+RM_EXPORT int rm_job_reply (rm_job_t *self, const void *data, size_t size);
+RM_EXPORT int rm_job_replyf (rm_job_t *self, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
+/* Ends the attempt as failed; `verdict` is RM_RETRY or RM_DEAD. Same answers. */
+RM_EXPORT int rm_job_fail (rm_job_t *self, int verdict, const char *format, ...)
+    __attribute__ ((format (printf, 3, 4)));
+
+#ifdef __cplusplus
+}
+#endif
