@@ -22,21 +22,21 @@ typedef struct rm_result rm_result_t;
 
 /* How a job ended. */
 enum {
-    RM_DONE = 1,      /* the handler's result is the data */
-    RM_DIED = 2,      /* failed for good; the reason says why */
+    RM_DONE = 1, /* the handler's result is the data */
+    RM_DIED = 2, /* failed for good; the reason says why */
     RM_CANCELLED = 3,
     RM_EXPIRED = 4
 };
 
 /* A job to submit. Zero means: as the queue is set. Inputs are copied before a call returns. */
 typedef struct {
-    const char *queue;     /* required: 1 … 128 printable characters */
-    const char *key;       /* jobs of one key run one at a time, in order; NULL: without a key */
-    const void *data;      /* the payload, may be NULL when size is 0 */
-    size_t size;           /* bytes of data, at most 1 MiB unless the master is configured otherwise */
-    unsigned tries;        /* attempts before a failing job is dead */
-    unsigned timeout_ms;   /* how long one attempt may run */
-    bool at_most_once;     /* never started again after a crash: ends dead with reason "lost" instead */
+    const char *queue;   /* required: 1 … 128 printable characters */
+    const char *key;     /* jobs of one key run one at a time, in order; NULL: without a key */
+    const void *data;    /* the payload, may be NULL when size is 0 */
+    size_t size;         /* bytes of data, at most 1 MiB unless the master is configured otherwise */
+    unsigned tries;      /* attempts before a failing job is dead */
+    unsigned timeout_ms; /* how long one attempt may run */
+    bool at_most_once;   /* never started again after a crash: ends dead with reason "lost" instead */
 } rm_spec_t;
 
 /* rm_spec ("bank", .key = "bob", .data = "10", .size = 2) */
@@ -85,11 +85,11 @@ RM_EXPORT uint64_t rm_client_last_id (const rm_client_t *self);
 RM_EXPORT const char *rm_client_error (const rm_client_t *self);
 
 RM_EXPORT uint64_t rm_result_id (const rm_result_t *self);
-RM_EXPORT int rm_result_outcome (const rm_result_t *self);         /* RM_DONE … */
-RM_EXPORT unsigned rm_result_attempt (const rm_result_t *self);    /* how many attempts it took */
-RM_EXPORT const char *rm_result_reason (const rm_result_t *self);  /* "" when done */
+RM_EXPORT int rm_result_outcome (const rm_result_t *self);        /* RM_DONE … */
+RM_EXPORT unsigned rm_result_attempt (const rm_result_t *self);   /* how many attempts it took */
+RM_EXPORT const char *rm_result_reason (const rm_result_t *self); /* "" when done */
 RM_EXPORT const void *rm_result_data (const rm_result_t *self, size_t *size_p);
-RM_EXPORT const char *rm_result_text (const rm_result_t *self);    /* the data, with a NUL behind it */
+RM_EXPORT const char *rm_result_text (const rm_result_t *self); /* the data, with a NUL behind it */
 RM_EXPORT void rm_result_destroy (rm_result_t **self_p);
 
 #ifdef __cplusplus

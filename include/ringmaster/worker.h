@@ -56,11 +56,11 @@ RM_EXPORT const char *rm_worker_error (const rm_worker_t *self);
 
 RM_EXPORT const void *rm_job_data (const rm_job_t *self, size_t *size_p);
 RM_EXPORT const char *rm_job_text (const rm_job_t *self);
-RM_EXPORT const char *rm_job_key (const rm_job_t *self);    /* NULL: without a key */
+RM_EXPORT const char *rm_job_key (const rm_job_t *self); /* NULL: without a key */
 RM_EXPORT const char *rm_job_queue (const rm_job_t *self);
 RM_EXPORT uint64_t rm_job_id (const rm_job_t *self);
-RM_EXPORT uint64_t rm_job_token (const rm_job_t *self);     /* the fencing token: only grows per key */
-RM_EXPORT unsigned rm_job_attempt (const rm_job_t *self);   /* from 1 */
+RM_EXPORT uint64_t rm_job_token (const rm_job_t *self);   /* the fencing token: only grows per key */
+RM_EXPORT unsigned rm_job_attempt (const rm_job_t *self); /* from 1 */
 /* True once the job should stop: its time is over, or its worker lost the lease. */
 RM_EXPORT bool rm_job_cancelled (const rm_job_t *self);
 

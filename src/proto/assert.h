@@ -6,8 +6,8 @@
 /* Prints the broken claim with its place and aborts. */
 noreturn void rm_assert_failed (const char *claim, const char *file, int line);
 
-#define RM_ASSERT(claim)                                            \
-    do {                                                            \
-        if (__builtin_expect (!(claim), 0))                         \
-            rm_assert_failed (#claim, __FILE__, __LINE__);          \
+#define RM_ASSERT(claim)                                                                                               \
+    do {                                                                                                               \
+        if (__builtin_expect (!(claim), 0))                                                                            \
+            rm_assert_failed (#claim, __FILE__, __LINE__);                                                             \
     } while (0)

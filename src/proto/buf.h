@@ -9,10 +9,10 @@
 #include <stdint.h>
 
 typedef struct {
-    uint8_t *data;    /* owned; NULL while empty */
-    size_t size;      /* bytes written */
-    size_t capacity;  /* bytes allocated */
-    bool failed;      /* memory ran out on the way: the content is not to be used */
+    uint8_t *data;   /* owned; NULL while empty */
+    size_t size;     /* bytes written */
+    size_t capacity; /* bytes allocated */
+    bool failed;     /* memory ran out on the way: the content is not to be used */
 } rm_buf_t;
 
 /* Makes room for `size` more bytes; 0 or RM_ENOMEM. */

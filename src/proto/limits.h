@@ -4,43 +4,43 @@
 #include <stdint.h>
 
 enum {
-    RM_PROTOCOL_VERSION = 1,                 /* `v` of every message */
-    RM_SLOTS = 16384,                        /* slots of a pool's ring */
-    RM_SESSION_BYTES = 16,                   /* a session is 128 random bits */
-    RM_QUEUE_NAME_BYTES_MAX = 128,           /* printable, no white space, not empty */
+    RM_PROTOCOL_VERSION = 1,       /* `v` of every message */
+    RM_SLOTS = 16384,              /* slots of a pool's ring */
+    RM_SESSION_BYTES = 16,         /* a session is 128 random bits */
+    RM_QUEUE_NAME_BYTES_MAX = 128, /* printable, no white space, not empty */
     RM_WORKER_NAME_BYTES_MAX = 128,
     RM_POOL_NAME_BYTES_MAX = 128,
-    RM_KEY_BYTES_MAX = 1024,                 /* any bytes */
-    RM_REASON_BYTES_MAX = 4096,              /* why a job failed */
+    RM_KEY_BYTES_MAX = 1024,    /* any bytes */
+    RM_REASON_BYTES_MAX = 4096, /* why a job failed */
     RM_ENDPOINT_BYTES_MAX = 256,
-    RM_PAYLOAD_BYTES_MAX = 1 << 20,          /* a job's data, unless configured */
-    RM_RESULT_BYTES_MAX = 1 << 20,           /* a job's result, unless configured */
-    RM_PAYLOAD_BYTES_CEILING = 16 << 20,     /* what may be configured at most */
-    RM_FRAME_BYTES_MAX = 32 << 20,           /* a message on any socket */
-    RM_BATCH_BYTES_MAX = 256 << 10,          /* a ledger batch, or one larger job */
-    RM_MESSAGE_JOBS_MAX = 4096,              /* jobs in one message */
-    RM_WORKER_QUEUES_MAX = 256,              /* queues a worker serves */
+    RM_PAYLOAD_BYTES_MAX = 1 << 20,      /* a job's data, unless configured */
+    RM_RESULT_BYTES_MAX = 1 << 20,       /* a job's result, unless configured */
+    RM_PAYLOAD_BYTES_CEILING = 16 << 20, /* what may be configured at most */
+    RM_FRAME_BYTES_MAX = 32 << 20,       /* a message on any socket */
+    RM_BATCH_BYTES_MAX = 256 << 10,      /* a ledger batch, or one larger job */
+    RM_MESSAGE_JOBS_MAX = 4096,          /* jobs in one message */
+    RM_WORKER_QUEUES_MAX = 256,          /* queues a worker serves */
     RM_WORKER_THREADS_MAX = 1024,
-    RM_WORKER_HELD_MAX = 16384,              /* ids in `held` and `returned` */
-    RM_MEMBERS_MAX = 4096,                   /* live incarnations in a cluster */
-    RM_SESSION_WINDOW = 1 << 20,             /* how far a seq may lie above its session's floor */
-    RM_MESSAGE_DEPTH_MAX = 8,                /* nesting of a message */
+    RM_WORKER_HELD_MAX = 16384,  /* ids in `held` and `returned` */
+    RM_MEMBERS_MAX = 4096,       /* live incarnations in a cluster */
+    RM_SESSION_WINDOW = 1 << 20, /* how far a seq may lie above its session's floor */
+    RM_MESSAGE_DEPTH_MAX = 8,    /* nesting of a message */
 
     RM_LEASE_MS = 1000,
     RM_GRACE_MS = 250,
-    RM_MARGIN_MS = 100,                      /* added before a silent worker is removed */
+    RM_MARGIN_MS = 100, /* added before a silent worker is removed */
     RM_HEARTBEAT_MS = 250,
-    RM_RESIZE_WINDOW_MS = 50,                /* changes this close together are one resize */
-    RM_RESIZE_PATIENCE_MS = 1000,            /* joins and leaves wait this long for a running resize */
+    RM_RESIZE_WINDOW_MS = 50,     /* changes this close together are one resize */
+    RM_RESIZE_PATIENCE_MS = 1000, /* joins and leaves wait this long for a running resize */
     RM_JOB_TIMEOUT_MS = 10 * 60 * 1000,
     RM_SESSION_TTL_MS = 15 * 60 * 1000,
-    RM_KEEP_MS = 15 * 60 * 1000,             /* how long an outcome is kept */
-    RM_CRASHES_MAX = 3,                      /* a job that took this many workers along is buried */
-    RM_TRIES = 3,                            /* attempts of a job whose handler fails, unless it says */
+    RM_KEEP_MS = 15 * 60 * 1000, /* how long an outcome is kept */
+    RM_CRASHES_MAX = 3,          /* a job that took this many workers along is buried */
+    RM_TRIES = 3,                /* attempts of a job whose handler fails, unless it says */
 };
 
-#define RM_KEEP_BYTES (256ull << 20)         /* results kept a queue */
+#define RM_KEEP_BYTES (256ull << 20) /* results kept a queue */
 
-_Static_assert (RM_HEARTBEAT_MS * 3 < RM_LEASE_MS, "a lease must outlive two lost heartbeats");
-_Static_assert (RM_PAYLOAD_BYTES_CEILING * 2 <= RM_FRAME_BYTES_MAX, "a frame must hold the largest payload");
-_Static_assert (RM_PAYLOAD_BYTES_MAX <= RM_PAYLOAD_BYTES_CEILING, "the default must be allowed");
+_Static_assert(RM_HEARTBEAT_MS * 3 < RM_LEASE_MS, "a lease must outlive two lost heartbeats");
+_Static_assert(RM_PAYLOAD_BYTES_CEILING * 2 <= RM_FRAME_BYTES_MAX, "a frame must hold the largest payload");
+_Static_assert(RM_PAYLOAD_BYTES_MAX <= RM_PAYLOAD_BYTES_CEILING, "the default must be allowed");

@@ -31,11 +31,11 @@ typedef struct {
 typedef enum {
     RM_MSG_NONE,
     /* client → master, jobs socket */
-    RM_MSG_HELLO,       /* who are you, where is the rest? → welcome */
-    RM_MSG_SUBMIT,      /* jobs → accepted | busy | not_leader | error */
-    RM_MSG_WAIT,        /* long poll → result | not_leader | error */
-    RM_MSG_QUERY,       /* status, workers, ring, jobs, why → answer | error */
-    RM_MSG_DRAIN,       /* take a worker out → answer | error */
+    RM_MSG_HELLO,  /* who are you, where is the rest? → welcome */
+    RM_MSG_SUBMIT, /* jobs → accepted | busy | not_leader | error */
+    RM_MSG_WAIT,   /* long poll → result | not_leader | error */
+    RM_MSG_QUERY,  /* status, workers, ring, jobs, why → answer | error */
+    RM_MSG_DRAIN,  /* take a worker out → answer | error */
     /* master → client */
     RM_MSG_WELCOME,
     RM_MSG_ACCEPTED,
@@ -45,17 +45,17 @@ typedef enum {
     RM_MSG_NOT_LEADER,
     RM_MSG_ERROR,
     /* worker → master, work socket */
-    RM_MSG_JOIN,        /* → joined | rejoin | error */
-    RM_MSG_HEARTBEAT,   /* → heartbeat_ok | the present sync | rejoin */
-    RM_MSG_DONE,        /* → committed */
-    RM_MSG_LEAVE,       /* → left, once nothing of it is in flight and its slots have moved */
+    RM_MSG_JOIN,      /* → joined | rejoin | error */
+    RM_MSG_HEARTBEAT, /* → heartbeat_ok | the present sync | rejoin */
+    RM_MSG_DONE,      /* → committed */
+    RM_MSG_LEAVE,     /* → left, once nothing of it is in flight and its slots have moved */
     /* master → worker */
     RM_MSG_JOINED,
     RM_MSG_HEARTBEAT_OK,
     RM_MSG_DISPATCH,
     RM_MSG_COMMITTED,
-    RM_MSG_REJOIN,      /* this incarnation was removed: cancel, forget, join as a new one */
-    RM_MSG_LEFT,        /* this incarnation has left in good order */
+    RM_MSG_REJOIN, /* this incarnation was removed: cancel, forget, join as a new one */
+    RM_MSG_LEFT,   /* this incarnation has left in good order */
     /* both ways */
     RM_MSG_SYNC,
     RM_MSG_TYPES
@@ -68,27 +68,27 @@ typedef enum {
     RM_OUTCOME_DEAD = 2,
     RM_OUTCOME_CANCELLED = 3,
     RM_OUTCOME_EXPIRED = 4,
-    RM_OUTCOME_GONE = 5,    /* ended, and kept no longer */
-    RM_OUTCOME_UNKNOWN = 6  /* no such job was ever accepted */
+    RM_OUTCOME_GONE = 5,   /* ended, and kept no longer */
+    RM_OUTCOME_UNKNOWN = 6 /* no such job was ever accepted */
 } rm_outcome_t;
 
 /* What a worker says of a run. Numbers of the wire and of the ledger. */
 typedef enum {
-    RM_VERDICT_OK = 0,          /* done; data is the result */
-    RM_VERDICT_RETRY = 1,       /* the handler failed: another try, if the job has one left */
-    RM_VERDICT_DEAD = 2,        /* the handler failed for good */
-    RM_VERDICT_TIMEOUT = 3,     /* ran past its timeout and was stopped: counts as a failure */
-    RM_VERDICT_INTERRUPTED = 4  /* stopped by a lost lease: counts as a crash */
+    RM_VERDICT_OK = 0,         /* done; data is the result */
+    RM_VERDICT_RETRY = 1,      /* the handler failed: another try, if the job has one left */
+    RM_VERDICT_DEAD = 2,       /* the handler failed for good */
+    RM_VERDICT_TIMEOUT = 3,    /* ran past its timeout and was stopped: counts as a failure */
+    RM_VERDICT_INTERRUPTED = 4 /* stopped by a lost lease: counts as a crash */
 } rm_verdict_t;
 
 enum { RM_JOB_AT_MOST_ONCE = 1 }; /* flags of a job */
 
 /* ---- client ↔ master ------------------------------------------------------------------------------------------- */
 
-typedef struct { /* on the wire: [seq, queue, key|nil, data, tries, timeout_ms, flags] */
-    uint64_t seq;        /* the request's number in its session, from 1 */
+typedef struct {  /* on the wire: [seq, queue, key|nil, data, tries, timeout_ms, flags] */
+    uint64_t seq; /* the request's number in its session, from 1 */
     rm_bytes_t queue;
-    rm_bytes_t key;      /* data == NULL: without a key */
+    rm_bytes_t key; /* data == NULL: without a key */
     rm_bytes_t data;
     uint32_t tries;      /* 0: the queue's setting */
     uint32_t timeout_ms; /* 0: the queue's setting */
@@ -97,8 +97,8 @@ typedef struct { /* on the wire: [seq, queue, key|nil, data, tries, timeout_ms, 
 
 typedef struct {
     rm_session_id_t session;
-    uint64_t floor;           /* every reply up to here has been received */
-    rm_submit_job_t *jobs;    /* admitted all, or refused all */
+    uint64_t floor;        /* every reply up to here has been received */
+    rm_submit_job_t *jobs; /* admitted all, or refused all */
     uint32_t job_count;
 } rm_msg_submit_t;
 
@@ -117,29 +117,29 @@ typedef struct {
     rm_session_id_t session; /* keeps the session alive; all zero: none */
     uint64_t *ids;
     uint32_t id_count;
-    uint32_t timeout_ms;     /* answered at the latest after this */
+    uint32_t timeout_ms; /* answered at the latest after this */
 } rm_msg_wait_t;
 
 typedef struct { /* [id, outcome, attempt, reason, data] */
     uint64_t id;
-    uint32_t outcome;     /* rm_outcome_t; NONE: not ended when the wait's time was over */
-    uint32_t attempt;     /* attempts begun so far */
-    rm_bytes_t reason;    /* empty when done */
-    rm_bytes_t data;      /* the result */
+    uint32_t outcome;  /* rm_outcome_t; NONE: not ended when the wait's time was over */
+    uint32_t attempt;  /* attempts begun so far */
+    rm_bytes_t reason; /* empty when done */
+    rm_bytes_t data;   /* the result */
 } rm_result_job_t;
 
 typedef struct {
-    rm_result_job_t *jobs;  /* in the order asked; a frame that would be too large ends early: ask again for the rest */
+    rm_result_job_t *jobs; /* in the order asked; a frame that would be too large ends early: ask again for the rest */
     uint32_t job_count;
 } rm_msg_result_t;
 
 typedef struct {
-    rm_bytes_t client;      /* who asks, for the log; may be empty */
+    rm_bytes_t client; /* who asks, for the log; may be empty */
 } rm_msg_hello_t;
 
 typedef struct {
     uint64_t term;
-    rm_bytes_t work;        /* endpoints to connect to */
+    rm_bytes_t work; /* endpoints to connect to */
     rm_bytes_t sync;
     rm_bytes_t http;
     uint32_t payload_bytes_max;
@@ -147,40 +147,40 @@ typedef struct {
 } rm_msg_welcome_t;
 
 typedef struct {
-    rm_bytes_t what;        /* "status" | "workers" | "ring" | "jobs" | "why" */
-    uint64_t id;            /* why: the job */
-    rm_bytes_t queue;       /* jobs: only of this queue; may be empty */
-    uint32_t limit;         /* jobs: at most so many */
+    rm_bytes_t what;  /* "status" | "workers" | "ring" | "jobs" | "why" */
+    uint64_t id;      /* why: the job */
+    rm_bytes_t queue; /* jobs: only of this queue; may be empty */
+    uint32_t limit;   /* jobs: at most so many */
 } rm_msg_query_t;
 
 typedef struct {
-    rm_bytes_t json;        /* one JSON document, UTF-8 */
+    rm_bytes_t json; /* one JSON document, UTF-8 */
 } rm_msg_answer_t;
 
 typedef struct {
-    rm_bytes_t worker;      /* a worker's name */
+    rm_bytes_t worker; /* a worker's name */
 } rm_msg_drain_t;
 
 typedef struct {
     uint32_t retry_after_ms;
-    rm_bytes_t text;        /* what is full, a sentence */
+    rm_bytes_t text; /* what is full, a sentence */
 } rm_msg_busy_t;
 
 typedef struct {
-    rm_bytes_t leader;      /* jobs endpoint of the leader; empty: not known yet */
+    rm_bytes_t leader; /* jobs endpoint of the leader; empty: not known yet */
 } rm_msg_not_leader_t;
 
 typedef struct {
-    int32_t code;           /* RM_E… */
-    rm_bytes_t text;        /* a sentence */
-    uint64_t seq;           /* which request of a submit; 0: none in particular */
+    int32_t code;    /* RM_E… */
+    rm_bytes_t text; /* a sentence */
+    uint64_t seq;    /* which request of a submit; 0: none in particular */
 } rm_msg_error_t;
 
 /* ---- worker ↔ master ------------------------------------------------------------------------------------------- */
 
 typedef struct {
     rm_bytes_t name;
-    uint64_t inc;           /* incarnation: random per process start and per rejoin, never 0 */
+    uint64_t inc; /* incarnation: random per process start and per rejoin, never 0 */
     rm_bytes_t pool;
     rm_bytes_t *queues;
     uint32_t queue_count;
@@ -196,38 +196,39 @@ typedef struct {
 /* What every worker → master message of a member says of itself. */
 typedef struct {
     uint64_t term, inc;
-    uint64_t upto;          /* every dispatch up to this seq has been received */
-    uint64_t *held;         /* ids received and neither handed back nor committed, finished ones included */
+    uint64_t upto;  /* every dispatch up to this seq has been received */
+    uint64_t *held; /* ids received and neither handed back nor committed, finished ones included */
     uint32_t held_count;
 } rm_report_t;
 
 typedef struct {
     rm_report_t report;
-    uint64_t n;             /* the heartbeat's number, from 1 */
-    uint64_t seen;          /* last_seq of the newest heartbeat_ok received in this term: upto < seen is a gap */
+    uint64_t n;    /* the heartbeat's number, from 1 */
+    uint64_t seen; /* last_seq of the newest heartbeat_ok received in this term: upto < seen is a gap */
 } rm_msg_heartbeat_t;
 
 typedef struct {
     uint64_t term, epoch, inc;
-    uint64_t n;             /* of the heartbeat answered */
-    uint64_t last_seq;      /* the newest dispatch sent to it in this term */
+    uint64_t n;        /* of the heartbeat answered */
+    uint64_t last_seq; /* the newest dispatch sent to it in this term */
 } rm_msg_heartbeat_ok_t;
 
-typedef struct { /* [id, token, slot|nil, attempt, timeout_ms, flags, queue, key|nil, data]; seq counts up from the message's */
+typedef struct
+{ /* [id, token, slot|nil, attempt, timeout_ms, flags, queue, key|nil, data]; seq counts up from the message's */
     uint64_t id;
     uint64_t token;
-    uint32_t slot;          /* RM_SLOTS: without a key */
-    uint32_t attempt;       /* from 1 */
+    uint32_t slot;    /* RM_SLOTS: without a key */
+    uint32_t attempt; /* from 1 */
     uint32_t timeout_ms;
     uint32_t flags;
     rm_bytes_t queue;
-    rm_bytes_t key;         /* data == NULL: without a key */
+    rm_bytes_t key; /* data == NULL: without a key */
     rm_bytes_t data;
 } rm_dispatch_job_t;
 
 typedef struct {
     uint64_t term, epoch, inc;
-    uint64_t seq;           /* of the first job */
+    uint64_t seq; /* of the first job */
     rm_dispatch_job_t *jobs;
     uint32_t job_count;
 } rm_msg_dispatch_t;
@@ -236,8 +237,8 @@ typedef struct { /* [id, token, attempt, verdict, ran_us, reason, data] */
     uint64_t id;
     uint64_t token;
     uint32_t attempt;
-    uint32_t verdict;       /* rm_verdict_t */
-    uint64_t ran_us;        /* how long the handler ran */
+    uint32_t verdict; /* rm_verdict_t */
+    uint64_t ran_us;  /* how long the handler ran */
     rm_bytes_t reason;
     rm_bytes_t data;
 } rm_done_job_t;
@@ -273,25 +274,25 @@ typedef struct { /* [name, inc] */
 
 typedef struct { /* [first, last, from, to] below its pool's name */
     rm_bytes_t pool;
-    uint32_t first, last;   /* slots, both included */
-    uint64_t from, to;      /* incarnations; 0: nobody */
+    uint32_t first, last; /* slots, both included */
+    uint64_t from, to;    /* incarnations; 0: nobody */
 } rm_sync_move_t;
 
 /* {type:"sync", name, phase, data:{…}}. Which members of `data` are there depends on who speaks and on the phase. */
 typedef struct {
-    bool from_master;       /* name == "Master" */
+    bool from_master; /* name == "Master" */
     rm_bytes_t name;
-    uint32_t phase;         /* 1, 2, 3 */
-    uint64_t term, epoch;   /* always */
-    rm_report_t report;     /* worker: inc (always), upto and held (phases 1 and 2); its term is the message's */
-    uint64_t current_job;   /* worker, 1: the highest job id it has received */
-    uint64_t sync_to;       /* master, 2 */
+    uint32_t phase;            /* 1, 2, 3 */
+    uint64_t term, epoch;      /* always */
+    rm_report_t report;        /* worker: inc (always), upto and held (phases 1 and 2); its term is the message's */
+    uint64_t current_job;      /* worker, 1: the highest job id it has received */
+    uint64_t sync_to;          /* master, 2 */
     rm_sync_member_t *members; /* master, 2: every live incarnation */
     uint32_t member_count;
-    rm_sync_move_t *moved;  /* master, 2; grouped by pool */
+    rm_sync_move_t *moved; /* master, 2; grouped by pool */
     uint32_t moved_count;
-    bool ok;                /* worker, 2 and 3: ack "ok", else "draining" */
-    uint64_t *returned;     /* worker, 2: ids handed back by this phase */
+    bool ok;            /* worker, 2 and 3: ack "ok", else "draining" */
+    uint64_t *returned; /* worker, 2: ids handed back by this phase */
     uint32_t returned_count;
 } rm_msg_sync_t;
 
@@ -324,7 +325,7 @@ typedef struct {
         rm_msg_left_t left;
         rm_msg_sync_t sync;
     };
-    void *arrays;           /* memory of the arrays of a decoded message; NULL in one that is being built */
+    void *arrays; /* memory of the arrays of a decoded message; NULL in one that is being built */
 } rm_msg_t;
 
 /* Reads one frame. 0, RM_EPROTO (`*why` is then a sentence in static memory, if `why` is not NULL) or RM_ENOMEM.
