@@ -1,0 +1,43 @@
+/*  Addresses as people write them: "tcp://host:port", "host:port", lists of them.
+ *
+ *  A host is a name, an IPv4 address or an IPv6 address (in brackets wherever a port follows). In-place structs.
+ *  Thread rule: any thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/fault.h"
+#include "proto/limits.h"
+
+enum { RM_ENDPOINTS_MAX = 16 }; /* in one list */
+
+typedef struct {
+    char text[RM_ENDPOINT_BYTES_MAX + 1]; /* tcp://host:port, as it goes over the wire */
+    char host[RM_ENDPOINT_BYTES_MAX + 1]; /* without brackets */
+    uint16_t port;                        /* 0 only in what is to be bound */
+} rm_endpoint_t;
+
+/* Reads "tcp://host:port" or "host:port", the port from 1. 0 or RM_EINVAL. */
+int rm_endpoint_parse (rm_endpoint_t *self, const char *text, rm_fault_t *fault);
+
+/* Reads a list separated by commas into `list`, which has room for RM_ENDPOINTS_MAX. The number read, or RM_EINVAL. */
+int rm_endpoint_parse_list (rm_endpoint_t *list, const char *text, rm_fault_t *fault);
+
+/* Makes one of its parts; port 0 means any free one. 0 or RM_EINVAL. */
+int rm_endpoint_set (rm_endpoint_t *self, const char *host, unsigned port, rm_fault_t *fault);
+
+/* Replaces a name by its address, the IPv4 one if there is one. Asks the resolver: may block. 0 or RM_EINVAL. */
+int rm_endpoint_resolve (rm_endpoint_t *self, rm_fault_t *fault);
+
+/* Replaces a wildcard (0.0.0.0, ::) by an address of this machine that others can connect to: the one that packets to
+ * elsewhere leave from, or 127.0.0.1 (::1) if there is none. Leaves any other host alone. */
+void rm_endpoint_advertise (rm_endpoint_t *self);
+
+/* True for 127.0.0.0/8, ::1 and the name localhost: nobody outside of this machine can connect. */
+bool rm_endpoint_is_loopback (const rm_endpoint_t *self);
+
+/* True if the host is an IPv6 address. */
+bool rm_endpoint_is_ipv6 (const rm_endpoint_t *self);

@@ -1,0 +1,26 @@
+/*  Waiting on sockets and file descriptors together, for the threads of worker and client.
+ *
+ *  Thread rule: the thread that owns the sockets.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/socket.h"
+
+enum { RM_POLL_ITEMS_MAX = 64 };
+
+typedef struct {
+    rm_socket_t *socket; /* what to look at, or NULL: … */
+    int fd;              /* … look at this descriptor; -1: at nothing */
+    bool wants_write;    /* also return when it can take something */
+    bool readable;       /* answer; of a descriptor also if its other end is gone */
+    bool writable;       /* answer; only if wants_write */
+} rm_poll_t;
+
+/* Waits until something is ready or `timeout_ms` is over; -1 is for ever. Fills the answers of all items.
+ * How many are ready, 0 when time is over, RM_EINTERRUPTED when a signal was handled meanwhile, RM_EINVAL for a bad
+ * descriptor. */
+int rm_poll (rm_poll_t *items, size_t count, int64_t timeout_ms);
