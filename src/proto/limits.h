@@ -4,14 +4,16 @@
 #include <stdint.h>
 
 enum {
-    RM_PROTOCOL_VERSION = 1,       /* `v` of every message */
-    RM_SLOTS = 16384,              /* slots of a pool's ring */
-    RM_SESSION_BYTES = 16,         /* a session is 128 random bits */
-    RM_QUEUE_NAME_BYTES_MAX = 128, /* printable, no white space, not empty */
-    RM_WORKER_NAME_BYTES_MAX = 128,
-    RM_POOL_NAME_BYTES_MAX = 128,
-    RM_KEY_BYTES_MAX = 1024,    /* any bytes */
-    RM_REASON_BYTES_MAX = 4096, /* why a job failed */
+    RM_PROTOCOL_VERSION = 1, /* `v` of every message */
+    RM_SLOTS = 16384,        /* slots of a pool's ring */
+    RM_SESSION_BYTES = 16,   /* a session is 128 random bits */
+    RM_NAME_BYTES_MAX = 128, /* rm_name_valid */
+    RM_QUEUE_NAME_BYTES_MAX = RM_NAME_BYTES_MAX,
+    RM_WORKER_NAME_BYTES_MAX = RM_NAME_BYTES_MAX,
+    RM_POOL_NAME_BYTES_MAX = RM_NAME_BYTES_MAX,
+    RM_CLIENT_NAME_BYTES_MAX = 128, /* any text, for the log */
+    RM_KEY_BYTES_MAX = 1024,        /* any bytes */
+    RM_REASON_BYTES_MAX = 4096,     /* why a job failed */
     RM_ENDPOINT_BYTES_MAX = 256,
     RM_PAYLOAD_BYTES_MAX = 1 << 20,      /* a job's data, unless configured */
     RM_RESULT_BYTES_MAX = 1 << 20,       /* a job's result, unless configured */
@@ -21,10 +23,17 @@ enum {
     RM_MESSAGE_JOBS_MAX = 4096,          /* jobs in one message */
     RM_WORKER_QUEUES_MAX = 256,          /* queues a worker serves */
     RM_WORKER_THREADS_MAX = 1024,
-    RM_WORKER_HELD_MAX = 16384,  /* ids in `held` and `returned` */
-    RM_MEMBERS_MAX = 4096,       /* live incarnations in a cluster */
-    RM_SESSION_WINDOW = 1 << 20, /* how far a seq may lie above its session's floor */
-    RM_MESSAGE_DEPTH_MAX = 8,    /* nesting of a message */
+    RM_WORKER_HELD_MAX = 16384,   /* ids in `held` and `returned` */
+    RM_MEMBERS_MAX = 4096,        /* live incarnations in a cluster */
+    RM_MOVES_MAX = 1 << 20,       /* ranges of slots in one `moved`, of all pools together */
+    RM_MOVED_POOLS_MAX = 4096,    /* pools in one `moved` */
+    RM_MOVE_BYTES_MAX = 25,       /* what one range takes in a message */
+    RM_SESSION_WINDOW = 1 << 20,  /* how far a seq may lie above its session's floor */
+    RM_MESSAGE_DEPTH_MAX = 8,     /* nesting of a message */
+    RM_MESSAGE_FIELDS_MAX = 64,   /* fields of a message's map, unknown ones included */
+    RM_MESSAGE_ROW_BYTES = 64,    /* what a job takes in a message at most, beside its strings and bytes */
+    RM_TEXT_BYTES_MAX = 4096,     /* the sentence of `busy` and `error` */
+    RM_JSON_BYTES_MAX = 16 << 20, /* the document of an `answer` */
 
     RM_LEASE_MS = 1000,
     RM_GRACE_MS = 250,
@@ -44,3 +53,7 @@ enum {
 _Static_assert(RM_HEARTBEAT_MS * 3 < RM_LEASE_MS, "a lease must outlive two lost heartbeats");
 _Static_assert(RM_PAYLOAD_BYTES_CEILING * 2 <= RM_FRAME_BYTES_MAX, "a frame must hold the largest payload");
 _Static_assert(RM_PAYLOAD_BYTES_MAX <= RM_PAYLOAD_BYTES_CEILING, "the default must be allowed");
+_Static_assert(RM_MOVES_MAX *RM_MOVE_BYTES_MAX + (RM_MEMBERS_MAX + RM_MOVED_POOLS_MAX) * (RM_NAME_BYTES_MAX + 16) <=
+                   RM_FRAME_BYTES_MAX,
+               "a frame must hold the largest resize");
+_Static_assert(RM_JSON_BYTES_MAX + 4096 <= RM_FRAME_BYTES_MAX, "a frame must hold the largest answer");
