@@ -11,6 +11,10 @@ macro (rm_need prefix modules package)
     if (NOT ${prefix}_FOUND)
         string (REPLACE ";" " or " wanted "${modules}")
         string (APPEND rm_missing "\n  ${wanted} (Debian: ${package})")
+    else ()
+        # Debian 13's msgpack-c.pc names the folder "include", relative to nothing; what is not absolute is no use.
+        list (FILTER ${prefix}_INCLUDE_DIRS INCLUDE REGEX "^/")
+        set_target_properties (PkgConfig::${prefix} PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${${prefix}_INCLUDE_DIRS}")
     endif ()
 endmacro ()
 
