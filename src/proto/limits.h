@@ -34,6 +34,8 @@ enum {
     RM_MESSAGE_ROW_BYTES = 64,    /* what a job takes in a message at most, beside its strings and bytes */
     RM_TEXT_BYTES_MAX = 4096,     /* the sentence of `busy` and `error` */
     RM_JSON_BYTES_MAX = 16 << 20, /* the document of an `answer` */
+    RM_FAIR_COST_BYTES = 4096,    /* so many bytes of data count as one job more when hand-out is fair */
+    RM_FAIR_IDLE_MAX = 1024,      /* clients without waiting jobs whose place is kept */
 
     RM_LEASE_MS = 1000,
     RM_GRACE_MS = 250,
