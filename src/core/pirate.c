@@ -1,0 +1,523 @@
+#include "core/pirate.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/alloc.h"
+#include "proto/assert.h"
+#include "ringmaster/error.h"
+
+enum {
+    BUSY_MS_MIN = 10,     /* a master that names no time is not asked in a tight loop */
+    WAIT_MS_MIN = 10,     /* a wait with less time left than this is over */
+    ERROR_MIN = RM_ESTATE /* the last of the error numbers */
+};
+
+static const bool allowed[RM_PIRATE_STATES][RM_PIRATE_STATES] = {
+    [RM_PIRATE_IDLE] = {[RM_PIRATE_IDLE] = true, [RM_PIRATE_ASKED] = true},
+    [RM_PIRATE_ASKED] = {[RM_PIRATE_IDLE] = true, [RM_PIRATE_ASKED] = true, [RM_PIRATE_PAUSED] = true},
+    [RM_PIRATE_PAUSED] = {[RM_PIRATE_IDLE] = true, [RM_PIRATE_ASKED] = true},
+};
+
+static void move_to (rm_pirate_t *self, rm_pirate_state_t state)
+{
+    RM_ASSERT (allowed[self->state][state]);
+    RM_ASSERT (state != RM_PIRATE_PAUSED || self->answered);
+    self->state = state;
+}
+
+/* ---- building up ------------------------------------------------------------------------------------------------ */
+
+rm_pirate_config_t rm_pirate_config (void)
+{
+    return (rm_pirate_config_t){.initial_ms = RM_PIRATE_INITIAL_MS, .factor = 2, .cap_ms = RM_PIRATE_CAP_MS};
+}
+
+int rm_pirate_init (rm_pirate_t *self, const char *const *masters, uint32_t count, const rm_session_id_t *session)
+{
+    *self = (rm_pirate_t){.config = rm_pirate_config ()};
+    if (count < 1 || count > RM_PIRATE_MASTERS_MAX)
+        return RM_EINVAL;
+    for (uint32_t i = 0; i < count; i++)
+        if (!*masters[i] || strlen (masters[i]) > RM_ENDPOINT_BYTES_MAX)
+            return RM_EINVAL;
+    self->masters = rm_calloc (count, sizeof *self->masters);
+    if (!self->masters)
+        return RM_ENOMEM;
+    for (; self->master_count < count; self->master_count++) {
+        const char *master = masters[self->master_count];
+        self->masters[self->master_count] = rm_strndup (master, strlen (master));
+        if (!self->masters[self->master_count]) {
+            rm_pirate_close (self);
+            return RM_ENOMEM;
+        }
+    }
+    rm_seqs_init (&self->seqs, session);
+    self->budget = RM_PIRATE_BUDGET;
+    return 0;
+}
+
+void rm_pirate_close (rm_pirate_t *self)
+{
+    for (uint32_t i = 0; i < self->master_count; i++)
+        rm_free (self->masters[i]);
+    rm_free (self->masters);
+    rm_buf_close (&self->frame);
+    *self = (rm_pirate_t){0};
+}
+
+int rm_pirate_configure (rm_pirate_t *self, const rm_pirate_config_t *config)
+{
+    RM_ASSERT (self->state == RM_PIRATE_IDLE);
+    if (config->initial_ms < 1 || !(config->factor > 1) || config->cap_ms < 1)
+        return RM_EINVAL;
+    self->config = *config;
+    return 0;
+}
+
+/* ---- ends -------------------------------------------------------------------------------------------------------- */
+
+const char *rm_pirate_text (const rm_pirate_t *self)
+{
+    return self->text;
+}
+
+__attribute__ ((format (printf, 2, 3))) static void say (rm_pirate_t *self, const char *format, ...)
+{
+    va_list arguments;
+    va_start (arguments, format);
+    vsnprintf (self->text, sizeof self->text, format, arguments);
+    va_end (arguments);
+}
+
+/* Keeps what a master said, fit for a terminal: whatever the wire brought, it is one line of text. */
+static void keep_words (rm_pirate_t *self, rm_bytes_t words)
+{
+    uint32_t size = 0;
+    for (; size < words.size && size < sizeof self->words - 1; size++) {
+        unsigned char byte = ((const unsigned char *)words.data)[size];
+        self->words[size] = byte < 0x20 || byte == 0x7f ? ' ' : (char)byte;
+    }
+    self->words[size] = 0;
+}
+
+/* Ends the request; rm_pirate_text must have been set if `error` is not 0. */
+static void end (rm_pirate_t *self, int error, rm_pirate_effects_t *effects)
+{
+    if (self->state == RM_PIRATE_ASKED && !self->answered) {
+        effects->close = true; /* a REQ socket that waits for a reply can do nothing else */
+        self->connected = false;
+    }
+    move_to (self, RM_PIRATE_IDLE);
+    effects->ended = true;
+    effects->error = error;
+}
+
+static bool is_submit (const rm_pirate_t *self)
+{
+    return self->request.type == RM_MSG_SUBMIT;
+}
+
+static bool is_wait (const rm_pirate_t *self)
+{
+    return self->request.type == RM_MSG_WAIT;
+}
+
+static void end_too_old (rm_pirate_t *self, uint64_t now_ms, rm_pirate_effects_t *effects)
+{
+    say (self,
+         "the submit has gone unanswered for %" PRId64 " s, and to send it again might run it twice: it may have been "
+         "accepted, look before you submit it anew",
+         ((int64_t)now_ms - self->seqs.since_ms) / 1000);
+    rm_seqs_refused (&self->seqs, RM_EEXPIRED);
+    end (self, RM_EEXPIRED, effects);
+}
+
+static void end_not_ended (rm_pirate_t *self, uint64_t now_ms, rm_pirate_effects_t *effects)
+{
+    say (self, "job %" PRIu64 " has not ended after %.1f s", self->request.wait.ids[0],
+         (double)(now_ms - self->begun_ms) / 1000);
+    end (self, RM_ETIMEDOUT, effects);
+}
+
+static void end_unreachable (rm_pirate_t *self, uint64_t now_ms, rm_pirate_effects_t *effects)
+{
+    char list[512] = "";
+    size_t size = 0;
+    for (uint32_t i = 0; i < self->master_count && size < sizeof list; i++) {
+        int more = snprintf (list + size, sizeof list - size, "%s%s", i ? ", " : "", self->masters[i]);
+        size += more > 0 ? (size_t)more : 0;
+    }
+    say (self, "no master %s for %.1f s (asked %s)", self->leaderless ? "led" : "answered",
+         (double)(now_ms - self->heard_ms) / 1000, list);
+    end (self, RM_EUNREACHABLE, effects);
+}
+
+static void end_busy (rm_pirate_t *self, rm_pirate_effects_t *effects)
+{
+    say (self, "%s", *self->words ? self->words : rm_strerror (RM_EBUSY));
+    end (self, RM_EBUSY, effects);
+}
+
+/* The request has run out of time or tries. */
+static void end_late (rm_pirate_t *self, uint64_t now_ms, rm_pirate_effects_t *effects)
+{
+    if (self->busy)
+        end_busy (self, effects);
+    else if (is_wait (self) && self->heard)
+        end_not_ended (self, now_ms, effects);
+    else
+        end_unreachable (self, now_ms, effects);
+}
+
+/* ---- sending ----------------------------------------------------------------------------------------------------- */
+
+static const char *endpoint (const rm_pirate_t *self)
+{
+    return *self->leader ? self->leader : self->masters[self->master];
+}
+
+static uint64_t min_u64 (uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* `base` plus `more`, or for ever. */
+static uint64_t after (uint64_t base_ms, uint64_t more_ms)
+{
+    return more_ms > RM_PIRATE_FOREVER - base_ms ? RM_PIRATE_FOREVER : base_ms + more_ms;
+}
+
+/* The per-try timeout of the n-th failure, without its jitter. */
+static uint64_t try_timeout_ms (const rm_pirate_t *self)
+{
+    double ms = self->config.initial_ms;
+    for (uint32_t i = 0; i < self->failures && ms < self->config.cap_ms; i++)
+        ms *= self->config.factor;
+    return ms < self->config.cap_ms ? (uint64_t)ms : self->config.cap_ms;
+}
+
+/* 0 … `span` - 1. */
+static uint64_t jitter_ms (uint64_t random, uint64_t span_ms)
+{
+    return span_ms ? random % span_ms : 0;
+}
+
+/* How long the master may sit on this wait: it must answer before we stop listening. */
+static uint32_t ask_ms (const rm_pirate_t *self, uint64_t now_ms)
+{
+    uint64_t left_ms = self->deadline_ms > now_ms ? self->deadline_ms - now_ms : 0;
+    uint64_t slack_ms = min_u64 (left_ms / 4, self->config.initial_ms);
+    return (uint32_t)min_u64 (left_ms - slack_ms, RM_PIRATE_ASK_MS);
+}
+
+/* When to come back if nothing happens before. */
+static uint64_t until (const rm_pirate_t *self)
+{
+    uint64_t at_ms = min_u64 (self->due_ms, self->give_up_ms);
+    return min_u64 (at_ms, after (self->heard_ms, self->silence_ms));
+}
+
+/* Writes the request as it is to be sent now. */
+static int encode (rm_pirate_t *self, uint32_t wait_ms)
+{
+    rm_msg_t *request = &self->request;
+    if (is_submit (self)) {
+        request->submit.session = self->seqs.session;
+        request->submit.floor = self->seqs.floor;
+        request->submit.jobs = &self->job;
+    } else if (is_wait (self)) {
+        request->wait.session = self->seqs.known ? self->seqs.session : (rm_session_id_t){{0}};
+        request->wait.timeout_ms = wait_ms;
+    }
+    rm_buf_clear (&self->frame);
+    return rm_msg_encode (request, &self->frame);
+}
+
+static void send_request (rm_pirate_t *self, uint64_t now_ms, uint64_t random, rm_pirate_effects_t *effects)
+{
+    if (is_submit (self) && rm_seqs_too_old (&self->seqs, (int64_t)now_ms)) {
+        end_too_old (self, now_ms, effects);
+        return;
+    }
+    uint32_t wait_ms = is_wait (self) ? ask_ms (self, now_ms) : 0;
+    if (encode (self, wait_ms)) {
+        say (self, "%s", rm_strerror (RM_ENOMEM));
+        end (self, RM_ENOMEM, effects);
+        return;
+    }
+    effects->open = self->connected ? NULL : endpoint (self);
+    effects->send = true;
+    effects->frame = (rm_bytes_t){self->frame.data, (uint32_t)self->frame.size};
+    self->connected = true;
+    self->answered = self->overdrawn = false;
+    self->sends++;
+    /* The n-th answer is awaited for the n-th timeout and, so that a fleet does not beat in step, up to as long again. */
+    uint64_t try_ms = try_timeout_ms (self);
+    self->due_ms = after (now_ms, wait_ms + try_ms + jitter_ms (random, try_ms));
+    move_to (self, RM_PIRATE_ASKED);
+    effects->until_ms = until (self);
+}
+
+/* The next send goes to the next master, on a socket of its own. Behind a leader that none of ours was, the one after
+ * the master that named it is in turn already. */
+static void turn_away (rm_pirate_t *self, rm_pirate_effects_t *effects)
+{
+    if (!*self->leader)
+        self->master = (self->master + 1) % self->master_count;
+    *self->leader = 0;
+    self->connected = false;
+    effects->close = true;
+}
+
+static bool out_of_tries (const rm_pirate_t *self)
+{
+    return self->config.tries && self->sends >= self->config.tries;
+}
+
+/* Waits with a socket that is free to send on, and sends then. */
+static void pause_until (rm_pirate_t *self, uint64_t due_ms, uint64_t now_ms, rm_pirate_effects_t *effects)
+{
+    if (out_of_tries (self) || due_ms >= self->give_up_ms) {
+        end_late (self, now_ms, effects);
+        return;
+    }
+    self->due_ms = due_ms;
+    move_to (self, RM_PIRATE_PAUSED);
+    effects->until_ms = until (self);
+}
+
+/* ---- events ------------------------------------------------------------------------------------------------------ */
+
+static void begin (rm_pirate_t *self, const rm_pirate_event_t *event, uint64_t now_ms, uint64_t random,
+                   rm_pirate_effects_t *effects)
+{
+    RM_ASSERT (self->state == RM_PIRATE_IDLE);
+    self->request = *event->msg;
+    self->spare = *event->spare;
+    self->begun_ms = self->heard_ms = now_ms;
+    self->deadline_ms = event->deadline_ms;
+    uint64_t once_ms = after (now_ms, self->config.initial_ms);
+    self->give_up_ms = event->deadline_ms > once_ms ? event->deadline_ms : once_ms;
+    self->silence_ms = event->silence_ms;
+    self->heard = self->busy = self->leaderless = self->renewed = false;
+    self->failures = self->sends = self->redirects = 0;
+    *self->text = *self->words = 0;
+    if (is_submit (self)) {
+        RM_ASSERT (self->request.submit.job_count == 1);
+        self->job = self->request.submit.jobs[0];
+        rm_seqs_begin (&self->seqs, &self->job, &self->spare, (int64_t)now_ms);
+    }
+    RM_ASSERT (!is_wait (self) || self->request.wait.id_count == 1);
+    self->budget += self->budget < RM_PIRATE_BUDGET;
+    send_request (self, now_ms, random, effects);
+}
+
+/* May it send again at its own pace? If it did so too often of late, it listens for a whole cap more, once a try: slow
+ * enough for any master, and still it gets on when one is back. */
+static bool take_from_budget (rm_pirate_t *self)
+{
+    if (self->budget >= 10) {
+        self->budget -= 10;
+        return true;
+    }
+    self->overdrawn = !self->overdrawn;
+    return !self->overdrawn;
+}
+
+static void on_time (rm_pirate_t *self, uint64_t now_ms, uint64_t random, rm_pirate_effects_t *effects)
+{
+    if (self->state == RM_PIRATE_IDLE)
+        return;
+    if (now_ms >= self->give_up_ms) {
+        end_late (self, now_ms, effects);
+    } else if (now_ms >= after (self->heard_ms, self->silence_ms)) {
+        end_unreachable (self, now_ms, effects);
+    } else if (now_ms < self->due_ms) {
+        effects->until_ms = until (self);
+    } else if (self->state == RM_PIRATE_PAUSED) {
+        send_request (self, now_ms, random, effects);
+    } else if (out_of_tries (self)) {
+        self->busy = false;
+        end_late (self, now_ms, effects);
+    } else if (!take_from_budget (self)) {
+        self->due_ms = after (now_ms, self->config.cap_ms);
+        effects->until_ms = until (self);
+    } else {
+        self->busy = false;
+        self->failures++;
+        turn_away (self, effects);
+        send_request (self, now_ms, random, effects);
+    }
+}
+
+/* A master answered something of use. */
+static void heard_from (rm_pirate_t *self, uint64_t now_ms)
+{
+    self->heard = true;
+    self->heard_ms = now_ms;
+    self->leaderless = false;
+    self->failures = self->redirects = 0;
+}
+
+/* Ends it with what the reply `reply` says; its content is in order. */
+static void succeed (rm_pirate_t *self, const rm_msg_t *reply, rm_pirate_effects_t *effects)
+{
+    end (self, 0, effects);
+    effects->reply = reply;
+}
+
+static bool is_accepted (const rm_pirate_t *self, const rm_msg_accepted_t *accepted)
+{
+    return is_submit (self) && !memcmp (&accepted->session, &self->seqs.session, sizeof accepted->session) &&
+           accepted->job_count == 1 && accepted->jobs[0].seq == self->job.seq && accepted->jobs[0].id;
+}
+
+static bool is_result (const rm_pirate_t *self, const rm_msg_result_t *result)
+{
+    return is_wait (self) && result->job_count == 1 && result->jobs[0].id == self->request.wait.ids[0];
+}
+
+static bool is_error (const rm_pirate_t *self, const rm_msg_error_t *error)
+{
+    return error->seq == 0 || (is_submit (self) && error->seq == self->job.seq);
+}
+
+/* "Busy": comes back at the time it was told, or a little later, so that those who were told the same do not come
+ * together. */
+static void on_busy (rm_pirate_t *self, const rm_msg_busy_t *busy, uint64_t now_ms, uint64_t random,
+                     rm_pirate_effects_t *effects)
+{
+    heard_from (self, now_ms);
+    self->busy = true;
+    keep_words (self, busy->text);
+    uint64_t told_ms = busy->retry_after_ms > BUSY_MS_MIN ? busy->retry_after_ms : BUSY_MS_MIN;
+    pause_until (self, after (now_ms, told_ms + jitter_ms (random, told_ms / 4 + 1)), now_ms, effects);
+}
+
+/* The next send goes to the master of this endpoint. */
+static void turn_to (rm_pirate_t *self, rm_bytes_t leader)
+{
+    memcpy (self->leader, leader.data, leader.size);
+    self->leader[leader.size] = 0;
+    for (uint32_t i = 0; i < self->master_count; i++) {
+        if (!strcmp (self->masters[i], self->leader)) {
+            self->master = i;
+            *self->leader = 0;
+            return;
+        }
+    }
+}
+
+/* Follows at once to the leader it names, a few times in a row; waits for an election otherwise. */
+static void on_not_leader (rm_pirate_t *self, const rm_msg_not_leader_t *reply, uint64_t now_ms, uint64_t random,
+                           rm_pirate_effects_t *effects)
+{
+    rm_bytes_t leader = reply->leader;
+    bool named = leader.size > 6 && leader.size <= RM_ENDPOINT_BYTES_MAX && !memcmp (leader.data, "tcp://", 6) &&
+                 !memchr (leader.data, 0, leader.size);
+    self->leaderless = true;
+    self->busy = false;
+    turn_away (self, effects);
+    if (named && self->redirects++ < RM_PIRATE_REDIRECTS_MAX && !out_of_tries (self)) {
+        turn_to (self, leader);
+        send_request (self, now_ms, random, effects);
+        return;
+    }
+    uint64_t try_ms = try_timeout_ms (self);
+    self->failures++;
+    self->redirects = 0;
+    pause_until (self, after (now_ms, try_ms + jitter_ms (random, try_ms)), now_ms, effects);
+}
+
+static void on_result (rm_pirate_t *self, const rm_msg_t *reply, uint64_t now_ms, uint64_t random,
+                       rm_pirate_effects_t *effects)
+{
+    const rm_result_job_t *job = &reply->result.jobs[0];
+    heard_from (self, now_ms);
+    self->busy = false;
+    self->sends = 0;
+    if (job->outcome == RM_OUTCOME_NONE) {
+        if (self->deadline_ms < after (now_ms, WAIT_MS_MIN))
+            end_not_ended (self, now_ms, effects);
+        else
+            send_request (self, now_ms, random, effects);
+    } else if (job->outcome == RM_OUTCOME_GONE) {
+        say (self, "job %" PRIu64 " has ended, and its outcome is kept no longer", job->id);
+        end (self, RM_EGONE, effects);
+    } else if (job->outcome == RM_OUTCOME_UNKNOWN) {
+        say (self, "no job %" PRIu64 " was ever accepted", job->id);
+        end (self, RM_EUNKNOWN, effects);
+    } else {
+        succeed (self, reply, effects);
+    }
+}
+
+static void on_error (rm_pirate_t *self, const rm_msg_error_t *error, uint64_t now_ms, uint64_t random,
+                      rm_pirate_effects_t *effects)
+{
+    int code = error->code < 0 && error->code >= ERROR_MIN ? error->code : RM_EPROTO;
+    heard_from (self, now_ms);
+    /* The session is forgotten, and this request is too young to have been forgotten with it: it never ran. */
+    if (is_submit (self) && code == RM_EEXPIRED && !self->seqs.inherited && !self->renewed) {
+        self->renewed = true;
+        rm_seqs_renew (&self->seqs, &self->job, &self->spare, (int64_t)now_ms);
+        send_request (self, now_ms, random, effects);
+        return;
+    }
+    if (is_submit (self))
+        rm_seqs_refused (&self->seqs, code);
+    keep_words (self, error->text);
+    say (self, "%s", *self->words ? self->words : rm_strerror (code));
+    end (self, code, effects);
+}
+
+/* A reply to something else (a late one, a doubled one, or nonsense) is ignored: time will tell. */
+static void on_reply (rm_pirate_t *self, const rm_msg_t *reply, uint64_t now_ms, uint64_t random,
+                      rm_pirate_effects_t *effects)
+{
+    effects->until_ms = until (self);
+    if (self->state != RM_PIRATE_ASKED || self->answered)
+        return;
+    self->answered = true;
+    rm_msg_type_t asked = self->request.type;
+    if (reply->type == RM_MSG_BUSY) {
+        on_busy (self, &reply->busy, now_ms, random, effects);
+    } else if (reply->type == RM_MSG_NOT_LEADER) {
+        on_not_leader (self, &reply->not_leader, now_ms, random, effects);
+    } else if (reply->type == RM_MSG_ERROR && is_error (self, &reply->error)) {
+        on_error (self, &reply->error, now_ms, random, effects);
+    } else if (reply->type == RM_MSG_ACCEPTED && is_accepted (self, &reply->accepted)) {
+        rm_seqs_accepted (&self->seqs);
+        heard_from (self, now_ms);
+        succeed (self, reply, effects);
+    } else if (reply->type == RM_MSG_RESULT && is_result (self, &reply->result)) {
+        on_result (self, reply, now_ms, random, effects);
+    } else if ((reply->type == RM_MSG_ANSWER && (asked == RM_MSG_QUERY || asked == RM_MSG_DRAIN)) ||
+               (reply->type == RM_MSG_WELCOME && asked == RM_MSG_HELLO)) {
+        heard_from (self, now_ms);
+        succeed (self, reply, effects);
+    } else {
+        self->answered = false;
+    }
+}
+
+void rm_pirate_step (rm_pirate_t *self, const rm_pirate_event_t *event, uint64_t now_ms, uint64_t random,
+                     rm_pirate_effects_t *effects)
+{
+    *effects = (rm_pirate_effects_t){.until_ms = RM_PIRATE_FOREVER};
+    switch (event->type) {
+    case RM_PIRATE_BEGIN:
+        begin (self, event, now_ms, random, effects);
+        break;
+    case RM_PIRATE_REPLY:
+        on_reply (self, event->msg, now_ms, random, effects);
+        break;
+    case RM_PIRATE_TIME:
+        on_time (self, now_ms, random, effects);
+        break;
+    }
+    RM_ASSERT (!effects->ended || self->state == RM_PIRATE_IDLE);
+}

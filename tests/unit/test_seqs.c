@@ -1,0 +1,152 @@
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "core/seqs.h"
+#include "ringmaster/error.h"
+
+static const rm_session_id_t A = {{0xa0, 1, 2, 0xff}}, B = {{0xb0}};
+
+static rm_submit_job_t job (const char *data)
+{
+    return (rm_submit_job_t){.queue = {"q", 1}, .data = {data, (uint32_t)strlen (data)}};
+}
+
+static bool same_session (const rm_seqs_t *seqs, const rm_session_id_t *session)
+{
+    return !memcmp (&seqs->session, session, sizeof *session);
+}
+
+Test (seqs, requests_that_differ_in_one_field_are_not_the_same)
+{
+    const rm_submit_job_t base = {.queue = {"q", 1}, .key = {"k", 1}, .data = {"ab", 2}, .tries = 1, .timeout_ms = 2};
+    rm_submit_job_t others[8];
+    for (int i = 0; i < 8; i++)
+        others[i] = base;
+    others[0].queue = (rm_bytes_t){"r", 1};
+    others[1].key = (rm_bytes_t){"l", 1};
+    others[2].key = (rm_bytes_t){NULL, 0};
+    others[3].key = (rm_bytes_t){"", 0};
+    others[4].data = (rm_bytes_t){"a", 1};
+    others[5].tries = 3;
+    others[6].timeout_ms = 3;
+    others[7].flags = RM_JOB_AT_MOST_ONCE;
+    rm_seqs_t seqs;
+    rm_seqs_init (&seqs, &A);
+    rm_submit_job_t last = base;
+    rm_seqs_begin (&seqs, &last, &B, 0);
+    cr_assert_eq (last.seq, 1);
+    for (int i = 0; i < 8; i++) {
+        rm_seqs_begin (&seqs, &others[i], &B, 0);
+        cr_expect_eq (others[i].seq, (uint64_t)i + 2, "field %d", i);
+    }
+    rm_submit_job_t again = others[7];
+    rm_seqs_begin (&seqs, &again, &B, 0);
+    cr_expect_eq (again.seq, 9);
+}
+
+Test (seqs, bytes_do_not_wander_between_fields)
+{
+    rm_submit_job_t one = {.queue = {"q", 1}, .key = {"ab", 2}, .data = {"c", 1}};
+    rm_submit_job_t two = {.queue = {"q", 1}, .key = {"a", 1}, .data = {"bc", 2}};
+    rm_seqs_t seqs;
+    rm_seqs_init (&seqs, &A);
+    rm_seqs_begin (&seqs, &one, &B, 0);
+    rm_seqs_begin (&seqs, &two, &B, 0);
+    cr_expect_neq (one.seq, two.seq);
+}
+
+Test (seqs, a_number_that_was_used_before_is_not_used_again)
+{
+    rm_seqs_t seqs;
+    rm_submit_job_t x = job ("x");
+    rm_seqs_init (&seqs, &A);
+    rm_seqs_begin (&seqs, &x, &B, 0);
+    rm_seqs_refused (&seqs, RM_ESTALE);
+    rm_seqs_begin (&seqs, &x, &B, 0);
+    cr_expect_eq (x.seq, 2);
+    rm_seqs_refused (&seqs, RM_ECONFLICT);
+    rm_seqs_begin (&seqs, &x, &B, 0);
+    cr_expect_eq (x.seq, 3);
+    rm_seqs_refused (&seqs, RM_EEXPIRED);
+    rm_seqs_begin (&seqs, &x, &B, 0);
+    cr_expect_eq (x.seq, 1);
+    cr_expect (same_session (&seqs, &B));
+}
+
+Test (seqs, another_process_goes_on_with_the_same_request)
+{
+    char text[RM_SEQS_TEXT_BYTES];
+    rm_seqs_t seqs, heir;
+    rm_submit_job_t x = job ("x"), y = job ("y"), z = job ("z");
+    rm_seqs_init (&seqs, &A);
+    rm_seqs_init (&heir, &B);
+    rm_seqs_begin (&seqs, &x, &B, 100);
+    rm_seqs_accepted (&seqs);
+    rm_seqs_begin (&seqs, &y, &B, 200);
+    cr_assert_eq (rm_seqs_save (&seqs, 300, 1700000000000, text, sizeof text), 0);
+    cr_assert_eq (rm_seqs_load (&heir, text, 9000, 1700000001000), 0);
+    cr_expect (same_session (&heir, &A));
+    rm_seqs_begin (&heir, &y, &B, 9100);
+    cr_expect_eq (y.seq, 2);
+    cr_expect_eq (heir.floor, 1);
+    cr_expect_eq (heir.since_ms, 9000 - 1000 - 100, "its age goes with it");
+    rm_seqs_begin (&heir, &z, &B, 9100);
+    cr_expect_eq (z.seq, 3, "another request gives it up");
+    cr_expect_eq (heir.floor, 2);
+}
+
+Test (seqs, the_longest_text_has_room)
+{
+    char text[RM_SEQS_TEXT_BYTES];
+    rm_seqs_t seqs = {.session = A, .seq = UINT64_MAX, .floor = UINT64_MAX - 1, .pending = UINT64_MAX}, heir;
+    cr_assert_eq (rm_seqs_save (&seqs, 0, INT64_MAX, text, sizeof text), 0);
+    cr_assert_eq (rm_seqs_load (&heir, text, 0, INT64_MAX), 0);
+    cr_expect_eq (heir.seq, UINT64_MAX);
+    cr_expect_eq (heir.pending, UINT64_MAX);
+    cr_expect_eq (rm_seqs_save (&seqs, 0, INT64_MAX, text, strlen (text)), RM_ETOOBIG);
+}
+
+Test (seqs, a_text_that_is_too_old_is_refused)
+{
+    char text[RM_SEQS_TEXT_BYTES];
+    rm_seqs_t seqs, heir;
+    rm_submit_job_t x = job ("x");
+    rm_seqs_init (&seqs, &A);
+    rm_seqs_init (&heir, &B);
+    rm_seqs_begin (&seqs, &x, &B, 1000);
+    rm_seqs_save (&seqs, 5000, 1000000, text, sizeof text); /* sent 4 s before */
+    cr_expect_eq (rm_seqs_load (&heir, text, 0, 1000000 - 4000 + RM_SESSION_TTL_MS / 2), RM_EEXPIRED);
+    cr_expect (same_session (&heir, &B));
+    cr_expect_eq (rm_seqs_load (&heir, text, 0, 1000000 - 4000 + RM_SESSION_TTL_MS / 2 - 1), 0);
+    cr_expect (rm_seqs_too_old (&heir, 1));
+    cr_expect (!rm_seqs_too_old (&heir, 0));
+}
+
+Test (seqs, what_is_not_a_session_is_refused)
+{
+    const char *const texts[] = {
+        "",
+        "x",
+        "a00102ff000000000000000000000000",
+        "a00102ff000000000000000000000000:",
+        "a00102ff000000000000000000000000:1:0:0",
+        "a00102ff000000000000000000000000:1:0:0:",
+        "a00102ff000000000000000000000000:1:0:0:5 ",
+        "a00102ff000000000000000000000000:1:0:0:5:6",
+        "a00102ff000000000000000000000000:0:0:0:5",
+        "a00102ff000000000000000000000000:2:0:0:5",
+        "a00102ff000000000000000000000000:-1:0:0:5",
+        "a00102ff000000000000000000000000:1:0:g:5",
+        "a00102ff000000000000000000000000:18446744073709551617:0:0:5",
+        "A00102FF000000000000000000000000:1:0:0:5",
+        "a00102ff00000000000000000000000g:1:0:0:5",
+        "a00102ff0000000000000000000000000:1:0:0:5",
+    };
+    rm_seqs_t seqs;
+    rm_seqs_init (&seqs, &B);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        cr_expect_eq (rm_seqs_load (&seqs, texts[i], 0, 5), RM_EINVAL, "'%s'", texts[i]);
+    cr_expect (same_session (&seqs, &B));
+    cr_expect_eq (rm_seqs_load (&seqs, "a00102ff000000000000000000000000:1:0:0:5", 0, 5), 0);
+    cr_expect (same_session (&seqs, &A));
+}
