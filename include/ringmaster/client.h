@@ -65,18 +65,19 @@ RM_EXPORT int rm_client_submit (rm_client_t *self, const rm_spec_t *spec, int ti
  * answered for 10 s, or for the whole timeout if that is shorter). */
 RM_EXPORT int rm_client_wait (rm_client_t *self, uint64_t id, int timeout_ms, rm_result_t **result_p);
 
-/* Asks the master: `what` is "status", "workers", "ring", "jobs" or "why" (with the job's id). The JSON text lives until
- * the next call on this client. */
+/* Asks the master: `what` is "status", "workers", "ring", "jobs", "why" (with the job's id) or "endpoints" (where its
+ * other sockets are). The JSON text lives until the next answer to this client. */
 RM_EXPORT int rm_client_query (rm_client_t *self, const char *what, uint64_t id, const char *queue, unsigned limit,
                                int timeout_ms, const char **json_p);
 
 /* Takes a worker out in good order; answers as rm_client_query. */
 RM_EXPORT int rm_client_drain (rm_client_t *self, const char *worker, int timeout_ms, const char **json_p);
 
-/* Gives the session and the next request number, so that another process can go on where this one was killed: its same
- * request gets the same answer. `text` is at least 64 bytes. */
+/* Gives the session and the next request's number, so that another process can go on where this one was killed: its
+ * same request gets the same answer. Take the text anew after each request. 0, or RM_ETOOBIG: `text` needs 128 bytes. */
 RM_EXPORT int rm_client_session (const rm_client_t *self, char *text, size_t size);
-/* Takes a session from rm_client_session over, before the first request. */
+/* Takes a session from rm_client_session over, before the first request. RM_EINVAL: not such a text. RM_EEXPIRED: it is
+ * older than half a session's life (7.5 min), and what was sent could run twice. RM_ESTATE: a request was made. */
 RM_EXPORT int rm_client_resume (rm_client_t *self, const char *text);
 
 /* The id of the newest accepted job; 0 if there is none. */

@@ -1,0 +1,393 @@
+#include "ringmaster/client.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/result.h"
+#include "core/pirate.h"
+#include "net/clock.h"
+#include "net/context.h"
+#include "net/endpoint.h"
+#include "net/poll.h"
+#include "net/random.h"
+#include "net/socket.h"
+#include "proto/alloc.h"
+#include "proto/assert.h"
+
+struct rm_client {
+    rm_pirate_t pirate;  /* decides; we do */
+    rm_socket_t *socket; /* REQ; NULL: none is open */
+    rm_frame_t frame;    /* the newest reply */
+    char *json;          /* the newest answer, owned */
+    uint64_t last_id;    /* of the newest accepted job */
+    bool started;        /* a request was made: options and session are settled */
+    char error[1024];    /* the last error as a sentence */
+};
+
+__attribute__ ((format (printf, 3, 4))) static int fail (rm_client_t *self, int error, const char *format, ...)
+{
+    va_list arguments;
+    va_start (arguments, format);
+    vsnprintf (self->error, sizeof self->error, format, arguments);
+    va_end (arguments);
+    return error;
+}
+
+static int out_of_memory (rm_client_t *self)
+{
+    return fail (self, RM_ENOMEM, "%s", rm_strerror (RM_ENOMEM));
+}
+
+/* ---- life -------------------------------------------------------------------------------------------------------- */
+
+static rm_session_id_t random_session (void)
+{
+    rm_session_id_t session;
+    rm_random_fill (session.bytes, sizeof session.bytes);
+    return session;
+}
+
+rm_client_t *rm_client_new (const char *masters)
+{
+    if (!masters)
+        masters = getenv ("RINGMASTER");
+    if (!masters || !*masters)
+        masters = "tcp://127.0.0.1:5550";
+    rm_endpoint_t list[RM_ENDPOINTS_MAX];
+    const char *texts[RM_ENDPOINTS_MAX];
+    int count = rm_endpoint_parse_list (list, masters, NULL);
+    if (count < 1) {
+        errno = EINVAL;
+        return NULL;
+    }
+    for (int i = 0; i < count; i++)
+        texts[i] = list[i].text;
+    rm_client_t *self = rm_calloc (1, sizeof *self);
+    if (!self)
+        goto no_memory;
+    rm_session_id_t session = random_session ();
+    if (rm_pirate_init (&self->pirate, texts, (uint32_t)count, &session))
+        goto free_self;
+    if (rm_net_init ())
+        goto close_pirate;
+    return self;
+
+close_pirate:
+    rm_pirate_close (&self->pirate);
+free_self:
+    rm_free (self);
+no_memory:
+    errno = ENOMEM;
+    return NULL;
+}
+
+void rm_client_destroy (rm_client_t **self_p)
+{
+    if (!self_p || !*self_p)
+        return;
+    rm_client_t *self = *self_p;
+    *self_p = NULL;
+    rm_frame_close (&self->frame);
+    rm_socket_close (&self->socket);
+    rm_net_term ();
+    rm_pirate_close (&self->pirate);
+    rm_free (self->json);
+    rm_free (self);
+}
+
+/* ---- options ----------------------------------------------------------------------------------------------------- */
+
+static bool read_unsigned (const char *text, uint32_t *number)
+{
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul (text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || errno || value > INT32_MAX)
+        return false;
+    *number = (uint32_t)value;
+    return true;
+}
+
+static bool read_factor (const char *text, double *factor)
+{
+    char *end;
+    double value = strtod (text, &end);
+    if (*text < '0' || *text > '9' || *end || !(value > 1 && value <= 100))
+        return false;
+    *factor = value;
+    return true;
+}
+
+int rm_client_set (rm_client_t *self, const char *option, const char *value)
+{
+    if (!option || !value)
+        return fail (self, RM_EINVAL, "an option needs a name and a value");
+    if (self->started)
+        return fail (self, RM_ESTATE, "option %s comes too late: a request was made already", option);
+    rm_pirate_config_t config = self->pirate.config;
+    bool good = true;
+    if (!strcmp (option, "initial"))
+        good = read_unsigned (value, &config.initial_ms);
+    else if (!strcmp (option, "factor"))
+        good = read_factor (value, &config.factor);
+    else if (!strcmp (option, "cap"))
+        good = read_unsigned (value, &config.cap_ms);
+    else if (!strcmp (option, "tries"))
+        good = read_unsigned (value, &config.tries);
+    else
+        return fail (self, RM_EINVAL, "there is no option '%s': initial, factor, cap and tries are known", option);
+    if (!good || rm_pirate_configure (&self->pirate, &config))
+        return fail (self, RM_EINVAL, "option %s cannot be '%s'", option, value);
+    return 0;
+}
+
+/* ---- one request ------------------------------------------------------------------------------------------------- */
+
+static void perform (rm_client_t *self, const rm_pirate_effects_t *effects)
+{
+    if (effects->close)
+        rm_socket_close (&self->socket);
+    if (effects->open) {
+        rm_endpoint_t endpoint;
+        rm_socket_close (&self->socket);
+        /* A master that cannot be connected to is one that does not answer. */
+        if (!rm_endpoint_parse (&endpoint, effects->open, NULL))
+            self->socket = rm_socket_connect (RM_SOCKET_REQ, &endpoint, NULL);
+    }
+    if (effects->send && self->socket)
+        (void)rm_socket_send (self->socket, NULL, effects->frame.data, effects->frame.size);
+}
+
+/* Waits for a reply until `until_ms`; true if one is there, decoded. Whatever else comes is dropped: time will tell. */
+static bool next_reply (rm_client_t *self, uint64_t until_ms, rm_msg_t *reply)
+{
+    uint64_t now_ms = rm_clock_ms ();
+    int64_t wait_ms = -1;
+    if (until_ms != RM_PIRATE_FOREVER)
+        wait_ms = until_ms > now_ms ? (int64_t)(until_ms - now_ms) : 0;
+    rm_poll_t item = {.socket = self->socket, .fd = -1};
+    if (rm_poll (&item, 1, wait_ms) < 1 || !item.readable) /* a signal's handler has run by now */
+        return false;
+    if (rm_socket_recv (self->socket, NULL, &self->frame) != 1)
+        return false;
+    return !rm_msg_decode (reply, rm_frame_data (&self->frame), rm_frame_size (&self->frame), NULL);
+}
+
+/* Asks until there is an end. After 0, `reply` is the master's, to be closed; it aliases `self->frame`. */
+static int ask (rm_client_t *self, const rm_msg_t *request, int timeout_ms, uint64_t silence_ms, rm_msg_t *reply)
+{
+    self->started = true;
+    *self->error = 0;
+    rm_session_id_t spare = random_session ();
+    uint64_t now_ms = rm_clock_ms ();
+    rm_pirate_event_t event = {
+        .type = RM_PIRATE_BEGIN,
+        .msg = request,
+        .spare = &spare,
+        .deadline_ms = timeout_ms < 0 ? RM_PIRATE_FOREVER : now_ms + (uint64_t)timeout_ms,
+        .silence_ms = silence_ms,
+    };
+    for (;;) {
+        rm_pirate_effects_t effects;
+        rm_pirate_step (&self->pirate, &event, now_ms, rm_random_u64 (), &effects);
+        perform (self, &effects);
+        if (effects.ended && !effects.error)
+            return 0; /* with the reply that did it */
+        if (event.type == RM_PIRATE_REPLY)
+            rm_msg_close (reply);
+        if (effects.ended)
+            return fail (self, effects.error, "%s", rm_pirate_text (&self->pirate));
+        bool replied = next_reply (self, effects.until_ms, reply);
+        event = (rm_pirate_event_t){.type = replied ? RM_PIRATE_REPLY : RM_PIRATE_TIME, .msg = reply};
+        now_ms = rm_clock_ms ();
+    }
+}
+
+/* ---- jobs -------------------------------------------------------------------------------------------------------- */
+
+static rm_bytes_t bytes_of (const char *text)
+{
+    return (rm_bytes_t){text, text ? (uint32_t)strlen (text) : 0};
+}
+
+/* Refuses what no master would take, before it is sent. */
+static int check_spec (rm_client_t *self, const rm_spec_t *spec)
+{
+    if (!spec || !spec->queue)
+        return fail (self, RM_EINVAL, "a job needs a queue");
+    if (strlen (spec->queue) > RM_QUEUE_NAME_BYTES_MAX || !rm_name_valid (bytes_of (spec->queue)))
+        return fail (self, RM_EINVAL,
+                     "the queue's name must be 1 to %d printable characters without white space, '/' or '\"'",
+                     RM_QUEUE_NAME_BYTES_MAX);
+    if (spec->key && strlen (spec->key) > RM_KEY_BYTES_MAX)
+        return fail (self, RM_ETOOBIG, "the key has %zu bytes, at most %d are allowed", strlen (spec->key),
+                     RM_KEY_BYTES_MAX);
+    if (spec->size && !spec->data)
+        return fail (self, RM_EINVAL, "the payload has a size but no data");
+    if (spec->size > RM_PAYLOAD_BYTES_CEILING)
+        return fail (self, RM_ETOOBIG, "the payload has %zu bytes, at most %d are allowed", spec->size,
+                     RM_PAYLOAD_BYTES_CEILING);
+    return 0;
+}
+
+int rm_client_submit (rm_client_t *self, const rm_spec_t *spec, int timeout_ms, uint64_t *id_p)
+{
+    int error = check_spec (self, spec);
+    if (error)
+        return error;
+    rm_submit_job_t job = {
+        .queue = bytes_of (spec->queue),
+        .key = bytes_of (spec->key),
+        .data = {spec->data, (uint32_t)spec->size},
+        .tries = spec->tries,
+        .timeout_ms = spec->timeout_ms,
+        .flags = spec->at_most_once ? RM_JOB_AT_MOST_ONCE : 0,
+    };
+    rm_msg_t request = {.type = RM_MSG_SUBMIT, .submit = {.jobs = &job, .job_count = 1}}, reply;
+    error = ask (self, &request, timeout_ms, RM_PIRATE_FOREVER, &reply);
+    if (error)
+        return error;
+    self->last_id = reply.accepted.jobs[0].id;
+    rm_msg_close (&reply);
+    if (id_p)
+        *id_p = self->last_id;
+    return 0;
+}
+
+int rm_client_wait (rm_client_t *self, uint64_t id, int timeout_ms, rm_result_t **result_p)
+{
+    rm_msg_t request = {.type = RM_MSG_WAIT, .wait = {.ids = &id, .id_count = 1}}, reply;
+    int error = ask (self, &request, timeout_ms, RM_PIRATE_SILENCE_MS, &reply);
+    if (error)
+        return error;
+    rm_result_t *result = rm_result_new (&reply.result.jobs[0]);
+    rm_msg_close (&reply);
+    if (!result)
+        return out_of_memory (self);
+    *result_p = result;
+    return 0;
+}
+
+int rm_client_call (rm_client_t *self, const rm_spec_t *spec, int timeout_ms, rm_result_t **result_p)
+{
+    uint64_t begun_ms = rm_clock_ms (), id;
+    int error = rm_client_submit (self, spec, timeout_ms, &id);
+    if (error)
+        return error;
+    int left_ms = -1;
+    if (timeout_ms >= 0) {
+        uint64_t gone_ms = rm_clock_ms () - begun_ms;
+        left_ms = gone_ms < (uint64_t)timeout_ms ? timeout_ms - (int)gone_ms : 0;
+    }
+    return rm_client_wait (self, id, left_ms, result_p);
+}
+
+/* ---- questions --------------------------------------------------------------------------------------------------- */
+
+/* Keeps the text of an answer, which dies with the next one. */
+static int keep_json (rm_client_t *self, const void *text, size_t size, const char **json_p)
+{
+    char *json = rm_strndup (text, size);
+    if (!json)
+        return out_of_memory (self);
+    rm_free (self->json);
+    self->json = json;
+    *json_p = json;
+    return 0;
+}
+
+static int ask_json (rm_client_t *self, const rm_msg_t *request, int timeout_ms, const char **json_p)
+{
+    rm_msg_t reply;
+    int error = ask (self, request, timeout_ms, RM_PIRATE_FOREVER, &reply);
+    if (error)
+        return error;
+    error = keep_json (self, reply.answer.json.data, reply.answer.json.size, json_p);
+    rm_msg_close (&reply);
+    return error;
+}
+
+/* An endpoint as it may stand in JSON: "" if it is none. */
+static void copy_endpoint (rm_endpoint_t *self, rm_bytes_t endpoint)
+{
+    char text[RM_ENDPOINT_BYTES_MAX + 1];
+    snprintf (text, sizeof text, "%.*s", (int)endpoint.size, endpoint.size ? (const char *)endpoint.data : "");
+    if (strpbrk (text, "\"\\") || rm_endpoint_parse (self, text, NULL))
+        *self->text = 0;
+}
+
+/* "endpoints" is what the master's welcome says. */
+static int ask_endpoints (rm_client_t *self, int timeout_ms, const char **json_p)
+{
+    rm_msg_t request = {.type = RM_MSG_HELLO}, reply;
+    int error = ask (self, &request, timeout_ms, RM_PIRATE_FOREVER, &reply);
+    if (error)
+        return error;
+    rm_endpoint_t work, sync, http;
+    copy_endpoint (&work, reply.welcome.work);
+    copy_endpoint (&sync, reply.welcome.sync);
+    copy_endpoint (&http, reply.welcome.http);
+    char json[4 * RM_ENDPOINT_BYTES_MAX];
+    int size = snprintf (json, sizeof json, "{\"term\":%" PRIu64 ",\"work\":\"%s\",\"sync\":\"%s\",\"http\":\"%s\"}",
+                         reply.welcome.term, work.text, sync.text, http.text);
+    rm_msg_close (&reply);
+    return keep_json (self, json, (size_t)size, json_p);
+}
+
+int rm_client_query (rm_client_t *self, const char *what, uint64_t id, const char *queue, unsigned limit,
+                     int timeout_ms, const char **json_p)
+{
+    if (!what)
+        return fail (self, RM_EINVAL, "a query must say what it asks for");
+    if (!strcmp (what, "endpoints"))
+        return ask_endpoints (self, timeout_ms, json_p);
+    rm_msg_t request = {.type = RM_MSG_QUERY,
+                        .query = {.what = bytes_of (what), .id = id, .queue = bytes_of (queue), .limit = limit}};
+    return ask_json (self, &request, timeout_ms, json_p);
+}
+
+int rm_client_drain (rm_client_t *self, const char *worker, int timeout_ms, const char **json_p)
+{
+    if (!worker || strlen (worker) > RM_WORKER_NAME_BYTES_MAX || !rm_name_valid (bytes_of (worker)))
+        return fail (self, RM_EINVAL,
+                     "a worker's name is 1 to %d printable characters without white space, '/' or '\"'",
+                     RM_WORKER_NAME_BYTES_MAX);
+    rm_msg_t request = {.type = RM_MSG_DRAIN, .drain = {.worker = bytes_of (worker)}};
+    return ask_json (self, &request, timeout_ms, json_p);
+}
+
+/* ---- sessions ---------------------------------------------------------------------------------------------------- */
+
+int rm_client_session (const rm_client_t *self, char *text, size_t size)
+{
+    return rm_seqs_save (&self->pirate.seqs, (int64_t)rm_clock_ms (), (int64_t)rm_clock_wall_ms (), text, size);
+}
+
+int rm_client_resume (rm_client_t *self, const char *text)
+{
+    if (self->started)
+        return fail (self, RM_ESTATE, "a session can be taken over only before the first request");
+    int error = text ? rm_seqs_load (&self->pirate.seqs, text, (int64_t)rm_clock_ms (), (int64_t)rm_clock_wall_ms ())
+                     : RM_EINVAL;
+    if (error == RM_EINVAL)
+        return fail (self, error, "this is not a session's text");
+    if (error == RM_EEXPIRED)
+        return fail (self, error,
+                     "the session is too old to be taken over: the master may have forgotten it, and what "
+                     "was sent might run twice");
+    return error;
+}
+
+uint64_t rm_client_last_id (const rm_client_t *self)
+{
+    return self->last_id;
+}
+
+const char *rm_client_error (const rm_client_t *self)
+{
+    return self->error;
+}
