@@ -476,8 +476,10 @@ static const char *decode (rm_msg_t *msg, rm_cursor_t cursor)
 int rm_msg_decode (rm_msg_t *self, const void *frame, size_t size, const char **why)
 {
     *self = (rm_msg_t){0};
-    const char *wrong = "the frame is larger than the protocol allows";
-    if (size <= RM_FRAME_BYTES_MAX)
+    const char *wrong = not_a_map;
+    if (size > RM_FRAME_BYTES_MAX)
+        wrong = "the frame is larger than the protocol allows";
+    else if (size)
         wrong = decode (self, (rm_cursor_t){frame, (const uint8_t *)frame + size});
     if (!wrong)
         return 0;
