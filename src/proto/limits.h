@@ -48,6 +48,12 @@ enum {
     RM_KEEP_MS = 15 * 60 * 1000, /* how long an outcome is kept */
     RM_CRASHES_MAX = 3,          /* a job that took this many workers along is buried */
     RM_TRIES = 3,                /* attempts of a job whose handler fails, unless it says */
+
+    RM_BACKOFF_MS_MAX = 24 * 60 * 60 * 1000, /* the longest delay between two tries that may be set */
+    RM_BACKOFF_PERMILLE_MAX = 1000 * 1000,   /* the steepest growth of delays that may be set */
+    RM_RETRY_RATIO_PERMILLE = 100,           /* retries a success pays for: one in ten */
+    RM_RETRY_FLOOR_PER_S = 1,                /* retries a second that nothing has to pay for */
+    RM_RETRY_TOKENS_MAX = 10,                /* retries that may be saved up */
 };
 
 #define RM_KEEP_BYTES (256ull << 20) /* results kept a queue */

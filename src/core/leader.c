@@ -1,0 +1,523 @@
+#include "core/leader.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/leader_inside.h"
+#include "proto/alloc.h"
+#include "ringmaster/error.h"
+
+/* ---- small services --------------------------------------------------------------------------------------------- */
+
+void rm_leader_trace (rm_leader_t *self, const char *format, ...)
+{
+    char line[512];
+    va_list args;
+    va_start (args, format);
+    vsnprintf (line, sizeof line, format, args);
+    va_end (args);
+    if (self->out.trace)
+        self->out.trace (self->out.arg, line);
+}
+
+void rm_leader_out_of_memory (rm_leader_t *self)
+{
+    self->out_of_memory = true;
+}
+
+rm_peer_t *rm_leader_peer (const rm_leader_t *self, uint64_t inc)
+{
+    rm_member_t *member = rm_state_member (self->state, inc);
+    return member ? member->peer : NULL;
+}
+
+void rm_leader_to_client (rm_leader_t *self, const rm_address_t *to, const rm_msg_t *msg)
+{
+    rm_buf_t frame = {0};
+    if (rm_msg_encode (msg, &frame))
+        rm_leader_out_of_memory (self);
+    else
+        self->out.to_client (self->out.arg, to, msg->type, &frame);
+    rm_buf_close (&frame);
+}
+
+void rm_leader_to_worker (rm_leader_t *self, const rm_address_t *to, const rm_msg_t *msg)
+{
+    rm_buf_t frame = {0};
+    if (rm_msg_encode (msg, &frame))
+        rm_leader_out_of_memory (self);
+    else
+        self->out.to_worker (self->out.arg, to, msg->type, msg->type == RM_MSG_SYNC ? msg->sync.phase : 0, &frame);
+    rm_buf_close (&frame);
+}
+
+/* splitmix64 (Steele, Lea, Flood 2014): jitter needs no better. */
+static uint64_t next_random (rm_leader_t *self)
+{
+    uint64_t z = self->random += 0x9e3779b97f4a7c15ull;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+    return z ^ z >> 31;
+}
+
+uint64_t rm_leader_retry_delay (rm_leader_t *self, const rm_record_t *record)
+{
+    return rm_backoff_next (&self->config.retry, record->failures + 1, 0, next_random (self));
+}
+
+/* ---- peers ------------------------------------------------------------------------------------------------------ */
+
+static void free_peer (rm_peer_t *peer)
+{
+    rm_fair_close (&peer->lane);
+    rm_free (peer->serves);
+    rm_free (peer->out);
+    rm_free (peer->committed);
+    rm_free (peer);
+}
+
+static bool note_queues (const rm_leader_t *self, rm_peer_t *peer)
+{
+    const rm_member_t *member = peer->member;
+    peer->serves_words = self->state->queue_count / 64 + 1;
+    peer->serves = rm_calloc (peer->serves_words, sizeof *peer->serves);
+    peer->out = rm_calloc (RM_DISPATCH_JOBS, sizeof *peer->out);
+    if (!peer->serves || !peer->out)
+        return false;
+    for (uint32_t i = 0; i < member->queue_count; i++)
+        peer->serves[member->queues[i]->number / 64] |= 1ull << member->queues[i]->number % 64;
+    return true;
+}
+
+static bool enlist (rm_leader_t *self, rm_peer_t *peer)
+{
+    if (self->peer_count == self->peer_capacity) {
+        uint32_t capacity = self->peer_capacity ? self->peer_capacity * 2 : 16;
+        rm_peer_t **peers = rm_realloc (self->peers, capacity * sizeof *peers);
+        if (!peers)
+            return false;
+        self->peers = peers;
+        self->peer_capacity = capacity;
+    }
+    self->peers[self->peer_count++] = peer;
+    return true;
+}
+
+/* `reported`: it is new and holds nothing. NULL: memory has run out. */
+rm_peer_t *rm_leader_add_peer (rm_leader_t *self, rm_member_t *member, bool reported)
+{
+    rm_peer_t *peer = rm_calloc (1, sizeof *peer);
+    if (!peer || (!member->pool->lead && rm_leader_attach_pool (self, member->pool))) {
+        rm_free (peer);
+        rm_leader_out_of_memory (self);
+        return NULL;
+    }
+    peer->member = member;
+    rm_list_init (&peer->flight);
+    rm_list_init (&peer->solo);
+    rm_fair_init (&peer->lane);
+    peer->heard_ms = self->now.mono_ms;
+    peer->window = member->threads;
+    peer->reported = reported;
+    if (!note_queues (self, peer) || !enlist (self, peer)) {
+        free_peer (peer);
+        rm_leader_out_of_memory (self);
+        return NULL;
+    }
+    if (!reported)
+        member->pool->lead->unreported++;
+    member->peer = peer;
+    return peer;
+}
+
+static void delist (rm_leader_t *self, const rm_peer_t *peer)
+{
+    for (uint32_t i = 0; i < self->peer_count; i++)
+        if (self->peers[i] == peer) {
+            self->peers[i] = self->peers[--self->peer_count];
+            return;
+        }
+}
+
+/* ---- what an apply tells ---------------------------------------------------------------------------------------- */
+
+static void on_accepted (void *arg, rm_record_t *record)
+{
+    rm_leader_t *self = arg;
+    if (self->leading)
+        rm_leader_offer_record (self, record, false);
+}
+
+/* Takes a record that is in a worker's hands, or on offer, out of the leader's books. */
+static void withdraw (rm_leader_t *self, rm_record_t *record)
+{
+    rm_peer_t *peer = record->lead.peer;
+    if (peer) {
+        rm_leader_commit_later (self, peer, record->id);
+        rm_leader_land (self, record);
+        return;
+    }
+    rm_key_t *key = record->key;
+    if (key && key->lead.lane && record->lead.at == RM_AT_READY) {
+        rm_fair_remove (key->lead.lane, &key->lead.fair);
+        key->lead.lane = NULL;
+    }
+    rm_leader_withdraw_record (self, record);
+}
+
+static void on_ended (void *arg, rm_record_t *record)
+{
+    rm_leader_t *self = arg;
+    if (!self->leading)
+        return;
+    withdraw (self, record);
+    if (record->key)
+        rm_leader_offer_key (self, record->key);
+    rm_leader_answer_waiters (self, record);
+}
+
+static void on_waits_again (void *arg, rm_record_t *record)
+{
+    rm_leader_t *self = arg;
+    if (!self->leading)
+        return;
+    withdraw (self, record);
+    rm_leader_offer_record (self, record, true);
+}
+
+/* A completion changed nothing; its worker is told to forget it all the same. */
+static void on_refused (void *arg, uint64_t id, uint64_t inc)
+{
+    rm_leader_t *self = arg;
+    rm_peer_t *peer = self->leading ? rm_leader_peer (self, inc) : NULL;
+    if (!peer)
+        return;
+    rm_record_t *record = rm_state_record (self->state, id);
+    if (record && record->lead.peer == peer && record->lead.at == RM_AT_REPORTED)
+        rm_leader_move_record (record, RM_AT_SENT);
+    rm_leader_commit_later (self, peer, id);
+}
+
+static void on_started (void *arg, rm_record_t *record)
+{
+    rm_leader_t *self = arg;
+    if (self->leading && record->lead.at == RM_AT_STARTING && !record->lead.peer->removing) {
+        rm_leader_move_record (record, RM_AT_SENT);
+        rm_leader_dispatch (self, record->lead.peer, record);
+    }
+}
+
+static void on_unstarted (void *arg, rm_record_t *record)
+{
+    rm_leader_t *self = arg;
+    if (self->leading && record->lead.at == RM_AT_UNSTARTING)
+        rm_leader_hand_back (self, record);
+}
+
+static void on_pooled (void *arg, rm_queue_t *queue)
+{
+    rm_leader_t *self = arg;
+    if (!self->leading || (!queue->pool->lead && rm_leader_attach_pool (self, queue->pool)))
+        return;
+    rm_leader_refresh_pool (self, queue->pool);
+    for (rm_key_t *key = queue->keys; key; key = key->hh.next)
+        rm_leader_offer_key (self, key);
+    RM_LIST_EACH (&queue->unkeyed, link)
+    rm_leader_offer_record (self, RM_OWNER (link, rm_record_t, line), false);
+}
+
+static void on_member_added (void *arg, rm_member_t *member)
+{
+    rm_leader_t *self = arg;
+    if (!self->leading || !rm_leader_add_peer (self, member, true))
+        return;
+    rm_leader_answer_joins (self, member);
+    rm_leader_want_resize (self, false);
+    rm_leader_trace (self, "event=joined worker=%s inc=%016llx pool=%s threads=%u term=%llu", member->name,
+                     (unsigned long long)member->inc, member->pool->name, member->threads,
+                     (unsigned long long)self->state->term);
+}
+
+/* Its jobs wait again; those its removal names have one crash more in a moment. */
+static void land_all (rm_leader_t *self, rm_peer_t *peer)
+{
+    for (rm_link_t *first; (first = rm_list_first (&peer->flight));) {
+        rm_record_t *record = RM_OWNER (first, rm_record_t, lead.flight);
+        rm_leader_land (self, record);
+        rm_leader_offer_record (self, record, true);
+    }
+}
+
+static void on_member_removed (void *arg, rm_member_t *member)
+{
+    rm_leader_t *self = arg;
+    if (!self->leading)
+        return;
+    rm_peer_t *peer = member->peer;
+    rm_pool_t *pool = member->pool;
+    if (!peer->reported)
+        pool->lead->unreported--;
+    delist (self, peer);
+    land_all (self, peer);
+    for (rm_link_t *first; (first = rm_list_first (&peer->solo));)
+        rm_leader_withdraw_record (self, RM_OWNER (first, rm_record_t, lead.solo));
+    rm_leader_refresh_pool (self, pool);
+    if (!pool->lead->unreported)
+        rm_leader_offer_unkeyed (self, pool);
+    if (member->leaving) {
+        rm_leader_tell_committed (self, peer);
+        rm_msg_t msg = {.type = RM_MSG_LEFT};
+        msg.left = (rm_msg_left_t){self->state->term, member->inc};
+        rm_leader_to_worker (self, &peer->route, &msg);
+    }
+    rm_leader_trace (self, "event=removed worker=%s inc=%016llx term=%llu epoch=%llu", member->name,
+                     (unsigned long long)member->inc, (unsigned long long)self->state->term,
+                     (unsigned long long)self->state->epoch);
+    free_peer (peer);
+    member->peer = NULL;
+}
+
+static void on_resize_begun (void *arg)
+{
+    rm_leader_t *self = arg;
+    if (self->leading)
+        rm_leader_resize_begun (self);
+}
+
+static void on_resize_committed (void *arg)
+{
+    rm_leader_t *self = arg;
+    if (self->leading)
+        rm_leader_resize_committed (self);
+}
+
+static void on_key_freed (void *arg, rm_key_t *key)
+{
+    (void)arg;
+    RM_ASSERT (!key->lead.lane && !key->lead.busy);
+}
+
+static void on_record_freed (void *arg, rm_record_t *record)
+{
+    (void)arg;
+    RM_ASSERT (!record->lead.peer && rm_list_empty (&record->lead.waiters));
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+
+rm_leader_config_t rm_leader_defaults (void)
+{
+    return (rm_leader_config_t){
+        .lease_ms = RM_LEASE_MS,
+        .grace_ms = RM_GRACE_MS,
+        .margin_ms = RM_MARGIN_MS,
+        .heartbeat_ms = RM_HEARTBEAT_MS,
+        .resize_window_ms = RM_RESIZE_WINDOW_MS,
+        .resize_patience_ms = RM_RESIZE_PATIENCE_MS,
+        .resync_ms = 100,
+        .session_ttl_ms = RM_SESSION_TTL_MS,
+        .payload_bytes_max = RM_PAYLOAD_BYTES_MAX,
+        .result_bytes_max = RM_RESULT_BYTES_MAX,
+        .jobs_max = 1000000,
+        .bytes_max = 1ull << 30,
+        .queue_jobs_max = 1000000,
+        .queue_bytes_max = 1ull << 30,
+        .client_jobs_max = 500000,
+        .client_bytes_max = 512ull << 20,
+        .waiters_max = 65536,
+        .busy_ms = 250,
+        .retry =
+            {.tries = RM_TRIES, .delay_ms = 1000, .factor_permille = 2000, .cap_ms = 60000, .jitter = RM_JITTER_FULL},
+    };
+}
+
+void rm_leader_init (rm_leader_t *self, rm_state_t *state, const rm_leader_config_t *config, const rm_leader_out_t *out,
+                     uint64_t random)
+{
+    memset (self, 0, sizeof *self);
+    self->state = state;
+    self->config = *config;
+    self->out = *out;
+    self->random = random;
+    rm_list_init (&self->batches);
+    rm_list_init (&self->submits);
+    rm_list_init (&self->joins);
+    state->listener = (rm_state_listener_t){
+        .arg = self,
+        .accepted = on_accepted,
+        .ended = on_ended,
+        .waits_again = on_waits_again,
+        .refused = on_refused,
+        .started = on_started,
+        .unstarted = on_unstarted,
+        .pooled = on_pooled,
+        .member_added = on_member_added,
+        .member_removed = on_member_removed,
+        .resize_begun = on_resize_begun,
+        .resize_committed = on_resize_committed,
+        .key_freed = on_key_freed,
+        .record_freed = on_record_freed,
+    };
+}
+
+void rm_leader_stand (rm_leader_t *self, rm_now_t now)
+{
+    self->now = now;
+    if (self->standing)
+        return;
+    rm_buf_t *entry = rm_leader_entry (self, RM_ENTRY_LEAD, 16);
+    if (!entry)
+        return;
+    rm_entry_lead (entry);
+    self->standing = true;
+    self->barrier_batch = rm_leader_batch_number (self);
+}
+
+/* The barrier is applied: every job that was accepted before it is known, every worker has a fresh lease. */
+static void begin_to_lead (rm_leader_t *self)
+{
+    self->leading = true;
+    self->barrier_id = self->state->last_id;
+    self->dispatches = 0;
+    self->ticked_ms = self->now.mono_ms;
+    for (rm_pool_t *pool = self->state->pools; pool; pool = pool->next)
+        if (rm_leader_attach_pool (self, pool))
+            return;
+    for (uint32_t i = 0; i < RM_MEMBERS_MAX; i++)
+        if (self->state->members[i] && !rm_leader_add_peer (self, self->state->members[i], false))
+            return;
+    for (rm_pool_t *pool = self->state->pools; pool; pool = pool->next) {
+        rm_leader_refresh_pool (self, pool);
+        if (!pool->lead->unreported)
+            rm_leader_offer_unkeyed (self, pool);
+    }
+    rm_leader_trace (self, "event=leading term=%llu epoch=%llu jobs=%llu workers=%u",
+                     (unsigned long long)self->state->term, (unsigned long long)self->state->epoch,
+                     (unsigned long long)self->state->waiting_count, self->peer_count);
+    rm_leader_resume_resize (self);
+}
+
+static void park_all (rm_leader_t *self)
+{
+    for (rm_record_t *record = self->state->records; record; record = record->hh.next) {
+        if (record->lead.peer)
+            rm_list_remove (&record->lead.flight);
+        record->lead.peer = NULL;
+        record->lead.seq = 0;
+        rm_list_remove (&record->lead.solo);
+        rm_heap_remove (&self->delays, &record->lead.delay);
+        record->lead.at = RM_AT_PARKED;
+    }
+    for (rm_queue_t *queue = self->state->queues; queue; queue = queue->hh.next)
+        for (rm_key_t *key = queue->keys; key; key = key->hh.next) {
+            if (key->lead.lane)
+                rm_fair_remove (key->lead.lane, &key->lead.fair);
+            key->lead.lane = NULL;
+            key->lead.busy = NULL;
+        }
+}
+
+void rm_leader_step_down (rm_leader_t *self)
+{
+    park_all (self);
+    rm_leader_drop_clients (self);
+    rm_leader_answer_joins (self, NULL);
+    for (uint32_t i = 0; i < self->peer_count; i++) {
+        self->peers[i]->member->peer = NULL;
+        free_peer (self->peers[i]);
+    }
+    self->peer_count = 0;
+    for (rm_pool_t *pool = self->state->pools; pool; pool = pool->next) {
+        if (pool->lead)
+            rm_fair_close (&pool->lead->unkeyed);
+        rm_free (pool->lead);
+        pool->lead = NULL;
+    }
+    for (rm_batch_t *batch; (batch = rm_leader_take_batch (self, self->now));)
+        rm_batch_destroy (&batch);
+    self->resize.state = RM_RESIZE_IDLE;
+    self->resize.wanted = false;
+    self->leading = self->standing = false;
+}
+
+void rm_leader_close (rm_leader_t *self)
+{
+    rm_leader_step_down (self);
+    self->state->listener = (rm_state_listener_t){0};
+    rm_buf_close (&self->resize.phase2);
+    rm_heap_close (&self->delays);
+    rm_heap_close (&self->polls);
+    rm_free (self->peers);
+}
+
+/* ---- events ----------------------------------------------------------------------------------------------------- */
+
+void rm_leader_applied (rm_leader_t *self, rm_now_t now, uint64_t number)
+{
+    self->now = now;
+    self->applied_number = number;
+    if (self->standing && !self->leading && number >= self->barrier_batch)
+        begin_to_lead (self);
+    rm_leader_answer_submits (self, number);
+}
+
+/* A worker is gone lease, grace and margin after its newest heartbeat: later than it stopped itself. When this process
+ * slept (or was stopped), nobody could be heard: that time does not count. */
+static void check_leases (rm_leader_t *self)
+{
+    const rm_leader_config_t *config = &self->config;
+    uint64_t slept = self->now.mono_ms - self->ticked_ms;
+    bool removed = false;
+    for (uint32_t i = 0; i < self->peer_count; i++) {
+        rm_peer_t *peer = self->peers[i];
+        if (slept > config->heartbeat_ms)
+            peer->heard_ms += slept;
+        if (peer->removing ||
+            self->now.mono_ms < peer->heard_ms + config->lease_ms + config->grace_ms + config->margin_ms)
+            continue;
+        rm_leader_remove_peer (self, peer, "silent");
+        removed = true;
+    }
+    if (removed)
+        rm_leader_propose_begin (self);
+}
+
+void rm_leader_tick (rm_leader_t *self, rm_now_t now)
+{
+    self->now = now;
+    if (!self->leading)
+        return;
+    check_leases (self);
+    self->ticked_ms = now.mono_ms;
+    rm_leader_due (self);
+    rm_leader_end_polls (self);
+    rm_leader_sweep (self);
+}
+
+void rm_leader_flush (rm_leader_t *self, rm_now_t now)
+{
+    self->now = now;
+    if (!self->leading)
+        return;
+    rm_leader_resize_step (self);
+    for (uint32_t i = 0; i < self->peer_count; i++)
+        rm_leader_tell_committed (self, self->peers[i]);
+    rm_leader_pump (self);
+}
+
+uint32_t rm_leader_drain (rm_leader_t *self, rm_now_t now, rm_bytes_t worker)
+{
+    uint32_t found = 0;
+    self->now = now;
+    for (uint32_t i = 0; i < self->peer_count; i++) {
+        rm_peer_t *peer = self->peers[i];
+        if (strlen (peer->member->name) != worker.size || memcmp (peer->member->name, worker.data, worker.size))
+            continue;
+        peer->leave_asked = true;
+        found++;
+    }
+    if (found)
+        rm_leader_want_resize (self, false);
+    return found;
+}

@@ -1,0 +1,215 @@
+/*  The leader: what the master that leads decides (DESIGN §5, §6). Pure: messages, ticks and applied batches come in with
+ *  the time, messages and batches go out.
+ *
+ *      client ──submit──▶ leader ──batch──▶ ledger ──apply──▶ state ──listener──▶ leader ──accepted──▶ client
+ *      leader ──dispatch──▶ worker ──done──▶ leader ──batch──▶ … ──ended──▶ leader ──committed──▶ worker, result ▶ client
+ *
+ *  Order of effects: an answer that promises something is sent only from `rm_leader_applied` or from a listener, that is
+ *  after the batch it rests on has committed.
+ *
+ *  The one rule: a slot is dispatched only to its owner (`rm_slot_t.at`), and that changes only while nothing of the slot
+ *  is in flight. `move_slot` asserts it.
+ *
+ *  The machines:
+ *
+ *     slot     unknown ──(every holder heard)──▶ open | closed
+ *              open ──(target changed, jobs in flight)──▶ closed ──(nothing in flight)──▶ open at the target
+ *     resize   idle ─▶ begin ─▶ phase 1 ─▶ phase 2 ─▶ commit ─▶ idle      from any: ─▶ begin (superseded)
+ *
+ *  Thread rule: the loop's thread. Times: `mono_ms` for what lasts, `wall_ms` for what is logged.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/backoff.h"
+#include "core/state.h"
+
+typedef struct {
+    uint64_t mono_ms; /* never goes back */
+    uint64_t wall_ms; /* since 1970 */
+} rm_now_t;
+
+/* Where a peer is reached: what its ROUTER calls it. */
+typedef struct {
+    uint8_t size;
+    uint8_t data[255];
+} rm_address_t;
+
+/* What happens outside. `frame` may be emptied (its memory taken over) by the callee. */
+typedef struct {
+    void *arg;
+    void (*to_client) (void *arg, const rm_address_t *to, rm_msg_type_t type, rm_buf_t *frame);
+    /* `phase` is of a sync message, else 0. */
+    void (*to_worker) (void *arg, const rm_address_t *to, rm_msg_type_t type, uint32_t phase, rm_buf_t *frame);
+    void (*publish) (void *arg, uint32_t phase, rm_buf_t *frame);
+    /* One line of key=value for the log. */
+    void (*trace) (void *arg, const char *line);
+} rm_leader_out_t;
+
+typedef struct {
+    uint32_t lease_ms, grace_ms, margin_ms, heartbeat_ms;
+    uint32_t resize_window_ms, resize_patience_ms;
+    uint32_t resync_ms; /* a phase that is not answered is broadcast again */
+    uint32_t session_ttl_ms;
+    uint32_t payload_bytes_max, result_bytes_max;
+    uint64_t jobs_max, bytes_max; /* not ended, in all */
+    uint64_t queue_jobs_max, queue_bytes_max;
+    uint64_t client_jobs_max, client_bytes_max;
+    uint32_t waiters_max; /* long polls at a time */
+    uint32_t busy_ms;     /* what a refused client is told to wait */
+    rm_backoff_t retry;   /* between the attempts of a failing job */
+} rm_leader_config_t;
+
+typedef enum { RM_SLOT_UNKNOWN, RM_SLOT_CLOSED, RM_SLOT_OPEN, RM_SLOT_STATES } rm_slot_state_t;
+
+typedef struct {
+    rm_slot_state_t state;
+    uint16_t at; /* the member that may hold its jobs; RM_RING_NOBODY */
+    uint32_t in_flight;
+} rm_slot_t;
+
+/* The leader's half of a pool. */
+struct rm_pool_lead {
+    rm_slot_t slots[RM_SLOTS];
+    rm_fair_t unkeyed;   /* READY jobs without a key, for whoever has credit */
+    rm_link_t solo;      /* rm_record_t.lead.solo: READY jobs without a key that must run alone */
+    uint64_t barrier_id; /* older jobs without a key wait until every member has reported */
+    uint32_t unreported; /* members that have not */
+};
+
+/* The leader's half of a member. */
+typedef struct rm_peer {
+    rm_member_t *member;
+    rm_address_t route;
+    uint64_t heard_ms;    /* mono: its newest heartbeat */
+    uint64_t last_seq;    /* of the newest dispatch in this term */
+    uint64_t upto;        /* of its newest report */
+    bool reported;        /* in this term */
+    bool leave_asked;     /* it, or an operator, wants it out */
+    bool removing;        /* its removal is proposed: nothing is dispatched to it any more */
+    bool synced;          /* answered phase 1 of this (term, epoch) */
+    bool settled;         /* answered phase 2 with ok */
+    bool counted;         /* live when phase 2 began: its ok is waited for */
+    uint64_t current_job; /* its answer to phase 1 */
+    uint32_t flight_count;
+    rm_link_t flight; /* rm_record_t.lead.flight, by seq; STARTING ones have none yet and stand last */
+    rm_fair_t lane;   /* READY keys of its slots */
+    rm_link_t solo;   /* READY records that must run alone here */
+    bool alone;       /* one of them is in flight */
+    uint32_t window;  /* credit: threads and a prefetch that grows while jobs are short */
+    uint64_t ran_us;  /* moving average of its handlers' time */
+    uint64_t *serves; /* bit set of queue numbers */
+    uint32_t serves_words;
+    rm_record_t **out; /* chosen, not sent yet; RM_DISPATCH_JOBS of room */
+    uint32_t out_count;
+    size_t out_bytes;
+    uint64_t *committed; /* ids to be told */
+    uint32_t committed_count, committed_capacity;
+    uint64_t done_count; /* completions that counted */
+} rm_peer_t;
+
+typedef enum {
+    RM_RESIZE_IDLE,
+    RM_RESIZE_BEGIN, /* proposed */
+    RM_RESIZE_PHASE1,
+    RM_RESIZE_PHASE2,
+    RM_RESIZE_COMMIT, /* proposed */
+    RM_RESIZE_STATES
+} rm_resize_state_t;
+
+typedef struct {
+    rm_resize_state_t state;
+    uint64_t begun_ms;   /* mono */
+    uint64_t publish_ms; /* mono: when to broadcast again */
+    uint64_t sync_to;    /* fixed when phase 2 begins, like `members` */
+    rm_buf_t phase2;     /* the frame, so that it stays the same to the byte */
+    bool wanted;         /* members have changed */
+    uint64_t wanted_ms;  /* mono: when to begin */
+} rm_resize_t;
+
+/* A batch of entries on its way into the ledger. */
+typedef struct {
+    rm_link_t link;
+    rm_buf_t bytes;
+    uint64_t number; /* dense, from 1 in each leadership */
+    uint32_t kinds;  /* 1 << rm_entry_kind_t of what is in it */
+} rm_batch_t;
+
+enum {
+    RM_DISPATCH_JOBS = 256,        /* in one dispatch */
+    RM_DISPATCH_BYTES = 256 << 10, /* about */
+    RM_PREFETCH_MAX = 1024,        /* jobs a worker holds beyond its threads */
+    RM_PREFETCH_US = 4000,         /* so much work a thread is kept ahead with, while jobs are shorter */
+};
+
+typedef struct rm_leader {
+    rm_state_t *state;
+    rm_leader_config_t config;
+    rm_leader_out_t out;
+    bool leading;       /* its barrier is applied: it answers and dispatches */
+    bool standing;      /* its barrier is proposed */
+    bool out_of_memory; /* the node must stop */
+    rm_now_t now;       /* of the event being handled */
+    uint64_t random;    /* state of the jitter's generator */
+    uint64_t barrier_batch;
+    uint64_t barrier_id;
+    uint64_t dispatches; /* the low bits of tokens */
+    uint64_t mark;       /* of the newest report */
+    uint64_t ticked_ms, swept_ms;
+    uint64_t proposed_epoch;
+    uint64_t sweep_batch; /* the newest batch with expiries */
+    rm_peer_t **peers;
+    uint32_t peer_count, peer_capacity, peer_turn;
+    rm_resize_t resize;
+    rm_link_t batches; /* rm_batch_t.link: not taken yet */
+    uint64_t batch_number, applied_number;
+    rm_link_t submits; /* waiting for their batch, in order */
+    rm_link_t joins;   /* waiting for their member_add */
+    uint64_t pending_count, pending_bytes;
+    rm_heap_t delays;                       /* rm_record_t.lead.delay, by ledger time */
+    rm_heap_t polls;                        /* waiters by the end of their time, mono */
+    uint64_t accepted_count, refused_count; /* of this leadership, for the metrics */
+    rm_dispatch_job_t dispatch[RM_DISPATCH_JOBS];
+} rm_leader_t;
+
+/* Sensible settings: the protocol's times, a million jobs and a GiB in all. */
+rm_leader_config_t rm_leader_defaults (void);
+
+/* In place. `random` seeds jitter. Takes over `state`'s listener. */
+void rm_leader_init (rm_leader_t *self, rm_state_t *state, const rm_leader_config_t *config, const rm_leader_out_t *out,
+                     uint64_t random);
+void rm_leader_close (rm_leader_t *self);
+
+/* This node was elected: proposes the barrier. */
+void rm_leader_stand (rm_leader_t *self, rm_now_t now);
+/* This node leads no longer: forgets what it believed; nobody is answered. */
+void rm_leader_step_down (rm_leader_t *self);
+
+/* HELLO and QUERY are the shell's to answer; all other messages come here. */
+void rm_leader_from_client (rm_leader_t *self, rm_now_t now, const rm_address_t *from, const rm_msg_t *msg);
+void rm_leader_from_worker (rm_leader_t *self, rm_now_t now, const rm_address_t *from, const rm_msg_t *msg);
+
+/* At least every 10 ms while something waits: leases, delays, long polls, broadcasts, expiries. */
+void rm_leader_tick (rm_leader_t *self, rm_now_t now);
+
+/* Once at the end of each turn: hands out what can be handed out, and tells workers what has committed. */
+void rm_leader_flush (rm_leader_t *self, rm_now_t now);
+
+/* The next batch to propose, for the caller to close and free with rm_batch_destroy; NULL if there is none. */
+rm_batch_t *rm_leader_take_batch (rm_leader_t *self, rm_now_t now);
+void rm_batch_destroy (rm_batch_t **self_p);
+
+/* The batch of that number has been applied to the state: answers who waited for it. */
+void rm_leader_applied (rm_leader_t *self, rm_now_t now, uint64_t number);
+
+/* Takes the workers of that name out in good order; how many there are. */
+uint32_t rm_leader_drain (rm_leader_t *self, rm_now_t now, rm_bytes_t worker);
+
+/* One sentence: where the job is and what it waits for. False: no such job. */
+bool rm_leader_why (const rm_leader_t *self, rm_now_t now, uint64_t id, char *text, size_t size);
+/* "waiting", "delayed", "running", "done", "dead" … */
+const char *rm_record_state_name (const rm_record_t *record, uint64_t wall_ms);
+/* "idle", "phase 1" … */
+const char *rm_resize_state_name (rm_resize_state_t state);

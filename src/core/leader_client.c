@@ -1,0 +1,407 @@
+/*  What clients ask: submits by session, and long polls (DESIGN §5 sessions, §7). */
+#include <string.h>
+
+#include "core/leader_inside.h"
+#include "proto/alloc.h"
+#include "ringmaster/error.h"
+
+/* ---- submits ---------------------------------------------------------------------------------------------------- */
+
+/* A submit on its way into the ledger: answered when its batch has been applied. */
+typedef struct {
+    rm_link_t link;
+    rm_address_t from;
+    rm_session_id_t session;
+    uint64_t batch;
+    uint64_t bytes;
+    uint32_t count;
+    struct {
+        uint64_t seq, hash;
+    } requests[];
+} pending_t;
+
+static void refuse (rm_leader_t *self, const rm_address_t *to, int code, uint64_t seq)
+{
+    rm_msg_t msg = {.type = RM_MSG_ERROR};
+    msg.error = (rm_msg_error_t){.code = code, .text = rm_bytes (rm_strerror (code)), .seq = seq};
+    self->refused_count++;
+    rm_leader_to_client (self, to, &msg);
+}
+
+static void say_busy (rm_leader_t *self, const rm_address_t *to, const char *text)
+{
+    rm_msg_t msg = {.type = RM_MSG_BUSY};
+    msg.busy = (rm_msg_busy_t){self->config.busy_ms, rm_bytes (text)};
+    self->refused_count++;
+    rm_leader_to_client (self, to, &msg);
+}
+
+/* Which id a request has, or why it has none: RM_ESTALE, RM_ECONFLICT, RM_EEXPIRED. */
+static int find_request (const rm_ledger_session_t *session, uint64_t seq, uint64_t hash, uint64_t *id)
+{
+    if (!session)
+        return RM_EEXPIRED;
+    const rm_request_t *request = rm_session_request (session, seq);
+    if (!request)
+        return RM_ESTALE;
+    if (request->hash != hash)
+        return RM_ECONFLICT;
+    *id = request->id;
+    return 0;
+}
+
+static void send_accepted (rm_leader_t *self, const rm_address_t *to, const rm_session_id_t *session,
+                           rm_accepted_job_t *jobs, uint32_t count)
+{
+    rm_msg_t msg = {.type = RM_MSG_ACCEPTED};
+    msg.accepted = (rm_msg_accepted_t){*session, jobs, count};
+    rm_leader_to_client (self, to, &msg);
+}
+
+typedef struct {
+    uint32_t fresh_count; /* jobs that are new */
+    uint64_t fresh_bytes;
+    int error;    /* of the first job that cannot be */
+    uint64_t seq; /* that job's */
+} verdict_t;
+
+/* Looks at every job before anything is logged: a message is admitted whole or refused whole. */
+static verdict_t judge (const rm_leader_t *self, const rm_msg_submit_t *submit, const rm_ledger_session_t *session)
+{
+    verdict_t verdict = {0};
+    for (uint32_t i = 0; i < submit->job_count && !verdict.error; i++) {
+        const rm_submit_job_t *job = &submit->jobs[i];
+        uint64_t id, floor = session ? session->floor : 0;
+        verdict.seq = job->seq;
+        if (job->data.size > self->config.payload_bytes_max)
+            verdict.error = RM_ETOOBIG;
+        else if (!session && submit->jobs[0].seq != 1)
+            verdict.error = RM_EEXPIRED;
+        else if (job->seq <= floor)
+            verdict.error = RM_ESTALE;
+        else if (job->seq - floor > RM_SESSION_WINDOW)
+            verdict.error = RM_EINVAL;
+        else if (session && rm_session_request (session, job->seq))
+            verdict.error = find_request (session, job->seq, rm_submit_hash (job), &id);
+        else {
+            verdict.fresh_count++;
+            verdict.fresh_bytes += job->data.size;
+        }
+    }
+    return verdict;
+}
+
+/* What is full, NULL if nothing is. */
+static const char *full (const rm_leader_t *self, const rm_msg_submit_t *submit, const rm_ledger_session_t *session,
+                         const verdict_t *verdict)
+{
+    const rm_leader_config_t *config = &self->config;
+    const rm_state_t *state = self->state;
+    uint64_t jobs = verdict->fresh_count, bytes = verdict->fresh_bytes;
+    if (state->waiting_count + self->pending_count + jobs > config->jobs_max)
+        return "the master holds as many jobs as it may";
+    if (state->waiting_bytes + self->pending_bytes + bytes > config->bytes_max)
+        return "the master holds as many bytes as it may";
+    if (session) {
+        if (session->waiting_count + session->lead.pending_count + jobs > config->client_jobs_max)
+            return "this client has as many jobs waiting as it may";
+        if (session->waiting_bytes + session->lead.pending_bytes + bytes > config->client_bytes_max)
+            return "this client has as many bytes waiting as it may";
+    }
+    for (uint32_t i = 0; i < submit->job_count; i++) {
+        const rm_queue_t *queue = rm_state_queue (state, submit->jobs[i].queue);
+        if (queue && queue->waiting_count + jobs > config->queue_jobs_max)
+            return "the queue holds as many jobs as it may";
+        if (queue && queue->waiting_bytes + bytes > config->queue_bytes_max)
+            return "the queue holds as many bytes as it may";
+    }
+    return NULL;
+}
+
+/* Writes the jobs into entries of at most a batch each. */
+static bool propose_submit (rm_leader_t *self, const rm_msg_submit_t *submit)
+{
+    for (uint32_t first = 0; first < submit->job_count;) {
+        uint32_t count = 0;
+        size_t room = 64;
+        while (first + count < submit->job_count) {
+            const rm_submit_job_t *job = &submit->jobs[first + count];
+            size_t more = 64 + job->queue.size + job->key.size + job->data.size;
+            if (count && room + more > RM_BATCH_BYTES_MAX)
+                break;
+            room += more;
+            count++;
+        }
+        rm_buf_t *entry = rm_leader_entry (self, RM_ENTRY_SUBMIT, room);
+        if (!entry)
+            return false;
+        bool last = first + count == submit->job_count;
+        rm_entry_submit (entry,
+                         &(rm_entry_submit_t){submit->session, last ? submit->floor : 0, submit->jobs + first, count});
+        first += count;
+    }
+    return true;
+}
+
+static pending_t *make_pending (const rm_address_t *from, const rm_msg_submit_t *submit, const verdict_t *verdict)
+{
+    pending_t *pending = rm_malloc (sizeof *pending + submit->job_count * sizeof pending->requests[0]);
+    if (!pending)
+        return NULL;
+    pending->from = *from;
+    pending->session = submit->session;
+    pending->bytes = verdict->fresh_bytes;
+    pending->count = submit->job_count;
+    for (uint32_t i = 0; i < submit->job_count; i++) {
+        pending->requests[i].seq = submit->jobs[i].seq;
+        pending->requests[i].hash = rm_submit_hash (&submit->jobs[i]);
+    }
+    return pending;
+}
+
+static void remember (rm_leader_t *self, rm_ledger_session_t *session, pending_t *pending)
+{
+    pending->batch = rm_leader_batch_number (self);
+    rm_list_append (&self->submits, &pending->link);
+    self->pending_count += pending->count;
+    self->pending_bytes += pending->bytes;
+    if (session) {
+        session->lead.pending_count += pending->count;
+        session->lead.pending_bytes += pending->bytes;
+    }
+}
+
+/* Answers from the session table; only what is applied, and thereby durable, is in there. */
+static void answer_known (rm_leader_t *self, const pending_t *pending)
+{
+    const rm_ledger_session_t *session = rm_state_session (self->state, &pending->session);
+    rm_accepted_job_t *jobs = rm_calloc (pending->count, sizeof *jobs);
+    if (!jobs) {
+        rm_leader_out_of_memory (self);
+        return;
+    }
+    int error = 0;
+    for (uint32_t i = 0; i < pending->count && !error; i++) {
+        jobs[i].seq = pending->requests[i].seq;
+        error = find_request (session, jobs[i].seq, pending->requests[i].hash, &jobs[i].id);
+        if (error)
+            refuse (self, &pending->from, error, jobs[i].seq);
+    }
+    if (!error) {
+        self->accepted_count += pending->count;
+        send_accepted (self, &pending->from, &pending->session, jobs, pending->count);
+    }
+    rm_free (jobs);
+}
+
+static void forget_pending (rm_leader_t *self, pending_t *pending)
+{
+    rm_ledger_session_t *session = rm_state_session (self->state, &pending->session);
+    self->pending_count -= pending->count;
+    self->pending_bytes -= pending->bytes;
+    if (session && session->lead.pending_count >= pending->count) {
+        session->lead.pending_count -= pending->count;
+        session->lead.pending_bytes -= pending->bytes;
+    }
+    rm_list_remove (&pending->link);
+    rm_free (pending);
+}
+
+void rm_leader_answer_submits (rm_leader_t *self, uint64_t number)
+{
+    for (rm_link_t *first; (first = rm_list_first (&self->submits));) {
+        pending_t *pending = RM_OWNER (first, pending_t, link);
+        if (pending->batch > number)
+            break;
+        answer_known (self, pending);
+        forget_pending (self, pending);
+    }
+}
+
+static void take_submit (rm_leader_t *self, const rm_address_t *from, const rm_msg_submit_t *submit)
+{
+    rm_ledger_session_t *session = rm_state_session (self->state, &submit->session);
+    verdict_t verdict = judge (self, submit, session);
+    if (session)
+        session->lead.heard_ms = self->now.wall_ms;
+    if (verdict.error) {
+        refuse (self, from, verdict.error, verdict.seq);
+        return;
+    }
+    const char *what = verdict.fresh_count ? full (self, submit, session, &verdict) : NULL;
+    if (what) {
+        say_busy (self, from, what);
+        return;
+    }
+    pending_t *pending = make_pending (from, submit, &verdict);
+    if (!pending) {
+        rm_leader_out_of_memory (self);
+    } else if (!verdict.fresh_count) {
+        answer_known (self, pending);
+        rm_free (pending);
+    } else if (propose_submit (self, submit)) {
+        remember (self, session, pending);
+    } else {
+        rm_free (pending);
+    }
+}
+
+/* ---- waits ------------------------------------------------------------------------------------------------------ */
+
+typedef struct waiter waiter_t;
+
+typedef struct {
+    rm_link_t link; /* in its record's waiters */
+    waiter_t *waiter;
+} watch_t;
+
+struct waiter {
+    rm_heap_node_t end; /* when it is answered at the latest */
+    rm_address_t from;
+    uint32_t count, open; /* ids, and how many of them have not ended */
+    uint64_t *ids;
+    watch_t watches[];
+};
+
+static rm_result_job_t result_of (const rm_leader_t *self, uint64_t id)
+{
+    const rm_record_t *record = rm_state_record (self->state, id);
+    rm_result_job_t job = {.id = id};
+    if (!record) {
+        job.outcome = id && id <= self->state->last_id ? RM_OUTCOME_GONE : RM_OUTCOME_UNKNOWN;
+        return job;
+    }
+    job.outcome = record->outcome;
+    job.attempt = rm_record_attempt (record);
+    if (record->reason)
+        job.reason = (rm_bytes_t){record->reason->data, record->reason->size};
+    if (record->result)
+        job.data = (rm_bytes_t){record->result->data, record->result->size};
+    return job;
+}
+
+/* What is known of the ids, as far as it goes into one message. */
+static void send_results (rm_leader_t *self, const rm_address_t *to, const uint64_t *ids, uint32_t count)
+{
+    rm_msg_t msg = {.type = RM_MSG_RESULT};
+    msg.result.jobs = rm_calloc (count, sizeof *msg.result.jobs);
+    if (!msg.result.jobs) {
+        rm_leader_out_of_memory (self);
+        return;
+    }
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        rm_result_job_t job = result_of (self, ids[i]);
+        bytes += 64 + job.data.size + job.reason.size;
+        if (i && bytes > RM_FRAME_BYTES_MAX / 2)
+            break;
+        msg.result.jobs[msg.result.job_count++] = job;
+    }
+    rm_leader_to_client (self, to, &msg);
+    rm_free (msg.result.jobs);
+}
+
+static void free_waiter (rm_leader_t *self, waiter_t *waiter)
+{
+    for (uint32_t i = 0; i < waiter->count; i++)
+        rm_list_remove (&waiter->watches[i].link);
+    rm_heap_remove (&self->polls, &waiter->end);
+    rm_free (waiter->ids);
+    rm_free (waiter);
+}
+
+static void answer_waiter (rm_leader_t *self, waiter_t *waiter)
+{
+    send_results (self, &waiter->from, waiter->ids, waiter->count);
+    free_waiter (self, waiter);
+}
+
+/* A record has ended. */
+void rm_leader_answer_waiters (rm_leader_t *self, rm_record_t *record)
+{
+    for (rm_link_t *first; (first = rm_list_first (&record->lead.waiters));) {
+        waiter_t *waiter = RM_OWNER (first, watch_t, link)->waiter;
+        rm_list_remove (first);
+        if (--waiter->open == 0)
+            answer_waiter (self, waiter);
+    }
+}
+
+void rm_leader_end_polls (rm_leader_t *self)
+{
+    for (rm_heap_node_t *top; (top = rm_heap_top (&self->polls)) && top->due <= self->now.mono_ms;)
+        answer_waiter (self, RM_OWNER (top, waiter_t, end));
+}
+
+static waiter_t *make_waiter (rm_leader_t *self, const rm_address_t *from, const rm_msg_wait_t *wait)
+{
+    waiter_t *waiter = rm_calloc (1, sizeof *waiter + wait->id_count * sizeof waiter->watches[0]);
+    if (!waiter)
+        return NULL;
+    waiter->ids = rm_memdup (wait->ids, wait->id_count * sizeof *wait->ids);
+    if (!waiter->ids || rm_heap_put (&self->polls, &waiter->end, self->now.mono_ms + wait->timeout_ms)) {
+        rm_free (waiter->ids);
+        rm_free (waiter);
+        return NULL;
+    }
+    waiter->from = *from;
+    waiter->count = wait->id_count;
+    for (uint32_t i = 0; i < wait->id_count; i++) {
+        watch_t *watch = &waiter->watches[i];
+        rm_record_t *record = rm_state_record (self->state, wait->ids[i]);
+        watch->waiter = waiter;
+        rm_list_init (&watch->link);
+        if (!record || record->outcome != RM_OUTCOME_NONE)
+            continue;
+        rm_list_append (&record->lead.waiters, &watch->link);
+        waiter->open++;
+    }
+    return waiter;
+}
+
+static void take_wait (rm_leader_t *self, const rm_address_t *from, const rm_msg_wait_t *wait)
+{
+    rm_ledger_session_t *session = rm_state_session (self->state, &wait->session);
+    if (session)
+        session->lead.heard_ms = self->now.wall_ms;
+    if (self->polls.count >= self->config.waiters_max) {
+        say_busy (self, from, "as many clients wait for results as may");
+        return;
+    }
+    waiter_t *waiter = make_waiter (self, from, wait);
+    if (!waiter)
+        rm_leader_out_of_memory (self);
+    else if (!waiter->open || !wait->timeout_ms)
+        answer_waiter (self, waiter);
+}
+
+/* ---- any message ------------------------------------------------------------------------------------------------ */
+
+void rm_leader_from_client (rm_leader_t *self, rm_now_t now, const rm_address_t *from, const rm_msg_t *msg)
+{
+    self->now = now;
+    if (!self->leading) {
+        rm_msg_t answer = {.type = RM_MSG_NOT_LEADER};
+        rm_leader_to_client (self, from, &answer);
+        return;
+    }
+    switch (msg->type) {
+    case RM_MSG_SUBMIT:
+        take_submit (self, from, &msg->submit);
+        break;
+    case RM_MSG_WAIT:
+        take_wait (self, from, &msg->wait);
+        break;
+    default:
+        refuse (self, from, RM_EPROTO, 0);
+    }
+}
+
+/* Nobody is answered any more: they ask the next leader. */
+void rm_leader_drop_clients (rm_leader_t *self)
+{
+    for (rm_link_t *first; (first = rm_list_first (&self->submits));)
+        forget_pending (self, RM_OWNER (first, pending_t, link));
+    for (rm_heap_node_t *top; (top = rm_heap_top (&self->polls));)
+        free_waiter (self, RM_OWNER (top, waiter_t, end));
+}

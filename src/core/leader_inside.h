@@ -1,0 +1,74 @@
+/*  What the files of the leader (core/leader*.c) say to each other. Nobody else includes this. */
+#pragma once
+
+#include "core/entry.h"
+#include "core/leader.h"
+#include "proto/assert.h"
+
+/* leader.c */
+void rm_leader_trace (rm_leader_t *self, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
+void rm_leader_out_of_memory (rm_leader_t *self);
+rm_peer_t *rm_leader_peer (const rm_leader_t *self, uint64_t inc);
+rm_peer_t *rm_leader_add_peer (rm_leader_t *self, rm_member_t *member, bool reported);
+void rm_leader_to_client (rm_leader_t *self, const rm_address_t *to, const rm_msg_t *msg);
+void rm_leader_to_worker (rm_leader_t *self, const rm_address_t *to, const rm_msg_t *msg);
+
+uint64_t rm_leader_retry_delay (rm_leader_t *self, const rm_record_t *record);
+
+/* leader_batch.c: entries on their way */
+rm_buf_t *rm_leader_entry (rm_leader_t *self, rm_entry_kind_t kind, size_t room);
+uint64_t rm_leader_batch_number (const rm_leader_t *self);
+
+/* leader_record.c: where each job is */
+void rm_leader_move_record (rm_record_t *record, rm_at_t to);
+void rm_leader_offer_record (rm_leader_t *self, rm_record_t *record, bool front);
+void rm_leader_offer_key (rm_leader_t *self, rm_key_t *key);
+void rm_leader_withdraw_key (rm_leader_t *self, rm_key_t *key);
+void rm_leader_withdraw_record (rm_leader_t *self, rm_record_t *record);
+void rm_leader_take_off (rm_leader_t *self, rm_record_t *record, rm_peer_t *peer, rm_at_t to);
+void rm_leader_land (rm_leader_t *self, rm_record_t *record);
+void rm_leader_hand_back (rm_leader_t *self, rm_record_t *record);
+void rm_leader_due (rm_leader_t *self);
+void rm_leader_offer_unkeyed (rm_leader_t *self, rm_pool_t *pool);
+
+/* leader_slot.c */
+int rm_leader_attach_pool (rm_leader_t *self, rm_pool_t *pool);
+void rm_leader_refresh_slot (rm_leader_t *self, rm_pool_t *pool, uint32_t slot);
+void rm_leader_refresh_pool (rm_leader_t *self, rm_pool_t *pool);
+bool rm_leader_slots_settled (const rm_leader_t *self);
+bool rm_leader_slots_known (const rm_leader_t *self);
+
+/* leader_dispatch.c */
+void rm_leader_dispatch (rm_leader_t *self, rm_peer_t *peer, rm_record_t *record);
+void rm_leader_resend (rm_leader_t *self, rm_peer_t *peer, uint64_t upto);
+void rm_leader_pump (rm_leader_t *self);
+
+/* leader_worker.c */
+void rm_leader_commit_later (rm_leader_t *self, rm_peer_t *peer, uint64_t id);
+void rm_leader_tell_committed (rm_leader_t *self, rm_peer_t *peer);
+void rm_leader_answer_joins (rm_leader_t *self, rm_member_t *member);
+void rm_leader_remove_peer (rm_leader_t *self, rm_peer_t *peer, const char *why);
+
+/* leader_resize.c */
+void rm_leader_want_resize (rm_leader_t *self, bool now);
+void rm_leader_resize_step (rm_leader_t *self);
+void rm_leader_resize_begun (rm_leader_t *self);
+void rm_leader_resize_committed (rm_leader_t *self);
+void rm_leader_resume_resize (rm_leader_t *self);
+void rm_leader_send_sync (rm_leader_t *self, const rm_address_t *to);
+void rm_leader_sync_answer (rm_leader_t *self, rm_peer_t *peer, const rm_msg_sync_t *sync);
+void rm_leader_propose_begin (rm_leader_t *self);
+
+/* leader_client.c */
+void rm_leader_answer_submits (rm_leader_t *self, uint64_t number);
+void rm_leader_answer_waiters (rm_leader_t *self, rm_record_t *record);
+void rm_leader_end_polls (rm_leader_t *self);
+void rm_leader_drop_clients (rm_leader_t *self);
+
+/* leader_sweep.c */
+void rm_leader_sweep (rm_leader_t *self);
+
+static inline rm_bytes_t rm_bytes (const char *text)
+{
+    return (rm_bytes_t){text, (uint32_t)__builtin_strlen (text)};
+}

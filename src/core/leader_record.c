@@ -1,0 +1,185 @@
+/*  Where the leader believes each job to be, and what may be handed out next. */
+#include "core/leader_inside.h"
+
+/* from → to that are allowed (the drawing is above rm_at_t). */
+static const uint8_t moves[RM_AT_STATES] = {
+    [RM_AT_PARKED] = 1 << RM_AT_READY | 1 << RM_AT_STARTING | 1 << RM_AT_SENT,
+    [RM_AT_READY] = 1 << RM_AT_PARKED,
+    [RM_AT_STARTING] = 1 << RM_AT_SENT | 1 << RM_AT_PARKED,
+    [RM_AT_SENT] = 1 << RM_AT_REPORTED | 1 << RM_AT_UNSTARTING | 1 << RM_AT_PARKED,
+    [RM_AT_REPORTED] = 1 << RM_AT_PARKED | 1 << RM_AT_SENT,
+    [RM_AT_UNSTARTING] = 1 << RM_AT_PARKED,
+};
+
+void rm_leader_move_record (rm_record_t *record, rm_at_t to)
+{
+    RM_ASSERT (moves[record->lead.at] & 1 << to);
+    RM_ASSERT ((to == RM_AT_PARKED || to == RM_AT_READY) == !record->lead.peer);
+    record->lead.at = to;
+}
+
+/* What a job costs its client's turn. */
+static uint32_t cost_of (const rm_record_t *record)
+{
+    return 1 + record->data_size / 4096;
+}
+
+/* True when it must not be handed out before its time; it is remembered then. */
+static bool delayed (rm_leader_t *self, rm_record_t *record)
+{
+    if (record->not_before_ms <= self->now.wall_ms)
+        return false;
+    if (rm_heap_put (&self->delays, &record->lead.delay, record->not_before_ms))
+        rm_leader_out_of_memory (self);
+    return true;
+}
+
+static uint64_t client_of (const rm_record_t *record)
+{
+    return record->session->number;
+}
+
+void rm_leader_withdraw_record (rm_leader_t *self, rm_record_t *record)
+{
+    rm_heap_remove (&self->delays, &record->lead.delay);
+    rm_list_remove (&record->lead.solo);
+    if (record->lead.at != RM_AT_READY)
+        return;
+    if (!record->key && rm_fair_contains (&record->lead.fair))
+        rm_fair_remove (&record->queue->pool->lead->unkeyed, &record->lead.fair);
+    rm_leader_move_record (record, RM_AT_PARKED);
+}
+
+void rm_leader_withdraw_key (rm_leader_t *self, rm_key_t *key)
+{
+    if (key->lead.lane)
+        rm_fair_remove (key->lead.lane, &key->lead.fair);
+    key->lead.lane = NULL;
+    rm_link_t *first = rm_list_first (&key->records);
+    if (first && !key->lead.busy)
+        rm_leader_withdraw_record (self, RM_OWNER (first, rm_record_t, line));
+}
+
+/* Offers the head of a key's line to the owner of its slot, if the slot is open; takes an older offer back first. */
+void rm_leader_offer_key (rm_leader_t *self, rm_key_t *key)
+{
+    rm_leader_withdraw_key (self, key);
+    rm_link_t *first = rm_list_first (&key->records);
+    if (!self->leading || !first || key->lead.busy || !key->queue->pool)
+        return;
+    rm_record_t *record = RM_OWNER (first, rm_record_t, line);
+    rm_slot_t *slot = &key->queue->pool->lead->slots[key->slot];
+    if (slot->state != RM_SLOT_OPEN || delayed (self, record))
+        return;
+    rm_peer_t *peer = self->state->members[slot->at]->peer;
+    if (record->crashes) {
+        rm_list_append (&peer->solo, &record->lead.solo);
+    } else {
+        int rc = rm_fair_push (&peer->lane, key->queue->number, client_of (record), &key->lead.fair, cost_of (record),
+                               false);
+        if (rc) {
+            rm_leader_out_of_memory (self);
+            return;
+        }
+        key->lead.lane = &peer->lane;
+    }
+    rm_leader_move_record (record, RM_AT_READY);
+}
+
+static void offer_unkeyed (rm_leader_t *self, rm_record_t *record, bool front)
+{
+    rm_pool_t *pool = record->queue->pool;
+    if (!self->leading || !pool || record->lead.at != RM_AT_PARKED || delayed (self, record))
+        return;
+    struct rm_pool_lead *lead = pool->lead;
+    if (record->id <= lead->barrier_id && lead->unreported)
+        return;
+    if (record->crashes) {
+        rm_list_append (&lead->solo, &record->lead.solo);
+    } else if (rm_fair_push (&lead->unkeyed, record->queue->number, client_of (record), &record->lead.fair,
+                             cost_of (record), front)) {
+        rm_leader_out_of_memory (self);
+        return;
+    }
+    rm_leader_move_record (record, RM_AT_READY);
+}
+
+void rm_leader_offer_record (rm_leader_t *self, rm_record_t *record, bool front)
+{
+    if (record->key)
+        rm_leader_offer_key (self, record->key);
+    else
+        offer_unkeyed (self, record, front);
+}
+
+void rm_leader_offer_unkeyed (rm_leader_t *self, rm_pool_t *pool)
+{
+    for (rm_queue_t *queue = self->state->queues; queue; queue = queue->hh.next)
+        if (queue->pool == pool)
+            RM_LIST_EACH (&queue->unkeyed, link)
+    offer_unkeyed (self, RM_OWNER (link, rm_record_t, line), false);
+}
+
+/* Puts a job in flight at `peer`: chosen (STARTING), dispatched or learnt from a report (SENT). */
+void rm_leader_take_off (rm_leader_t *self, rm_record_t *record, rm_peer_t *peer, rm_at_t to)
+{
+    if (record->key)
+        rm_leader_withdraw_key (self, record->key);
+    else
+        rm_leader_withdraw_record (self, record);
+    record->lead.peer = peer;
+    rm_leader_move_record (record, to);
+    rm_list_append (&peer->flight, &record->lead.flight);
+    peer->flight_count++;
+    peer->alone = peer->alone || record->crashes;
+    if (!record->key)
+        return;
+    record->key->lead.busy = record;
+    rm_slot_t *slot = &record->queue->pool->lead->slots[record->key->slot];
+    RM_ASSERT (slot->state == RM_SLOT_UNKNOWN || slot->at == peer->member->number);
+    if (!slot->in_flight)
+        slot->at = peer->member->number;
+    slot->in_flight++;
+}
+
+/* Takes it out of flight; it is PARKED, and its slot may have become free. */
+void rm_leader_land (rm_leader_t *self, rm_record_t *record)
+{
+    rm_peer_t *peer = record->lead.peer;
+    rm_list_remove (&record->lead.flight);
+    peer->flight_count--;
+    if (!peer->flight_count)
+        peer->alone = false;
+    record->lead.peer = NULL;
+    record->lead.seq = 0;
+    rm_leader_move_record (record, RM_AT_PARKED);
+    if (!record->key)
+        return;
+    record->key->lead.busy = NULL;
+    rm_slot_t *slot = &record->queue->pool->lead->slots[record->key->slot];
+    if (--slot->in_flight == 0)
+        rm_leader_refresh_slot (self, record->queue->pool, record->key->slot);
+}
+
+/* It came back without having been started: it goes to the head of its line again. */
+void rm_leader_hand_back (rm_leader_t *self, rm_record_t *record)
+{
+    if (record->started_inc) {
+        rm_leader_move_record (record, RM_AT_UNSTARTING);
+        rm_buf_t *entry = rm_leader_entry (self, RM_ENTRY_UNSTART, 32);
+        if (entry)
+            rm_entry_unstart (entry, &(rm_entry_start_t){record->id, record->started_inc});
+        return;
+    }
+    rm_leader_land (self, record);
+    rm_leader_offer_record (self, record, true);
+}
+
+/* Offers what was delayed and whose time has come. */
+void rm_leader_due (rm_leader_t *self)
+{
+    for (rm_heap_node_t *top; (top = rm_heap_top (&self->delays)) && top->due <= self->now.wall_ms;) {
+        rm_heap_remove (&self->delays, top);
+        rm_leader_offer_record (self, RM_OWNER (top, rm_record_t, lead.delay), false);
+    }
+}

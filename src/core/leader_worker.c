@@ -1,0 +1,377 @@
+/*  What workers say: join, heartbeat, done, leave, and the report every message carries (DESIGN §6, the rules). */
+#include "core/leader_inside.h"
+#include "proto/alloc.h"
+#include "ringmaster/error.h"
+
+/* ---- committed -------------------------------------------------------------------------------------------------- */
+
+/* The worker may forget this job; told at the end of the turn. */
+void rm_leader_commit_later (rm_leader_t *self, rm_peer_t *peer, uint64_t id)
+{
+    if (peer->committed_count == peer->committed_capacity) {
+        uint32_t capacity = peer->committed_capacity ? peer->committed_capacity * 2 : 64;
+        uint64_t *ids = rm_realloc (peer->committed, capacity * sizeof *ids);
+        if (!ids) {
+            rm_leader_out_of_memory (self);
+            return;
+        }
+        peer->committed = ids;
+        peer->committed_capacity = capacity;
+    }
+    peer->committed[peer->committed_count++] = id;
+}
+
+void rm_leader_tell_committed (rm_leader_t *self, rm_peer_t *peer)
+{
+    for (uint32_t told = 0; told < peer->committed_count;) {
+        uint32_t count = peer->committed_count - told;
+        if (count > RM_MESSAGE_JOBS_MAX)
+            count = RM_MESSAGE_JOBS_MAX;
+        rm_msg_t msg = {.type = RM_MSG_COMMITTED};
+        msg.committed = (rm_msg_committed_t){self->state->term, peer->member->inc, peer->committed + told, count};
+        rm_leader_to_worker (self, &peer->route, &msg);
+        told += count;
+    }
+    peer->committed_count = 0;
+}
+
+/* ---- reports ---------------------------------------------------------------------------------------------------- */
+
+/* What a worker that reports for the first time in this term says it holds was dispatched by an earlier leader: the
+ * in-flight table that was not logged. */
+static void adopt (rm_leader_t *self, rm_peer_t *peer, rm_record_t *record)
+{
+    rm_leader_take_off (self, record, peer, RM_AT_SENT);
+    record->lead.token = 0;
+}
+
+/* At-most-once jobs that were logged as started here and are not held: whether they ran cannot be known. */
+static void bury_lost (rm_leader_t *self, rm_peer_t *peer)
+{
+    if (!self->state->started_count)
+        return;
+    for (rm_record_t *record = self->state->records; record; record = record->hh.next) {
+        if (record->started_inc != peer->member->inc || record->lead.peer)
+            continue;
+        rm_buf_t *entry = rm_leader_entry (self, RM_ENTRY_BURY, 32);
+        if (entry)
+            rm_entry_bury (entry, &(rm_entry_bury_t){record->id, rm_bytes ("lost")});
+    }
+}
+
+static void first_report (rm_leader_t *self, rm_peer_t *peer)
+{
+    rm_pool_t *pool = peer->member->pool;
+    peer->reported = true;
+    pool->lead->unreported--;
+    bury_lost (self, peer);
+    rm_leader_refresh_pool (self, pool);
+    if (!pool->lead->unreported)
+        rm_leader_offer_unkeyed (self, pool);
+    rm_leader_trace (self, "event=reported worker=%s term=%llu held=%u", peer->member->name,
+                     (unsigned long long)self->state->term, peer->flight_count);
+}
+
+static void mark_held (rm_leader_t *self, rm_peer_t *peer, const rm_report_t *report)
+{
+    self->mark++;
+    for (uint32_t i = 0; i < report->held_count; i++) {
+        rm_record_t *record = rm_state_record (self->state, report->held[i]);
+        if (!record || record->outcome != RM_OUTCOME_NONE) {
+            rm_leader_commit_later (self, peer, report->held[i]);
+            continue;
+        }
+        if (!peer->reported && !record->lead.peer)
+            adopt (self, peer, record);
+        record->lead.mark = self->mark;
+    }
+}
+
+/* The watermark: dispatched with seq <= upto, not held and not done means handed back. */
+static void hand_back_unheld (rm_leader_t *self, rm_peer_t *peer)
+{
+    RM_LIST_EACH (&peer->flight, link)
+    {
+        rm_record_t *record = RM_OWNER (link, rm_record_t, lead.flight);
+        if (record->lead.seq > peer->upto)
+            break;
+        if (record->lead.at == RM_AT_SENT && record->lead.mark != self->mark)
+            rm_leader_hand_back (self, record);
+    }
+}
+
+static void take_report (rm_leader_t *self, rm_peer_t *peer, const rm_report_t *report)
+{
+    if (report->upto < peer->upto || report->upto > peer->last_seq)
+        return;
+    peer->upto = report->upto;
+    mark_held (self, peer, report);
+    if (!peer->reported)
+        first_report (self, peer);
+    hand_back_unheld (self, peer);
+}
+
+/* ---- joining and leaving ---------------------------------------------------------------------------------------- */
+
+typedef struct {
+    rm_link_t link;
+    uint64_t inc;
+    rm_address_t from;
+} joiner_t;
+
+static void send_joined (rm_leader_t *self, rm_peer_t *peer)
+{
+    rm_msg_t msg = {.type = RM_MSG_JOINED};
+    msg.joined = (rm_msg_joined_t){.term = self->state->term,
+                                   .epoch = self->state->epoch,
+                                   .inc = peer->member->inc,
+                                   .lease_ms = self->config.lease_ms,
+                                   .grace_ms = self->config.grace_ms,
+                                   .heartbeat_ms = self->config.heartbeat_ms,
+                                   .result_bytes_max = self->config.result_bytes_max};
+    rm_leader_to_worker (self, &peer->route, &msg);
+}
+
+static void refuse_join (rm_leader_t *self, const rm_address_t *from, int code, const char *text)
+{
+    rm_msg_t msg = {.type = RM_MSG_ERROR};
+    msg.error = (rm_msg_error_t){.code = code, .text = rm_bytes (text)};
+    rm_leader_to_worker (self, from, &msg);
+}
+
+static bool other_pool (const rm_leader_t *self, const rm_msg_join_t *join)
+{
+    for (uint32_t i = 0; i < join->queue_count; i++) {
+        const rm_queue_t *queue = rm_state_queue (self->state, join->queues[i]);
+        if (queue && queue->pool && queue->pool != rm_state_pool (self->state, join->pool))
+            return true;
+    }
+    return false;
+}
+
+static joiner_t *find_joiner (const rm_leader_t *self, uint64_t inc)
+{
+    RM_LIST_EACH (&self->joins, link)
+    if (RM_OWNER (link, joiner_t, link)->inc == inc)
+        return RM_OWNER (link, joiner_t, link);
+    return NULL;
+}
+
+static void take_join (rm_leader_t *self, const rm_address_t *from, const rm_msg_join_t *join)
+{
+    rm_peer_t *peer = rm_leader_peer (self, join->inc);
+    joiner_t *joiner = find_joiner (self, join->inc);
+    if (peer) {
+        peer->route = *from;
+        send_joined (self, peer);
+        return;
+    }
+    if (joiner) {
+        joiner->from = *from;
+        return;
+    }
+    if (other_pool (self, join)) {
+        refuse_join (self, from, RM_EDENIED, "a queue of this worker belongs to another pool: give it that --pool");
+        return;
+    }
+    if (self->state->member_count + 64 > RM_MEMBERS_MAX) {
+        refuse_join (self, from, RM_EBUSY, "the cluster has as many workers as it can have");
+        return;
+    }
+    joiner = rm_calloc (1, sizeof *joiner);
+    rm_buf_t *entry = rm_leader_entry (self, RM_ENTRY_MEMBER_ADD, 1024);
+    if (!joiner || !entry) {
+        rm_free (joiner);
+        rm_leader_out_of_memory (self);
+        return;
+    }
+    joiner->inc = join->inc;
+    joiner->from = *from;
+    rm_list_append (&self->joins, &joiner->link);
+    rm_entry_member_add (entry, join);
+}
+
+/* Its member_add is applied. NULL: forget everybody who waits. */
+void rm_leader_answer_joins (rm_leader_t *self, rm_member_t *member)
+{
+    RM_LIST_EACH (&self->joins, link)
+    {
+        joiner_t *joiner = RM_OWNER (link, joiner_t, link);
+        if (member && joiner->inc != member->inc)
+            continue;
+        rm_list_remove (link);
+        if (member) {
+            member->peer->route = joiner->from;
+            send_joined (self, member->peer);
+        }
+        rm_free (joiner);
+    }
+}
+
+/* Proposes the removal of a worker with what is in flight there. That is what fences it: until then nothing of it is
+ * given to anyone else. */
+void rm_leader_remove_peer (rm_leader_t *self, rm_peer_t *peer, const char *why)
+{
+    uint64_t *ids = rm_malloc (peer->flight_count * sizeof *ids);
+    rm_buf_t *entry = rm_leader_entry (self, RM_ENTRY_MEMBER_REMOVE, 16 + peer->flight_count * sizeof *ids);
+    if (!ids || !entry) {
+        rm_free (ids);
+        rm_leader_out_of_memory (self);
+        return;
+    }
+    uint32_t count = 0;
+    RM_LIST_EACH (&peer->flight, link)
+    {
+        rm_record_t *record = RM_OWNER (link, rm_record_t, lead.flight);
+        if (record->lead.at != RM_AT_UNSTARTING)
+            ids[count++] = record->id;
+    }
+    peer->removing = true;
+    rm_entry_member_remove (entry, &(rm_entry_remove_t){peer->member->inc, ids, count});
+    rm_leader_trace (self, "event=removing worker=%s inc=%016llx why=%s in_flight=%u", peer->member->name,
+                     (unsigned long long)peer->member->inc, why, count);
+    rm_free (ids);
+}
+
+/* ---- done ------------------------------------------------------------------------------------------------------- */
+
+static void learn_pace (rm_peer_t *peer, uint64_t ran_us)
+{
+    peer->ran_us = peer->done_count ? (peer->ran_us * 15 + ran_us) / 16 : ran_us;
+    uint64_t threads = peer->member->threads;
+    uint64_t ahead = threads * RM_PREFETCH_US / (peer->ran_us + 1);
+    peer->window = (uint32_t)(threads + (ahead < RM_PREFETCH_MAX ? ahead : RM_PREFETCH_MAX));
+    peer->done_count++;
+}
+
+static void propose_done (rm_leader_t *self, rm_peer_t *peer, rm_record_t *record, const rm_done_job_t *job)
+{
+    rm_entry_done_t done = {.id = job->id,
+                            .inc = peer->member->inc,
+                            .attempt = job->attempt,
+                            .verdict = job->verdict,
+                            .reason = job->reason,
+                            .data = job->data};
+    if (job->data.size > self->config.result_bytes_max) {
+        done.verdict = RM_VERDICT_DEAD;
+        done.reason = rm_bytes ("the result is over the limit");
+    }
+    if (done.verdict == RM_VERDICT_OK)
+        done.reason = (rm_bytes_t){0};
+    else
+        done.data = (rm_bytes_t){0};
+    if (done.verdict == RM_VERDICT_RETRY || done.verdict == RM_VERDICT_TIMEOUT)
+        done.not_before_ms = self->now.wall_ms + rm_leader_retry_delay (self, record);
+    rm_buf_t *entry = rm_leader_entry (self, done.verdict == RM_VERDICT_OK ? RM_ENTRY_DONE : RM_ENTRY_FAIL,
+                                       64 + done.data.size + done.reason.size);
+    if (!entry)
+        return;
+    rm_entry_done (entry, &done);
+    rm_leader_move_record (record, RM_AT_REPORTED);
+}
+
+/* Every completion of a live incarnation is answered `committed`, also when it changes nothing: at once if it does not
+ * count, else when its entry is applied. */
+static void take_done (rm_leader_t *self, rm_peer_t *peer, const rm_done_job_t *job)
+{
+    rm_record_t *record = rm_state_record (self->state, job->id);
+    bool here = record && record->outcome == RM_OUTCOME_NONE && record->lead.peer == peer;
+    if (here && record->lead.at == RM_AT_REPORTED)
+        return;
+    if (!here || record->lead.at != RM_AT_SENT || record->lead.seq > peer->upto ||
+        job->attempt != rm_record_attempt (record) || (record->lead.token && record->lead.token != job->token)) {
+        rm_leader_commit_later (self, peer, job->id);
+        return;
+    }
+    learn_pace (peer, job->ran_us);
+    propose_done (self, peer, record, job);
+}
+
+/* ---- any message ------------------------------------------------------------------------------------------------ */
+
+static const rm_report_t *report_of (const rm_msg_t *msg)
+{
+    switch (msg->type) {
+    case RM_MSG_HEARTBEAT:
+        return &msg->heartbeat.report;
+    case RM_MSG_DONE:
+        return &msg->done.report;
+    case RM_MSG_LEAVE:
+        return &msg->leave.report;
+    case RM_MSG_SYNC:
+        return msg->sync.from_master ? NULL : &msg->sync.report;
+    default:
+        return NULL;
+    }
+}
+
+static void take_heartbeat (rm_leader_t *self, rm_peer_t *peer, const rm_msg_heartbeat_t *beat)
+{
+    peer->heard_ms = self->now.mono_ms;
+    if (beat->report.upto < beat->seen && beat->seen <= peer->last_seq)
+        rm_leader_resend (self, peer, beat->report.upto);
+    rm_msg_t msg = {.type = RM_MSG_HEARTBEAT_OK};
+    msg.heartbeat_ok = (rm_msg_heartbeat_ok_t){.term = self->state->term,
+                                               .epoch = self->state->epoch,
+                                               .inc = peer->member->inc,
+                                               .n = beat->n,
+                                               .last_seq = peer->last_seq};
+    rm_leader_to_worker (self, &peer->route, &msg);
+    bool asked = (self->resize.state == RM_RESIZE_PHASE1 && !peer->synced) ||
+                 (self->resize.state == RM_RESIZE_PHASE2 && !peer->settled);
+    if (asked)
+        rm_leader_send_sync (self, &peer->route);
+}
+
+static void tell_rejoin (rm_leader_t *self, const rm_address_t *from, uint64_t inc)
+{
+    rm_msg_t msg = {.type = RM_MSG_REJOIN};
+    msg.rejoin = (rm_msg_rejoin_t){self->state->term, inc};
+    rm_leader_to_worker (self, from, &msg);
+}
+
+/* A message of an older term was meant for an earlier leader: a heartbeat is shown the present sync, which the worker
+ * adopts the new term from; it neither renews nor reports. */
+static void take_stale (rm_leader_t *self, const rm_address_t *from, const rm_msg_t *msg)
+{
+    if (msg->type == RM_MSG_HEARTBEAT)
+        rm_leader_send_sync (self, from);
+}
+
+void rm_leader_from_worker (rm_leader_t *self, rm_now_t now, const rm_address_t *from, const rm_msg_t *msg)
+{
+    self->now = now;
+    if (!self->leading)
+        return;
+    if (msg->type == RM_MSG_JOIN) {
+        take_join (self, from, &msg->join);
+        return;
+    }
+    const rm_report_t *report = report_of (msg);
+    if (!report)
+        return;
+    rm_peer_t *peer = rm_leader_peer (self, report->inc);
+    if (!peer) {
+        if (!find_joiner (self, report->inc))
+            tell_rejoin (self, from, report->inc);
+        return;
+    }
+    if (report->term != self->state->term) {
+        if (report->term < self->state->term)
+            take_stale (self, from, msg);
+        return;
+    }
+    peer->route = *from;
+    if (msg->type != RM_MSG_SYNC || msg->sync.phase < 3)
+        take_report (self, peer, report);
+    if (msg->type == RM_MSG_HEARTBEAT)
+        take_heartbeat (self, peer, &msg->heartbeat);
+    if (msg->type == RM_MSG_SYNC)
+        rm_leader_sync_answer (self, peer, &msg->sync);
+    for (uint32_t i = 0; msg->type == RM_MSG_DONE && i < msg->done.job_count; i++)
+        take_done (self, peer, &msg->done.jobs[i]);
+    if (msg->type == RM_MSG_LEAVE && !peer->leave_asked) {
+        peer->leave_asked = true;
+        rm_leader_want_resize (self, false);
+    }
+}

@@ -1,0 +1,282 @@
+/*  The ledger's state machine: what every master computes alike from the log (DESIGN §5).
+ *
+ *  `rm_state_apply` is deterministic: it knows no clock, no randomness and no pointer order; the only time it knows is
+ *  the one the leader stamped on the batch. It must not fail but for memory (RM_ENOMEM) or a batch that is not ours
+ *  (RM_ECORRUPT), and both stop the node.
+ *
+ *  The structs below are one half ledger (in the log and in snapshots), one half the leader's own (`lead`, never logged,
+ *  rebuilt after each change of leader). core/leader writes only `lead` members; core/state writes only the others.
+ *
+ *  Invariants: accepted = waiting + ended + forgotten; the records of a key hang in accept order; a slot's owner and
+ *  target are among its holders.
+ *  Thread rule: all of it belongs to the loop's thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/blob.h"
+#include "core/fair.h"
+#include "core/hash.h"
+#include "core/heap.h"
+#include "core/list.h"
+#include "core/ring.h"
+#include "proto/msg.h"
+
+enum {
+    RM_STATE_FORMAT = 1, /* of entries and snapshots */
+    RM_HOLDERS_MAX = 6,  /* holders of one slot; a join that would need a seventh waits for the commit */
+};
+
+typedef struct rm_state rm_state_t;
+typedef struct rm_record rm_record_t;
+typedef struct rm_key rm_key_t;
+typedef struct rm_queue rm_queue_t;
+typedef struct rm_pool rm_pool_t;
+typedef struct rm_member rm_member_t;
+typedef struct rm_ledger_session rm_ledger_session_t;
+
+/* Where the leader believes a job to be.
+ *
+ *     ready ◀──▶ parked ──────────▶ sent ──▶ reported ──▶ (its completion applied) parked, or ended
+ *                 ▲  │               │ ▲          └─────── (refused by apply) ──▶ sent
+ *                 │  └─▶ starting ───┼─┘     at-most-once: `start` is being logged
+ *                 └── unstarting ◀───┘       handed back; at-most-once: `unstart` is being logged
+ */
+typedef enum {
+    RM_AT_PARKED,     /* waits: for its key's turn, its time, its slot, a pool, a report */
+    RM_AT_READY,      /* may be dispatched as soon as there is credit */
+    RM_AT_STARTING,   /* at-most-once: chosen for a worker, `start` proposed */
+    RM_AT_SENT,       /* in flight at a worker */
+    RM_AT_REPORTED,   /* its completion is proposed */
+    RM_AT_UNSTARTING, /* at-most-once: handed back, `unstart` proposed */
+    RM_AT_STATES
+} rm_at_t;
+
+/* A job as the ledger keeps it, until it is forgotten. */
+struct rm_record {
+    uint64_t id;
+    rm_queue_t *queue;
+    rm_key_t *key;                /* NULL: without a key, or ended */
+    rm_ledger_session_t *session; /* who submitted it; NULL once ended */
+    rm_blob_t *key_bytes;         /* NULL: without a key */
+    rm_blob_t *data;              /* NULL once ended */
+    rm_blob_t *result;            /* once ended; NULL: none */
+    rm_blob_t *reason;            /* of the newest failure; NULL: none */
+    uint32_t data_size;           /* stays when data is let go */
+    uint32_t tries;               /* attempts in all, 0: the queue's */
+    uint32_t timeout_ms;          /* 0: the queue's */
+    uint32_t flags;               /* RM_JOB_… */
+    uint32_t failures, crashes;
+    uint64_t accepted_ms;   /* ledger time */
+    uint64_t not_before_ms; /* ledger time of the next attempt; 0: at once */
+    uint64_t ended_ms;
+    uint64_t started_inc; /* at-most-once: who holds it by a logged start; 0: nobody */
+    rm_outcome_t outcome;
+    rm_link_t line;    /* in its key's or (without a key) its queue's records; once ended in queue->ended */
+    UT_hash_handle hh; /* rm_state_t.records by id */
+
+    struct { /* the leader's */
+        rm_at_t at;
+        struct rm_peer *peer; /* whose: from STARTING to UNSTARTING */
+        uint64_t seq;         /* of its dispatch in this term; 0: learnt from a report */
+        uint64_t token;
+        uint64_t mark;        /* of the newest report that named it */
+        rm_link_t flight;     /* in the peer's flight list, by seq */
+        rm_link_t solo;       /* in a solo list */
+        rm_fair_item_t fair;  /* without a key, while READY */
+        rm_heap_node_t delay; /* until not_before */
+        rm_link_t waiters;    /* who waits for its end */
+    } lead;
+};
+
+/* One key of one queue: the line of its jobs that have not ended. Freed when the line is empty. */
+struct rm_key {
+    rm_queue_t *queue;
+    rm_blob_t *bytes;
+    uint32_t slot;
+    rm_link_t records;    /* rm_record_t.line, in accept order */
+    rm_link_t neighbours; /* in its pool's slot_keys[slot]; unlinked while the queue has no pool */
+    UT_hash_handle hh;    /* rm_queue_t.keys by bytes */
+
+    struct {
+        rm_record_t *busy; /* its one job that is not parked or ready; NULL: none */
+        rm_fair_t *lane;   /* where it is offered, NULL: nowhere */
+        rm_fair_item_t fair;
+    } lead;
+};
+
+struct rm_queue {
+    char *name;
+    uint32_t number; /* dense, from 0, never re-used */
+    rm_pool_t *pool; /* NULL until a worker served it */
+    rm_key_t *keys;
+    rm_link_t unkeyed;    /* rm_record_t.line of jobs without a key, in accept order */
+    rm_link_t ended;      /* rm_record_t.line, oldest first */
+    uint64_t ended_bytes; /* results and reasons kept */
+    uint64_t ended_count;
+    uint64_t waiting_count, waiting_bytes; /* not ended: jobs, and bytes of their data */
+    uint64_t done_count, dead_count;       /* ever */
+    uint32_t tries, timeout_ms, keep_ms;
+    uint64_t keep_bytes;
+    UT_hash_handle hh; /* rm_state_t.queues by name */
+};
+
+typedef struct {
+    uint16_t members[RM_HOLDERS_MAX]; /* member numbers; RM_RING_NOBODY where there is none */
+} rm_holders_t;
+
+struct rm_pool {
+    char *name;
+    uint32_t number;           /* dense, from 0 */
+    uint16_t owner[RM_SLOTS];  /* as of the newest commit; member numbers */
+    uint16_t target[RM_SLOTS]; /* as of the newest begin */
+    rm_holders_t holders[RM_SLOTS];
+    rm_link_t slot_keys[RM_SLOTS]; /* rm_key_t.neighbours */
+    rm_pool_t *next;               /* in order of number */
+
+    struct rm_pool_lead *lead; /* the leader's */
+};
+
+/* One live incarnation of a worker. */
+struct rm_member {
+    uint16_t number; /* index in rm_state_t.members; re-used after removal */
+    uint64_t inc;
+    char *name;
+    rm_pool_t *pool;
+    rm_queue_t **queues;
+    uint32_t queue_count;
+    uint32_t threads;
+    bool in_ring;      /* part of the newest begin's assignment */
+    bool leaving;      /* left out of it on purpose */
+    UT_hash_handle hh; /* rm_state_t.by_inc */
+
+    struct rm_peer *peer; /* the leader's */
+};
+
+typedef struct {
+    uint64_t id;   /* of the job; 0: this seq was not used */
+    uint64_t hash; /* of what was asked, to tell a conflict */
+} rm_request_t;
+
+struct rm_ledger_session {
+    rm_session_id_t id;
+    uint64_t number; /* dense, from 1: the client's number in hand-out */
+    uint64_t floor;
+    uint64_t heard_ms;      /* ledger time */
+    rm_request_t *requests; /* a ring of requests floor + 1 … floor + request_count */
+    uint32_t request_first, request_count, request_capacity;
+    uint64_t waiting_count, waiting_bytes;
+    UT_hash_handle hh; /* rm_state_t.sessions by id */
+
+    struct {
+        uint64_t pending_count, pending_bytes; /* proposed, not yet applied */
+        uint64_t heard_ms;                     /* mono: also waits count */
+    } lead;
+};
+
+/* What the leader wants to know of an apply. Called in the middle of it, after the state has changed. */
+typedef struct {
+    void *arg;
+    void (*led) (void *arg);
+    void (*accepted) (void *arg, rm_record_t *record);
+    void (*ended) (void *arg, rm_record_t *record);
+    void (*waits_again) (void *arg, rm_record_t *record);   /* failed or crashed, has another attempt */
+    void (*refused) (void *arg, uint64_t id, uint64_t inc); /* a completion that changed nothing */
+    void (*started) (void *arg, rm_record_t *record);
+    void (*unstarted) (void *arg, rm_record_t *record);
+    void (*pooled) (void *arg, rm_queue_t *queue); /* a queue got its pool */
+    void (*member_added) (void *arg, rm_member_t *member);
+    void (*member_removed) (void *arg, rm_member_t *member); /* still readable; freed when this returns */
+    void (*resize_begun) (void *arg);
+    void (*resize_committed) (void *arg);
+    void (*key_freed) (void *arg, rm_key_t *key);          /* last look */
+    void (*record_freed) (void *arg, rm_record_t *record); /* last look */
+    void (*session_freed) (void *arg, rm_ledger_session_t *session);
+} rm_state_listener_t;
+
+struct rm_state {
+    uint64_t term;            /* raised by each leader's first entry */
+    uint64_t epoch;           /* of the newest begin */
+    uint64_t committed_epoch; /* of the newest commit: a resize is current while it is below epoch */
+    uint64_t last_id;         /* the newest job id */
+    uint64_t time_ms;         /* the newest stamp: wall clock that never goes back */
+    uint64_t session_numbers;
+    uint32_t queue_count, pool_count, member_count;
+    uint64_t waiting_count, waiting_bytes;
+    uint64_t started_count; /* at-most-once records with a logged start */
+    uint64_t done_count, dead_count, ended_count;
+    rm_record_t *records;
+    rm_queue_t *queues; /* uthash keeps the order of insertion: number order */
+    rm_pool_t *pools;
+    rm_member_t *members[RM_MEMBERS_MAX]; /* by number; NULL: free */
+    rm_member_t *by_inc;
+    rm_ledger_session_t *sessions;
+    rm_state_listener_t listener; /* NULL members are not called */
+};
+
+/* In place; 0 or RM_ENOMEM. */
+int rm_state_init (rm_state_t *self);
+void rm_state_close (rm_state_t *self);
+
+/* Applies one batch (core/entry). 0, RM_ENOMEM or RM_ECORRUPT. */
+int rm_state_apply (rm_state_t *self, const void *batch, size_t size);
+
+rm_record_t *rm_state_record (const rm_state_t *self, uint64_t id);
+rm_queue_t *rm_state_queue (const rm_state_t *self, rm_bytes_t name);
+rm_pool_t *rm_state_pool (const rm_state_t *self, rm_bytes_t name);
+rm_member_t *rm_state_member (const rm_state_t *self, uint64_t inc);
+rm_ledger_session_t *rm_state_session (const rm_state_t *self, const rm_session_id_t *id);
+
+/* The request of `seq`; NULL: at or below the floor, or never used. */
+const rm_request_t *rm_session_request (const rm_ledger_session_t *self, uint64_t seq);
+
+/* The attempt that runs or comes next, from 1. */
+static inline uint32_t rm_record_attempt (const rm_record_t *record)
+{
+    return record->failures + record->crashes + 1;
+}
+
+static inline bool rm_state_resizing (const rm_state_t *self)
+{
+    return self->committed_epoch < self->epoch;
+}
+
+/* What tells two requests apart that use one (session, seq). */
+uint64_t rm_submit_hash (const rm_submit_job_t *job);
+
+/* How many of the pool's slots have `member` as target. */
+uint32_t rm_pool_share (const rm_pool_t *self, uint16_t member);
+
+/* True when `member` is among the slot's holders. */
+bool rm_pool_holds (const rm_pool_t *self, uint32_t slot, uint16_t member);
+
+/* ---- building blocks shared with core/snapshot ------------------------------------------------------------------ */
+
+/* Each makes and links one, or answers NULL (memory). Names and bytes are copied. */
+rm_queue_t *rm_state_add_queue (rm_state_t *self, rm_bytes_t name);
+rm_pool_t *rm_state_add_pool (rm_state_t *self, rm_bytes_t name);
+rm_ledger_session_t *rm_state_add_session (rm_state_t *self, const rm_session_id_t *id);
+/* `number` is the member's place; queues must exist. */
+rm_member_t *rm_state_add_member (rm_state_t *self, uint16_t number, uint64_t inc, rm_bytes_t name, rm_pool_t *pool,
+                                  const rm_bytes_t *queues, uint32_t queue_count, uint32_t threads);
+/* A record that waits, at the end of its key's or queue's line; takes over the blobs' references on success. */
+rm_record_t *rm_state_add_record (rm_state_t *self, uint64_t id, rm_queue_t *queue, rm_ledger_session_t *session,
+                                  rm_blob_t *key, rm_blob_t *data);
+/* Gives the queue to the pool and its keys their slots. */
+void rm_state_pool_queue (rm_state_t *self, rm_queue_t *queue, rm_pool_t *pool);
+/* Notes that `seq` (above the floor, inside the window) made the job `id`; 0 or RM_ENOMEM. */
+int rm_session_note (rm_ledger_session_t *self, uint64_t seq, uint64_t id, uint64_t hash);
+/* Forgets the requests up to `floor`; a lower floor than before changes nothing. */
+void rm_session_raise_floor (rm_ledger_session_t *self, uint64_t floor);
+/* Ends a record in the books: counters, lines, its data let go. Its key stays readable until rm_state_untie_key. */
+void rm_state_shelve (rm_state_t *self, rm_record_t *record, rm_outcome_t outcome, uint64_t ended_ms);
+/* Unties an ended record from its key, and frees the key if its line is empty. */
+void rm_state_untie_key (rm_state_t *self, rm_record_t *record);
+/* Forgets an ended record. */
+void rm_state_forget (rm_state_t *self, rm_record_t *record);
+/* Takes a member out of the books, without freeing it; then frees it. */
+void rm_state_unlist_member (rm_state_t *self, rm_member_t *member);
+void rm_state_free_member (rm_member_t *member);
+void rm_state_drop_session (rm_state_t *self, rm_ledger_session_t *session);
