@@ -260,6 +260,8 @@ int rm_client_submit (rm_client_t *self, const rm_spec_t *spec, int timeout_ms, 
 
 int rm_client_wait (rm_client_t *self, uint64_t id, int timeout_ms, rm_result_t **result_p)
 {
+    if (!id)
+        return fail (self, RM_EINVAL, "there is no job 0: ids begin with 1");
     rm_msg_t request = {.type = RM_MSG_WAIT, .wait = {.ids = &id, .id_count = 1}}, reply;
     int error = ask (self, &request, timeout_ms, RM_PIRATE_SILENCE_MS, &reply);
     if (error)
