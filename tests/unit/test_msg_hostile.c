@@ -3,12 +3,34 @@
  */
 #include "msg_samples.h"
 #include "notation.h"
+#include "proto/alloc.h"
 #include "proto/msg.h"
 #include "proto/scan.h"
 #include "proto/table.h"
 #include "ringmaster/error.h"
 
-TestSuite (hostile, .init = samples_init);
+static int blocks; /* that the codec has allocated now */
+
+static void *counting_resize (void *memory, size_t size)
+{
+    blocks += memory == NULL;
+    return realloc (memory, size);
+}
+
+static void counting_release (void *memory)
+{
+    blocks -= memory != NULL;
+    free (memory);
+}
+
+static void init (void)
+{
+    static const rm_allocator_t counting = {counting_resize, counting_release};
+    rm_alloc_set (&counting);
+    samples_init ();
+}
+
+TestSuite (hostile, .init = init);
 
 /* ---- helpers ---------------------------------------------------------------------------------------------------- */
 
@@ -28,6 +50,7 @@ static int decode (const frame_t *frame, const char **why)
     rm_msg_t msg, again;
     rm_buf_t buf = {0}, second = {0};
     int rc = rm_msg_decode (&msg, frame->data, frame->size, why);
+    cr_assert (rc == 0 || blocks == 0, "a refused message keeps %d blocks of memory", blocks);
     if (rc)
         return rc;
     cr_assert_eq (rm_msg_encode (&msg, &buf), 0);
