@@ -157,9 +157,11 @@ static bool completion_counts (const rm_state_t *self, const rm_record_t *record
     return !(record->flags & RM_JOB_AT_MOST_ONCE) || record->started_inc == entry->inc;
 }
 
-static int apply_done (rm_state_t *self, rm_reader_t *reader)
+static int apply_done (rm_state_t *self, rm_entry_kind_t kind, rm_reader_t *reader)
 {
     rm_entry_done_t entry = rm_read_done (reader);
+    if ((kind == RM_ENTRY_DONE) != (entry.verdict == RM_VERDICT_OK))
+        reader->bad = true;
     if (reader->bad)
         return 0;
     rm_record_t *record = rm_state_record (self, entry.id);
@@ -183,7 +185,7 @@ static void apply_start (rm_state_t *self, rm_reader_t *reader)
     rm_record_t *record = rm_state_record (self, id);
     if (reader->bad || !record || record->outcome != RM_OUTCOME_NONE || record->started_inc)
         return;
-    if (!rm_state_member (self, inc))
+    if (!(record->flags & RM_JOB_AT_MOST_ONCE) || !rm_state_member (self, inc))
         return;
     record->started_inc = inc;
     self->started_count++;
@@ -194,7 +196,7 @@ static void apply_unstart (rm_state_t *self, rm_reader_t *reader)
 {
     uint64_t id = rm_read_u64 (reader), inc = rm_read_u64 (reader);
     rm_record_t *record = rm_state_record (self, id);
-    if (reader->bad || !record || record->outcome != RM_OUTCOME_NONE || record->started_inc != inc)
+    if (reader->bad || !record || !record->started_inc || record->started_inc != inc)
         return;
     unstart (self, record);
     TELL (self, unstarted, record);
@@ -238,6 +240,8 @@ static int apply_member_add (rm_state_t *self, rm_reader_t *reader)
     if (reader->bad || number == RM_MEMBERS_MAX || rm_state_member (self, join.inc))
         return 0;
     rm_pool_t *pool = rm_state_pool (self, join.pool);
+    if (!pool && self->pool_count == RM_POOLS_MAX)
+        return 0;
     if (!pool && !(pool = rm_state_add_pool (self, join.pool)))
         return RM_ENOMEM;
     for (uint32_t i = 0; i < join.queue_count; i++)
@@ -402,7 +406,8 @@ static void apply_result_expire (rm_state_t *self, rm_reader_t *reader)
 
 static int apply_entry (rm_state_t *self, rm_reader_t *reader)
 {
-    switch (rm_read_u8 (reader)) {
+    rm_entry_kind_t kind = rm_read_u8 (reader);
+    switch (kind) {
     case RM_ENTRY_LEAD:
         self->term++;
         TELL (self, led);
@@ -417,7 +422,7 @@ static int apply_entry (rm_state_t *self, rm_reader_t *reader)
         return 0;
     case RM_ENTRY_DONE:
     case RM_ENTRY_FAIL:
-        return apply_done (self, reader);
+        return apply_done (self, kind, reader);
     case RM_ENTRY_BURY:
         return apply_bury (self, reader);
     case RM_ENTRY_MEMBER_ADD:

@@ -70,6 +70,14 @@ rm_bytes_t rm_read_bytes (rm_reader_t *self)
     return bytes;
 }
 
+rm_bytes_t rm_read_name (rm_reader_t *self)
+{
+    rm_bytes_t name = rm_read_bytes (self);
+    if (!rm_name_valid (name))
+        self->bad = true;
+    return name;
+}
+
 uint32_t rm_read_count (rm_reader_t *self, size_t least)
 {
     uint32_t count = rm_read_u32 (self);
@@ -115,9 +123,12 @@ rm_submit_job_t rm_read_submit_job (rm_reader_t *self)
     job.tries = rm_read_u32 (self);
     job.timeout_ms = rm_read_u32 (self);
     job.flags = rm_read_u32 (self);
-    job.queue = rm_read_bytes (self);
-    if (rm_read_u8 (self))
+    job.queue = rm_read_name (self);
+    uint8_t keyed = rm_read_u8 (self);
+    if (keyed)
         job.key = rm_read_bytes (self);
+    if (keyed > 1)
+        self->bad = true;
     job.data = rm_read_bytes (self);
     return job;
 }
@@ -171,6 +182,8 @@ rm_entry_done_t rm_read_done (rm_reader_t *self)
     entry.not_before_ms = rm_read_u64 (self);
     entry.reason = rm_read_bytes (self);
     entry.data = rm_read_bytes (self);
+    if (entry.verdict > RM_VERDICT_INTERRUPTED)
+        self->bad = true;
     return entry;
 }
 
@@ -198,13 +211,13 @@ rm_msg_join_t rm_read_member_add (rm_reader_t *self, rm_bytes_t *queues)
     rm_msg_join_t join = {.queues = queues};
     join.inc = rm_read_u64 (self);
     join.threads = rm_read_u32 (self);
-    join.name = rm_read_bytes (self);
-    join.pool = rm_read_bytes (self);
+    join.name = rm_read_name (self);
+    join.pool = rm_read_name (self);
     join.queue_count = rm_read_count (self, 4);
-    if (join.queue_count > RM_WORKER_QUEUES_MAX)
+    if (!join.inc || join.queue_count > RM_WORKER_QUEUES_MAX)
         self->bad = true;
     for (uint32_t i = 0; i < join.queue_count && !self->bad; i++)
-        queues[i] = rm_read_bytes (self);
+        queues[i] = rm_read_name (self);
     return join;
 }
 

@@ -102,6 +102,8 @@ uint32_t rm_read_u32 (rm_reader_t *self);
 uint64_t rm_read_u64 (rm_reader_t *self);
 /* u32 length and bytes; aliases the input. */
 rm_bytes_t rm_read_bytes (rm_reader_t *self);
+/* The same for a queue's, pool's or worker's name: what is not rm_name_valid is bad. */
+rm_bytes_t rm_read_name (rm_reader_t *self);
 /* Copies `size` bytes. */
 void rm_read_raw (rm_reader_t *self, void *to, size_t size);
 /* A count of things of at least `least` bytes each: more than the bytes left can hold is bad. */

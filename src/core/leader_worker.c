@@ -178,6 +178,10 @@ static void take_join (rm_leader_t *self, const rm_address_t *from, const rm_msg
         refuse_join (self, from, RM_EBUSY, "the cluster has as many workers as it can have");
         return;
     }
+    if (!rm_state_pool (self->state, join->pool) && self->state->pool_count + 64 > RM_POOLS_MAX) {
+        refuse_join (self, from, RM_EBUSY, "the cluster has as many pools as it can have");
+        return;
+    }
     joiner = rm_calloc (1, sizeof *joiner);
     rm_buf_t *entry = rm_leader_entry (self, RM_ENTRY_MEMBER_ADD, 1024);
     if (!joiner || !entry) {

@@ -25,6 +25,7 @@ enum {
     RM_WORKER_THREADS_MAX = 1024,
     RM_WORKER_HELD_MAX = 16384,   /* ids in `held` and `returned` */
     RM_MEMBERS_MAX = 4096,        /* live incarnations in a cluster */
+    RM_POOLS_MAX = 256,           /* pools of a cluster; a pool is never taken away */
     RM_MOVES_MAX = 1 << 20,       /* ranges of slots in one `moved`, of all pools together */
     RM_MOVED_POOLS_MAX = 4096,    /* pools in one `moved` */
     RM_MOVE_BYTES_MAX = 25,       /* what one range takes in a message */
