@@ -215,8 +215,8 @@ static void free_key (rm_state_t *self, rm_key_t *key)
     rm_free (key);
 }
 
-rm_record_t *rm_state_add_record (rm_state_t *self, uint64_t id, rm_queue_t *queue, rm_ledger_session_t *session,
-                                  rm_blob_t *key_bytes, rm_blob_t *data)
+/* A record that is in no line yet. */
+static rm_record_t *new_record (rm_state_t *self, uint64_t id, rm_queue_t *queue)
 {
     rm_record_t *record = rm_calloc (1, sizeof *record);
     if (!record)
@@ -227,11 +227,20 @@ rm_record_t *rm_state_add_record (rm_state_t *self, uint64_t id, rm_queue_t *que
         rm_free (record);
         return NULL;
     }
+    record->queue = queue;
     rm_list_init (&record->line);
     rm_list_init (&record->lead.flight);
     rm_list_init (&record->lead.solo);
     rm_list_init (&record->lead.waiters);
-    record->queue = queue;
+    return record;
+}
+
+rm_record_t *rm_state_add_record (rm_state_t *self, uint64_t id, rm_queue_t *queue, rm_ledger_session_t *session,
+                                  rm_blob_t *key_bytes, rm_blob_t *data)
+{
+    rm_record_t *record = new_record (self, id, queue);
+    if (!record)
+        return NULL;
     if (key_bytes) {
         record->key = key_of (queue, key_bytes);
         if (!record->key) {
@@ -254,6 +263,15 @@ rm_record_t *rm_state_add_record (rm_state_t *self, uint64_t id, rm_queue_t *que
     return record;
 }
 
+rm_record_t *rm_state_add_ended (rm_state_t *self, uint64_t id, rm_queue_t *queue, rm_outcome_t outcome)
+{
+    RM_ASSERT (outcome != RM_OUTCOME_NONE);
+    rm_record_t *record = new_record (self, id, queue);
+    if (record)
+        record->outcome = outcome;
+    return record;
+}
+
 void rm_state_pool_queue (rm_state_t *self, rm_queue_t *queue, rm_pool_t *pool)
 {
     queue->pool = pool;
@@ -270,6 +288,15 @@ static uint32_t blob_size (const rm_blob_t *blob)
     return blob ? blob->size : 0;
 }
 
+void rm_state_keep_ended (rm_state_t *self, rm_record_t *record)
+{
+    rm_queue_t *queue = record->queue;
+    rm_list_append (&queue->ended, &record->line);
+    queue->ended_count++;
+    queue->ended_bytes += blob_size (record->result) + blob_size (record->reason);
+    self->ended_count++;
+}
+
 void rm_state_shelve (rm_state_t *self, rm_record_t *record, rm_outcome_t outcome, uint64_t ended_ms)
 {
     rm_queue_t *queue = record->queue;
@@ -282,12 +309,9 @@ void rm_state_shelve (rm_state_t *self, rm_record_t *record, rm_outcome_t outcom
     record->session = NULL;
     rm_blob_unref (&record->data);
     rm_list_remove (&record->line);
-    rm_list_append (&queue->ended, &record->line);
     record->outcome = outcome;
     record->ended_ms = ended_ms;
-    queue->ended_count++;
-    queue->ended_bytes += blob_size (record->result) + blob_size (record->reason);
-    self->ended_count++;
+    rm_state_keep_ended (self, record);
     if (outcome == RM_OUTCOME_DONE) {
         queue->done_count++;
         self->done_count++;

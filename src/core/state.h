@@ -264,6 +264,10 @@ rm_member_t *rm_state_add_member (rm_state_t *self, uint16_t number, uint64_t in
 /* A record that waits, at the end of its key's or queue's line; takes over the blobs' references on success. */
 rm_record_t *rm_state_add_record (rm_state_t *self, uint64_t id, rm_queue_t *queue, rm_ledger_session_t *session,
                                   rm_blob_t *key, rm_blob_t *data);
+/* A record that has ended, in no list yet. */
+rm_record_t *rm_state_add_ended (rm_state_t *self, uint64_t id, rm_queue_t *queue, rm_outcome_t outcome);
+/* Hangs an ended record, in no list yet, behind its queue's other outcomes, and counts it there. */
+void rm_state_keep_ended (rm_state_t *self, rm_record_t *record);
 /* Gives the queue to the pool and its keys their slots. */
 void rm_state_pool_queue (rm_state_t *self, rm_queue_t *queue, rm_pool_t *pool);
 /* Notes that `seq` (above the floor, inside the window) made the job `id`; 0 or RM_ENOMEM. */

@@ -1,0 +1,425 @@
+/*  Reads what core/snapshot wrote. Strict: what it accepts, it would write again byte for byte. */
+#include <endian.h>
+#include <string.h>
+
+#include "core/entry.h"
+#include "core/snapshot.h"
+#include "core/snapshot_layout.h"
+#include "proto/alloc.h"
+#include "ringmaster/error.h"
+
+typedef struct {
+    rm_state_t *state;
+    rm_reader_t small, large;
+    bool no_memory;
+    rm_pool_t **pools;              /* by number */
+    rm_queue_t **queues;            /* by number */
+    rm_ledger_session_t **sessions; /* by number, growing */
+    uint32_t session_count;
+    uint64_t ended_count; /* records that have ended */
+} restorer_t;
+
+/* ---- reading ---------------------------------------------------------------------------------------------------- */
+
+/* What does not fit is bad: as a value, so that a check reads like a sentence. */
+static void expect (restorer_t *self, bool fits)
+{
+    if (!fits)
+        self->small.bad = true;
+}
+
+static bool goes_on (const restorer_t *self)
+{
+    return !self->small.bad && !self->no_memory;
+}
+
+/* A value that is written only if it is not zero. */
+static uint64_t read_if (restorer_t *self, bool there, size_t size)
+{
+    if (!there)
+        return 0;
+    uint64_t value = size == sizeof (uint32_t) ? rm_read_u32 (&self->small) : rm_read_u64 (&self->small);
+    expect (self, value != 0);
+    return value;
+}
+
+static rm_blob_t *read_blob (restorer_t *self, bool there)
+{
+    if (!there || !goes_on (self))
+        return NULL;
+    uint32_t size = rm_read_u32 (&self->small);
+    rm_reader_t *from = size < RM_SNAPSHOT_LARGE_BYTES ? &self->small : &self->large;
+    expect (self, size <= (size_t)(from->end - from->at));
+    if (!goes_on (self))
+        return NULL;
+    rm_blob_t *blob = rm_blob_new (from->at, size);
+    if (!blob)
+        self->no_memory = true;
+    from->at += size;
+    return blob;
+}
+
+/* An array of pointers for `count` things that the input has room for. */
+static void *new_index (restorer_t *self, uint32_t count)
+{
+    void *index = rm_calloc (count, sizeof (void *));
+    if (!index)
+        self->no_memory = true;
+    return index;
+}
+
+static void *made (restorer_t *self, void *thing)
+{
+    if (!thing)
+        self->no_memory = true;
+    return thing;
+}
+
+/* ---- the state -------------------------------------------------------------------------------------------------- */
+
+static void read_counters (restorer_t *self)
+{
+    rm_state_t *state = self->state;
+    state->term = rm_read_u64 (&self->small);
+    state->epoch = rm_read_u64 (&self->small);
+    state->committed_epoch = rm_read_u64 (&self->small);
+    state->last_id = rm_read_u64 (&self->small);
+    state->time_ms = rm_read_u64 (&self->small);
+    state->session_numbers = rm_read_u64 (&self->small);
+    expect (self, state->committed_epoch <= state->epoch);
+}
+
+static void read_pools (restorer_t *self)
+{
+    uint32_t count = rm_read_count (&self->small, 5);
+    expect (self, count <= RM_POOLS_MAX);
+    self->pools = new_index (self, count);
+    for (uint32_t i = 0; i < count && goes_on (self); i++) {
+        rm_bytes_t name = rm_read_name (&self->small);
+        expect (self, !rm_state_pool (self->state, name));
+        if (goes_on (self))
+            self->pools[i] = made (self, rm_state_add_pool (self->state, name));
+    }
+}
+
+static void read_queue (restorer_t *self, uint32_t number)
+{
+    rm_bytes_t name = rm_read_name (&self->small);
+    uint32_t pool = rm_read_u32 (&self->small);
+    expect (self, pool <= self->state->pool_count && !rm_state_queue (self->state, name));
+    rm_queue_t *queue = goes_on (self) ? made (self, rm_state_add_queue (self->state, name)) : NULL;
+    if (!queue)
+        return;
+    self->queues[number] = queue;
+    queue->pool = pool ? self->pools[pool - 1] : NULL;
+    queue->tries = rm_read_u32 (&self->small);
+    queue->timeout_ms = rm_read_u32 (&self->small);
+    queue->keep_ms = rm_read_u32 (&self->small);
+    queue->keep_bytes = rm_read_u64 (&self->small);
+    queue->done_count = rm_read_u64 (&self->small);
+    queue->dead_count = rm_read_u64 (&self->small);
+    self->state->done_count += queue->done_count;
+    self->state->dead_count += queue->dead_count;
+}
+
+static void read_queues (restorer_t *self)
+{
+    uint32_t count = rm_read_count (&self->small, 45);
+    self->queues = new_index (self, count);
+    for (uint32_t i = 0; i < count && goes_on (self); i++)
+        read_queue (self, i);
+}
+
+static void read_member (restorer_t *self)
+{
+    rm_state_t *state = self->state;
+    rm_bytes_t queues[RM_WORKER_QUEUES_MAX];
+    uint32_t number = rm_read_u32 (&self->small);
+    uint64_t inc = rm_read_u64 (&self->small);
+    rm_bytes_t name = rm_read_name (&self->small);
+    uint32_t pool = rm_read_u32 (&self->small), threads = rm_read_u32 (&self->small), is = rm_read_u32 (&self->small);
+    uint32_t queue_count = rm_read_count (&self->small, 4);
+    expect (self, number < RM_MEMBERS_MAX && !state->members[number] && inc && !rm_state_member (state, inc));
+    expect (self, pool < state->pool_count && is < (RM_IS_IN_RING | RM_IS_LEAVING));
+    expect (self, queue_count <= RM_WORKER_QUEUES_MAX);
+    for (uint32_t i = 0; i < queue_count && goes_on (self); i++) {
+        uint32_t queue = rm_read_u32 (&self->small);
+        expect (self, queue < state->queue_count && self->queues[queue]->pool);
+        if (goes_on (self))
+            queues[i] = (rm_bytes_t){self->queues[queue]->name, (uint32_t)strlen (self->queues[queue]->name)};
+    }
+    if (!goes_on (self))
+        return;
+    rm_member_t *member =
+        rm_state_add_member (state, (uint16_t)number, inc, name, self->pools[pool], queues, queue_count, threads);
+    if (!made (self, member))
+        return;
+    member->in_ring = is & RM_IS_IN_RING;
+    member->leaving = is & RM_IS_LEAVING;
+}
+
+static void read_members (restorer_t *self)
+{
+    uint32_t count = rm_read_count (&self->small, 33);
+    for (uint32_t i = 0; i < count && goes_on (self); i++)
+        read_member (self);
+}
+
+/* ---- slots ------------------------------------------------------------------------------------------------------ */
+
+static bool is_member (const rm_state_t *state, const rm_pool_t *pool, uint16_t number)
+{
+    return number < RM_MEMBERS_MAX && state->members[number] && state->members[number]->pool == pool;
+}
+
+/* Owner and target among the holders, and the holders different members of the pool. */
+static bool slot_valid (const rm_state_t *state, const rm_pool_t *pool, uint32_t slot)
+{
+    uint16_t owner = pool->owner[slot], target = pool->target[slot];
+    const uint16_t *holders = pool->holders[slot].members;
+    for (int i = 0; i < RM_HOLDERS_MAX; i++) {
+        if (holders[i] != RM_RING_NOBODY && !is_member (state, pool, holders[i]))
+            return false;
+        for (int j = 0; j < i; j++)
+            if (holders[i] != RM_RING_NOBODY && holders[i] == holders[j])
+                return false;
+    }
+    return (owner == RM_RING_NOBODY || rm_pool_holds (pool, slot, owner)) &&
+           (target == RM_RING_NOBODY || rm_pool_holds (pool, slot, target));
+}
+
+static void read_slots (restorer_t *self, rm_pool_t *pool)
+{
+    uint16_t run[RM_SNAPSHOT_RUN_WORDS + RM_HOLDERS_MAX], before[RM_SNAPSHOT_RUN_WORDS + RM_HOLDERS_MAX] = {0};
+    size_t head = sizeof *run;
+    for (uint32_t first = 0; first < RM_SLOTS && goes_on (self);) {
+        rm_read_raw (&self->small, run, sizeof run);
+        uint32_t length = le16toh (run[0]);
+        expect (self, length && length <= RM_SLOTS - first);
+        expect (self, memcmp ((uint8_t *)run + head, (uint8_t *)before + head, sizeof run - head));
+        memcpy (before, run, sizeof run);
+        for (uint32_t slot = first; slot < first + length && goes_on (self); slot++) {
+            pool->owner[slot] = le16toh (run[1]);
+            pool->target[slot] = le16toh (run[2]);
+            for (int i = 0; i < RM_HOLDERS_MAX; i++)
+                pool->holders[slot].members[i] = le16toh (run[RM_SNAPSHOT_RUN_WORDS + i]);
+        }
+        expect (self, goes_on (self) && slot_valid (self->state, pool, first));
+        first += length;
+    }
+}
+
+/* ---- sessions --------------------------------------------------------------------------------------------------- */
+
+static void read_requests (restorer_t *self, rm_ledger_session_t *session)
+{
+    uint32_t count = rm_read_count (&self->small, 16);
+    expect (self, count <= RM_SESSION_WINDOW && count <= UINT64_MAX - session->floor);
+    uint64_t id = 1;
+    for (uint32_t i = 0; i < count && goes_on (self); i++) {
+        id = rm_read_u64 (&self->small);
+        uint64_t hash = rm_read_u64 (&self->small);
+        expect (self, id <= self->state->last_id && (id || !hash));
+        if (id && goes_on (self) && rm_session_note (session, session->floor + i + 1, id, hash))
+            self->no_memory = true;
+    }
+    expect (self, id != 0); /* the last one is in use */
+}
+
+static void read_session (restorer_t *self)
+{
+    rm_state_t *state = self->state;
+    rm_session_id_t id;
+    rm_read_raw (&self->small, id.bytes, sizeof id.bytes);
+    uint64_t number = rm_read_u64 (&self->small);
+    uint64_t before = self->session_count ? self->sessions[self->session_count - 1]->number : 0;
+    expect (self, number > before && number <= state->session_numbers && !rm_state_session (state, &id));
+    if (!goes_on (self))
+        return;
+    uint64_t numbers = state->session_numbers;
+    rm_ledger_session_t *session = made (self, rm_state_add_session (state, &id));
+    state->session_numbers = numbers;
+    if (!session)
+        return;
+    self->sessions[self->session_count++] = session;
+    session->number = number;
+    session->floor = rm_read_u64 (&self->small);
+    session->heard_ms = rm_read_u64 (&self->small);
+    read_requests (self, session);
+}
+
+static void read_sessions (restorer_t *self)
+{
+    uint32_t count = rm_read_count (&self->small, 44);
+    self->sessions = new_index (self, count);
+    for (uint32_t i = 0; i < count && goes_on (self); i++)
+        read_session (self);
+}
+
+static rm_ledger_session_t *find_session (const restorer_t *self, uint64_t number)
+{
+    uint32_t low = 0, high = self->session_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (self->sessions[middle]->number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < self->session_count && self->sessions[low]->number == number ? self->sessions[low] : NULL;
+}
+
+/* ---- records ---------------------------------------------------------------------------------------------------- */
+
+/* The fields of a record that stand before its blobs, into `it`. Answers what it has. */
+static uint16_t read_fields (restorer_t *self, rm_record_t *it)
+{
+    uint16_t mask;
+    it->id = rm_read_u64 (&self->small);
+    uint32_t queue = rm_read_u32 (&self->small);
+    rm_read_raw (&self->small, &mask, sizeof mask);
+    mask = le16toh (mask);
+    expect (self, queue < self->state->queue_count && mask <= RM_HAS_ALL);
+    expect (self, !(mask & (mask & RM_HAS_ENDED ? RM_HAS_STARTED : RM_HAS_RESULT)));
+    if (goes_on (self))
+        it->queue = self->queues[queue];
+    it->accepted_ms = rm_read_u64 (&self->small);
+    it->tries = (uint32_t)read_if (self, mask & RM_HAS_TRIES, 4);
+    it->timeout_ms = (uint32_t)read_if (self, mask & RM_HAS_TIMEOUT, 4);
+    it->flags = (uint32_t)read_if (self, mask & RM_HAS_FLAGS, 4);
+    it->failures = (uint32_t)read_if (self, mask & RM_HAS_FAILURES, 4);
+    it->crashes = (uint32_t)read_if (self, mask & RM_HAS_CRASHES, 4);
+    it->not_before_ms = read_if (self, mask & RM_HAS_NOT_BEFORE, 8);
+    if (mask & RM_HAS_ENDED) {
+        it->outcome = rm_read_u8 (&self->small);
+        it->ended_ms = rm_read_u64 (&self->small);
+        it->data_size = rm_read_u32 (&self->small);
+        expect (self, it->outcome >= RM_OUTCOME_DONE && it->outcome <= RM_OUTCOME_EXPIRED);
+        return mask;
+    }
+    it->session = find_session (self, rm_read_u64 (&self->small));
+    it->started_inc = read_if (self, mask & RM_HAS_STARTED, 8);
+    expect (self, it->session);
+    if (it->started_inc)
+        expect (self, (it->flags & RM_JOB_AT_MOST_ONCE) && rm_state_member (self->state, it->started_inc));
+    return mask;
+}
+
+static rm_record_t *add_record (restorer_t *self, rm_record_t *it)
+{
+    rm_state_t *state = self->state;
+    if (it->outcome) {
+        rm_record_t *record = rm_state_add_ended (state, it->id, it->queue, it->outcome);
+        if (!record)
+            return NULL;
+        record->key_bytes = it->key_bytes;
+        record->ended_ms = it->ended_ms;
+        record->data_size = it->data_size;
+        self->ended_count++;
+        return record;
+    }
+    rm_record_t *record = rm_state_add_record (state, it->id, it->queue, it->session, it->key_bytes, it->data);
+    if (!record)
+        return NULL;
+    record->started_inc = it->started_inc;
+    state->started_count += record->started_inc != 0;
+    return record;
+}
+
+static uint64_t read_record (restorer_t *self, uint64_t before)
+{
+    rm_record_t it = {0};
+    uint16_t mask = read_fields (self, &it);
+    expect (self, it.id > before && it.id <= self->state->last_id);
+    it.key_bytes = read_blob (self, mask & RM_HAS_KEY);
+    it.reason = read_blob (self, mask & RM_HAS_REASON);
+    it.result = read_blob (self, mask & RM_HAS_RESULT);
+    it.data = read_blob (self, !(mask & RM_HAS_ENDED));
+    rm_record_t *record = goes_on (self) ? made (self, add_record (self, &it)) : NULL;
+    if (!record) {
+        rm_blob_unref (&it.key_bytes);
+        rm_blob_unref (&it.reason);
+        rm_blob_unref (&it.result);
+        rm_blob_unref (&it.data);
+        return 0;
+    }
+    record->reason = it.reason;
+    record->result = it.result;
+    record->accepted_ms = it.accepted_ms;
+    record->tries = it.tries;
+    record->timeout_ms = it.timeout_ms;
+    record->flags = it.flags;
+    record->failures = it.failures;
+    record->crashes = it.crashes;
+    record->not_before_ms = it.not_before_ms;
+    return record->id;
+}
+
+static void read_records (restorer_t *self)
+{
+    uint32_t count = rm_read_count (&self->small, 34);
+    uint64_t id = 0;
+    for (uint32_t i = 0; i < count && goes_on (self); i++)
+        id = read_record (self, id);
+}
+
+static void read_ended (restorer_t *self, rm_queue_t *queue)
+{
+    uint32_t count = rm_read_count (&self->small, 8);
+    for (uint32_t i = 0; i < count && goes_on (self); i++) {
+        rm_record_t *record = rm_state_record (self->state, rm_read_u64 (&self->small));
+        expect (self, record && record->outcome && record->queue == queue && !rm_list_linked (&record->line));
+        if (goes_on (self))
+            rm_state_keep_ended (self->state, record);
+    }
+    expect (self, queue->ended_count <= queue->done_count + queue->dead_count);
+}
+
+/* ---- a snapshot ------------------------------------------------------------------------------------------------- */
+
+/* The end of the input, and the books balance: accepted = waiting + ended + forgotten. */
+static void check (restorer_t *self)
+{
+    const rm_state_t *state = self->state;
+    expect (self, self->small.at == self->small.end && self->large.at == self->large.end);
+    expect (self, self->ended_count == state->ended_count);
+    expect (self, state->last_id == state->waiting_count + state->done_count + state->dead_count);
+}
+
+static void read_state (restorer_t *self)
+{
+    read_counters (self);
+    read_pools (self);
+    if (goes_on (self))
+        read_queues (self);
+    if (goes_on (self))
+        read_members (self);
+    for (rm_pool_t *pool = self->state->pools; pool && goes_on (self); pool = pool->next)
+        read_slots (self, pool);
+    if (goes_on (self))
+        read_sessions (self);
+    if (goes_on (self))
+        read_records (self);
+    for (rm_queue_t *queue = self->state->queues; queue && goes_on (self); queue = queue->hh.next)
+        read_ended (self, queue);
+    check (self);
+}
+
+int rm_snapshot_restore (rm_state_t *state, const void *data, size_t size)
+{
+    const uint8_t *end = (const uint8_t *)data + size;
+    rm_reader_t head = {data, end, false};
+    bool ours = rm_read_u8 (&head) == RM_STATE_FORMAT;
+    uint64_t large_bytes = rm_read_u64 (&head);
+    if (!ours || head.bad || large_bytes > (size_t)(end - head.at))
+        return RM_ECORRUPT;
+    const uint8_t *small = head.at + large_bytes;
+    restorer_t self = {.state = state, .small = {small, end, false}, .large = {head.at, small, false}};
+    read_state (&self);
+    rm_free (self.pools);
+    rm_free (self.queues);
+    rm_free (self.sessions);
+    if (self.no_memory)
+        return RM_ENOMEM;
+    return self.small.bad ? RM_ECORRUPT : 0;
+}
