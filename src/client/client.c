@@ -70,7 +70,7 @@ rm_client_t *rm_client_new (const char *masters)
     if (!self)
         goto no_memory;
     rm_session_id_t session = random_session ();
-    if (rm_pirate_init (&self->pirate, texts, (uint32_t)count, &session))
+    if (rm_pirate_init (&self->pirate, texts, (uint32_t)count, &session, rm_clock_ms ()))
         goto free_self;
     if (rm_net_init ())
         goto close_pirate;
@@ -101,25 +101,22 @@ void rm_client_destroy (rm_client_t **self_p)
 
 /* ---- options ----------------------------------------------------------------------------------------------------- */
 
-static bool read_unsigned (const char *text, uint32_t *number)
+static bool read_number (const char *text, int64_t *number)
 {
     char *end;
     errno = 0;
-    unsigned long value = strtoul (text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || errno || value > INT32_MAX)
-        return false;
-    *number = (uint32_t)value;
-    return true;
+    long long value = strtoll (text, &end, 10);
+    *number = value;
+    return *text >= '0' && *text <= '9' && !*end && !errno;
 }
 
-static bool read_factor (const char *text, double *factor)
+/* "1.5" is 1500 thousandths. */
+static bool read_permille (const char *text, int64_t *permille)
 {
     char *end;
     double value = strtod (text, &end);
-    if (*text < '0' || *text > '9' || *end || !(value > 1 && value <= 100))
-        return false;
-    *factor = value;
-    return true;
+    *permille = value >= 0 && value < 1e6 ? (int64_t)(value * 1000 + 0.5) : 0;
+    return *text >= '0' && *text <= '9' && !*end;
 }
 
 int rm_client_set (rm_client_t *self, const char *option, const char *value)
@@ -128,20 +125,24 @@ int rm_client_set (rm_client_t *self, const char *option, const char *value)
         return fail (self, RM_EINVAL, "an option needs a name and a value");
     if (self->started)
         return fail (self, RM_ESTATE, "option %s comes too late: a request was made already", option);
-    rm_pirate_config_t config = self->pirate.config;
-    bool good = true;
+    rm_backoff_t policy = self->pirate.policy;
+    const char *why = "it is not a number";
+    bool read;
     if (!strcmp (option, "initial"))
-        good = read_unsigned (value, &config.initial_ms);
+        read = read_number (value, &policy.delay_ms);
     else if (!strcmp (option, "factor"))
-        good = read_factor (value, &config.factor);
+        read = read_permille (value, &policy.factor_permille);
     else if (!strcmp (option, "cap"))
-        good = read_unsigned (value, &config.cap_ms);
+        read = read_number (value, &policy.cap_ms);
     else if (!strcmp (option, "tries"))
-        good = read_unsigned (value, &config.tries);
+        read = read_number (value, &policy.tries);
     else
         return fail (self, RM_EINVAL, "there is no option '%s': initial, factor, cap and tries are known", option);
-    if (!good || rm_pirate_configure (&self->pirate, &config))
-        return fail (self, RM_EINVAL, "option %s cannot be '%s'", option, value);
+    if (read && policy.cap_ms < policy.delay_ms)
+        return fail (self, RM_EINVAL, "option %s cannot be '%s': the cap would be below the first timeout", option,
+                     value);
+    if (!read || rm_pirate_configure (&self->pirate, &policy, &why))
+        return fail (self, RM_EINVAL, "option %s cannot be '%s': %s", option, value, why);
     return 0;
 }
 

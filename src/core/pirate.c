@@ -10,6 +10,7 @@
 #include "ringmaster/error.h"
 
 enum {
+    BUSY_SPREAD = 4,      /* a busy answer's time is stretched by up to a fourth */
     BUSY_MS_MIN = 10,     /* a master that names no time is not asked in a tight loop */
     WAIT_MS_MIN = 10,     /* a wait with less time left than this is over */
     ERROR_MIN = RM_ESTATE /* the last of the error numbers */
@@ -30,14 +31,18 @@ static void move_to (rm_pirate_t *self, rm_pirate_state_t state)
 
 /* ---- building up ------------------------------------------------------------------------------------------------ */
 
-rm_pirate_config_t rm_pirate_config (void)
+rm_backoff_t rm_pirate_policy (void)
 {
-    return (rm_pirate_config_t){.initial_ms = RM_PIRATE_INITIAL_MS, .factor = 2, .cap_ms = RM_PIRATE_CAP_MS};
+    return (rm_backoff_t){.delay_ms = RM_PIRATE_INITIAL_MS,
+                          .factor_permille = RM_PIRATE_FACTOR_PERMILLE,
+                          .cap_ms = RM_PIRATE_CAP_MS,
+                          .jitter = RM_JITTER_NONE};
 }
 
-int rm_pirate_init (rm_pirate_t *self, const char *const *masters, uint32_t count, const rm_session_id_t *session)
+int rm_pirate_init (rm_pirate_t *self, const char *const *masters, uint32_t count, const rm_session_id_t *session,
+                    uint64_t now_ms)
 {
-    *self = (rm_pirate_t){.config = rm_pirate_config ()};
+    *self = (rm_pirate_t){.policy = rm_pirate_policy ()};
     if (count < 1 || count > RM_PIRATE_MASTERS_MAX)
         return RM_EINVAL;
     for (uint32_t i = 0; i < count; i++)
@@ -55,7 +60,7 @@ int rm_pirate_init (rm_pirate_t *self, const char *const *masters, uint32_t coun
         }
     }
     rm_seqs_init (&self->seqs, session);
-    self->budget = RM_PIRATE_BUDGET;
+    rm_retry_budget_init (&self->budget, RM_RETRY_RATIO_PERMILLE, RM_RETRY_FLOOR_PER_S, RM_RETRY_TOKENS_MAX, now_ms);
     return 0;
 }
 
@@ -68,13 +73,15 @@ void rm_pirate_close (rm_pirate_t *self)
     *self = (rm_pirate_t){0};
 }
 
-int rm_pirate_configure (rm_pirate_t *self, const rm_pirate_config_t *config)
+int rm_pirate_configure (rm_pirate_t *self, const rm_backoff_t *policy, const char **why)
 {
     RM_ASSERT (self->state == RM_PIRATE_IDLE);
-    if (config->initial_ms < 1 || !(config->factor > 1) || config->cap_ms < 1)
-        return RM_EINVAL;
-    self->config = *config;
-    return 0;
+    rm_backoff_t taken = *policy;
+    taken.jitter = RM_JITTER_NONE;
+    int error = rm_backoff_check (&taken, why);
+    if (!error)
+        self->policy = taken;
+    return error;
 }
 
 /* ---- ends -------------------------------------------------------------------------------------------------------- */
@@ -190,26 +197,26 @@ static uint64_t after (uint64_t base_ms, uint64_t more_ms)
     return more_ms > RM_PIRATE_FOREVER - base_ms ? RM_PIRATE_FOREVER : base_ms + more_ms;
 }
 
-/* The per-try timeout of the n-th failure, without its jitter. */
+/* The per-try timeout that is in turn, without its jitter. */
 static uint64_t try_timeout_ms (const rm_pirate_t *self)
 {
-    double ms = self->config.initial_ms;
-    for (uint32_t i = 0; i < self->failures && ms < self->config.cap_ms; i++)
-        ms *= self->config.factor;
-    return ms < self->config.cap_ms ? (uint64_t)ms : self->config.cap_ms;
+    return rm_backoff_next (&self->policy, self->failures + 1, 0, 0);
 }
 
-/* 0 … `span` - 1. */
-static uint64_t jitter_ms (uint64_t random, uint64_t span_ms)
+/* The same with full jitter on top: the n-th answer is awaited for the n-th timeout and, so that a fleet does not beat
+ * in step, for up to as long again. */
+static uint64_t spread_timeout_ms (const rm_pirate_t *self, uint64_t random)
 {
-    return span_ms ? random % span_ms : 0;
+    rm_backoff_t jitter = self->policy;
+    jitter.jitter = RM_JITTER_FULL;
+    return try_timeout_ms (self) + rm_backoff_next (&jitter, self->failures + 1, 0, random);
 }
 
 /* How long the master may sit on this wait: it must answer before we stop listening. */
 static uint32_t ask_ms (const rm_pirate_t *self, uint64_t now_ms)
 {
     uint64_t left_ms = self->deadline_ms > now_ms ? self->deadline_ms - now_ms : 0;
-    uint64_t slack_ms = min_u64 (left_ms / 4, self->config.initial_ms);
+    uint64_t slack_ms = min_u64 (left_ms / 4, (uint64_t)self->policy.delay_ms);
     return (uint32_t)min_u64 (left_ms - slack_ms, RM_PIRATE_ASK_MS);
 }
 
@@ -252,11 +259,9 @@ static void send_request (rm_pirate_t *self, uint64_t now_ms, uint64_t random, r
     effects->send = true;
     effects->frame = (rm_bytes_t){self->frame.data, (uint32_t)self->frame.size};
     self->connected = true;
-    self->answered = self->overdrawn = false;
+    self->answered = false;
     self->sends++;
-    /* The n-th answer is awaited for the n-th timeout and, so that a fleet does not beat in step, up to as long again. */
-    uint64_t try_ms = try_timeout_ms (self);
-    self->due_ms = after (now_ms, wait_ms + try_ms + jitter_ms (random, try_ms));
+    self->due_ms = after (now_ms, wait_ms + spread_timeout_ms (self, random));
     move_to (self, RM_PIRATE_ASKED);
     effects->until_ms = until (self);
 }
@@ -274,7 +279,7 @@ static void turn_away (rm_pirate_t *self, rm_pirate_effects_t *effects)
 
 static bool out_of_tries (const rm_pirate_t *self)
 {
-    return self->config.tries && self->sends >= self->config.tries;
+    return rm_backoff_gives_up (&self->policy, self->sends);
 }
 
 /* Waits with a socket that is free to send on, and sends then. */
@@ -299,7 +304,7 @@ static void begin (rm_pirate_t *self, const rm_pirate_event_t *event, uint64_t n
     self->spare = *event->spare;
     self->begun_ms = self->heard_ms = now_ms;
     self->deadline_ms = event->deadline_ms;
-    uint64_t once_ms = after (now_ms, self->config.initial_ms);
+    uint64_t once_ms = after (now_ms, (uint64_t)self->policy.delay_ms);
     self->give_up_ms = event->deadline_ms > once_ms ? event->deadline_ms : once_ms;
     self->silence_ms = event->silence_ms;
     self->heard = self->busy = self->leaderless = self->renewed = false;
@@ -311,20 +316,7 @@ static void begin (rm_pirate_t *self, const rm_pirate_event_t *event, uint64_t n
         rm_seqs_begin (&self->seqs, &self->job, &self->spare, (int64_t)now_ms);
     }
     RM_ASSERT (!is_wait (self) || self->request.wait.id_count == 1);
-    self->budget += self->budget < RM_PIRATE_BUDGET;
     send_request (self, now_ms, random, effects);
-}
-
-/* May it send again at its own pace? If it did so too often of late, it listens for a whole cap more, once a try: slow
- * enough for any master, and still it gets on when one is back. */
-static bool take_from_budget (rm_pirate_t *self)
-{
-    if (self->budget >= 10) {
-        self->budget -= 10;
-        return true;
-    }
-    self->overdrawn = !self->overdrawn;
-    return !self->overdrawn;
 }
 
 static void on_time (rm_pirate_t *self, uint64_t now_ms, uint64_t random, rm_pirate_effects_t *effects)
@@ -340,10 +332,9 @@ static void on_time (rm_pirate_t *self, uint64_t now_ms, uint64_t random, rm_pir
     } else if (self->state == RM_PIRATE_PAUSED) {
         send_request (self, now_ms, random, effects);
     } else if (out_of_tries (self)) {
-        self->busy = false;
-        end_late (self, now_ms, effects);
-    } else if (!take_from_budget (self)) {
-        self->due_ms = after (now_ms, self->config.cap_ms);
+        end_unreachable (self, now_ms, effects);
+    } else if (!rm_retry_budget_take (&self->budget, now_ms)) {
+        self->due_ms = after (now_ms, try_timeout_ms (self)); /* too many re-sends of late: listen on */
         effects->until_ms = until (self);
     } else {
         self->busy = false;
@@ -360,6 +351,7 @@ static void heard_from (rm_pirate_t *self, uint64_t now_ms)
     self->heard_ms = now_ms;
     self->leaderless = false;
     self->failures = self->redirects = 0;
+    rm_retry_budget_success (&self->budget);
 }
 
 /* Ends it with what the reply `reply` says; its content is in order. */
@@ -394,7 +386,7 @@ static void on_busy (rm_pirate_t *self, const rm_msg_busy_t *busy, uint64_t now_
     self->busy = true;
     keep_words (self, busy->text);
     uint64_t told_ms = busy->retry_after_ms > BUSY_MS_MIN ? busy->retry_after_ms : BUSY_MS_MIN;
-    pause_until (self, after (now_ms, told_ms + jitter_ms (random, told_ms / 4 + 1)), now_ms, effects);
+    pause_until (self, after (now_ms, told_ms + random % (told_ms / BUSY_SPREAD + 1)), now_ms, effects);
 }
 
 /* The next send goes to the master of this endpoint. */
@@ -426,10 +418,10 @@ static void on_not_leader (rm_pirate_t *self, const rm_msg_not_leader_t *reply, 
         send_request (self, now_ms, random, effects);
         return;
     }
-    uint64_t try_ms = try_timeout_ms (self);
+    uint64_t due_ms = after (now_ms, spread_timeout_ms (self, random));
     self->failures++;
     self->redirects = 0;
-    pause_until (self, after (now_ms, try_ms + jitter_ms (random, try_ms)), now_ms, effects);
+    pause_until (self, due_ms, now_ms, effects);
 }
 
 static void on_result (rm_pirate_t *self, const rm_msg_t *reply, uint64_t now_ms, uint64_t random,

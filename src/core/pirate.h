@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/backoff.h"
 #include "core/seqs.h"
 #include "proto/buf.h"
 #include "proto/msg.h"
@@ -28,12 +29,12 @@
 #define RM_PIRATE_FOREVER UINT64_MAX
 
 enum {
-    RM_PIRATE_INITIAL_MS = 250,   /* first per-try timeout */
-    RM_PIRATE_CAP_MS = 8000,      /* where its growth stops */
-    RM_PIRATE_ASK_MS = 1000,      /* how long a master may sit on one `wait` */
-    RM_PIRATE_SILENCE_MS = 10000, /* a wait without end ends when no master answered for so long */
-    RM_PIRATE_REDIRECTS_MAX = 5,  /* `not_leader` followed at once, in a row */
-    RM_PIRATE_BUDGET = 100,       /* tenths of a re-send: ten to begin with and at most; a request earns one tenth */
+    RM_PIRATE_INITIAL_MS = 250,       /* first per-try timeout */
+    RM_PIRATE_FACTOR_PERMILLE = 2000, /* how it grows */
+    RM_PIRATE_CAP_MS = 8000,          /* where its growth stops */
+    RM_PIRATE_ASK_MS = 1000,          /* how long a master may sit on one `wait` */
+    RM_PIRATE_SILENCE_MS = 10000,     /* a wait without end ends when no master answered for so long */
+    RM_PIRATE_REDIRECTS_MAX = 5,      /* `not_leader` followed at once, in a row */
     RM_PIRATE_MASTERS_MAX = 64,
     RM_PIRATE_TEXT_BYTES = 1024
 };
@@ -44,13 +45,6 @@ typedef enum {
     RM_PIRATE_PAUSED, /* answered "not now": sent again at `due_ms` */
     RM_PIRATE_STATES
 } rm_pirate_state_t;
-
-typedef struct {
-    uint32_t initial_ms; /* first per-try timeout, > 0 */
-    double factor;       /* how it grows, > 1 */
-    uint32_t cap_ms;     /* where growth stops, > 0; the initial one too is cut to it */
-    uint32_t tries;      /* sends that brought a request no further before it fails; 0: no limit */
-} rm_pirate_config_t;
 
 typedef enum { RM_PIRATE_BEGIN, RM_PIRATE_REPLY, RM_PIRATE_TIME } rm_pirate_event_type_t;
 
@@ -76,8 +70,8 @@ typedef struct {
 } rm_pirate_effects_t;
 
 typedef struct {
-    rm_pirate_config_t config;
-    uint32_t budget; /* tenths of re-sends it may make at its own pace; see RM_PIRATE_BUDGET */
+    rm_backoff_t policy;      /* of the per-try timeout, without its jitter */
+    rm_retry_budget_t budget; /* re-sends it may make, so that a fleet of clients does not become the outage */
     rm_seqs_t seqs;
     char **masters;                         /* owned; jobs endpoints, as given */
     uint32_t master_count;                  /* >= 1 */
@@ -98,7 +92,6 @@ typedef struct {
     bool heard;                      /* … and whether one did */
     bool answered;                   /* the last send was answered, so its socket is free to send again */
     bool busy;                       /* … with "busy" */
-    bool overdrawn;                  /* the budget is empty: this try listens for a whole cap more */
     bool leaderless;                 /* the last answer was "not me" */
     uint64_t due_ms;                 /* when to send (again) */
     uint32_t failures;               /* timeouts and leaderless answers since a master was of use: the growth */
@@ -109,16 +102,18 @@ typedef struct {
     char text[RM_PIRATE_TEXT_BYTES]; /* the error as a sentence */
 } rm_pirate_t;
 
-/* The defaults. */
-rm_pirate_config_t rm_pirate_config (void);
+/* The defaults: 250 ms, doubled up to 8 s, without end. */
+rm_backoff_t rm_pirate_policy (void);
 
 /* A client of the masters at `masters` (copied). 0, RM_EINVAL (none, too many, or an endpoint that is empty or too
  * long), RM_ENOMEM. `session` is 128 random bits. */
-int rm_pirate_init (rm_pirate_t *self, const char *const *masters, uint32_t count, const rm_session_id_t *session);
+int rm_pirate_init (rm_pirate_t *self, const char *const *masters, uint32_t count, const rm_session_id_t *session,
+                    uint64_t now_ms);
 void rm_pirate_close (rm_pirate_t *self);
 
-/* Takes a configuration; RM_EINVAL if it does not keep what its members say. Only while idle. */
-int rm_pirate_configure (rm_pirate_t *self, const rm_pirate_config_t *config);
+/* Takes the growth of the per-try timeout, and how many sends in a row may bring a request no further before it fails;
+ * what it says of jitter is not looked at. 0, or RM_EINVAL with `*why` as rm_backoff_check. Only while idle. */
+int rm_pirate_configure (rm_pirate_t *self, const rm_backoff_t *policy, const char **why);
 
 /* One step. `random` is 64 fresh random bits. Begin only while idle, the others at any time. */
 void rm_pirate_step (rm_pirate_t *self, const rm_pirate_event_t *event, uint64_t now_ms, uint64_t random,
