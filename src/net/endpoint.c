@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,6 +137,23 @@ int rm_endpoint_resolve (rm_endpoint_t *self, rm_fault_t *fault)
     if (rc)
         return rm_fault (fault, RM_EINVAL, "the host '%s' has no address: check its spelling", self->host);
     return 0;
+}
+
+int rm_endpoint_bind_failed (const rm_endpoint_t *self, int error, rm_fault_t *fault)
+{
+    switch (error) {
+    case EADDRINUSE:
+        return rm_fault (fault, RM_EIO, "port %u on %s is in use: stop what uses it or give --port another base",
+                         self->port, self->host);
+    case EADDRNOTAVAIL:
+    case ENODEV: /* what libzmq makes of it */
+        return rm_fault (fault, RM_EINVAL, "%s is not an address of this machine: give --bind one that is", self->host);
+    case EACCES:
+        return rm_fault (fault, RM_EDENIED, "port %u on %s is not allowed to this user: give --port another base",
+                         self->port, self->host);
+    default:
+        return rm_fault (fault, RM_EIO, "cannot listen on %s: %s", self->text, strerror (error));
+    }
 }
 
 /* The address that a packet to elsewhere would leave from. Connecting a UDP socket sends nothing. */

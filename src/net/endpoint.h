@@ -32,6 +32,9 @@ int rm_endpoint_set (rm_endpoint_t *self, const char *host, unsigned port, rm_fa
 /* Replaces a name by its address, the IPv4 one if there is one. Asks the resolver: may block. 0 or RM_EINVAL. */
 int rm_endpoint_resolve (rm_endpoint_t *self, rm_fault_t *fault);
 
+/* The sentence for a bind of `self` that failed with errno `error`; answers the RM_E… number. */
+int rm_endpoint_bind_failed (const rm_endpoint_t *self, int error, rm_fault_t *fault);
+
 /* Replaces a wildcard (0.0.0.0, ::) by an address of this machine that others can connect to: the one that packets to
  * elsewhere leave from, or 127.0.0.1 (::1) if there is none. Leaves any other host alone. */
 void rm_endpoint_advertise (rm_endpoint_t *self);

@@ -129,26 +129,6 @@ static rm_socket_t *socket_open (rm_socket_kind_t kind, const rm_endpoint_t *end
     return self;
 }
 
-static void bind_failed (const rm_endpoint_t *wanted, int error, rm_fault_t *fault)
-{
-    switch (error) {
-    case EADDRINUSE:
-        rm_fault (fault, RM_EIO, "port %u on %s is in use: stop what uses it or give --port another base", wanted->port,
-                  wanted->host);
-        break;
-    case EADDRNOTAVAIL:
-    case ENODEV:
-        rm_fault (fault, RM_EINVAL, "%s is not an address of this machine: give --bind one that is", wanted->host);
-        break;
-    case EACCES:
-        rm_fault (fault, RM_EDENIED, "port %u on %s is not allowed to this user: give --port another base",
-                  wanted->port, wanted->host);
-        break;
-    default:
-        rm_fault (fault, RM_EIO, "cannot listen on %s: %s", wanted->text, zmq_strerror (error));
-    }
-}
-
 /* Reads back where the system has put it. */
 static int read_bound (rm_socket_t *self, rm_fault_t *fault)
 {
@@ -171,7 +151,7 @@ rm_socket_t *rm_socket_bind (rm_socket_kind_t kind, const char *host, unsigned p
     if (!self)
         return NULL;
     if (zmq_bind (self->zmq, wanted.text)) {
-        bind_failed (&wanted, zmq_errno (), fault);
+        rm_endpoint_bind_failed (&wanted, zmq_errno (), fault);
         rm_socket_close (&self);
     } else if (read_bound (self, fault))
         rm_socket_close (&self);
@@ -230,6 +210,20 @@ uint64_t rm_socket_dropped (const rm_socket_t *self)
 void *rm_socket_zmq (const rm_socket_t *self)
 {
     return self->zmq;
+}
+
+int rm_socket_fd (const rm_socket_t *self)
+{
+    int fd = -1;
+    size_t size = sizeof fd;
+    int rc = zmq_getsockopt (self->zmq, ZMQ_FD, &fd, &size);
+    RM_ASSERT (rc == 0);
+    return fd;
+}
+
+bool rm_socket_has_routes (const rm_socket_t *self)
+{
+    return self->shape->routed;
 }
 
 bool rm_socket_is_readable (const rm_socket_t *self)
