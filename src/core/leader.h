@@ -197,6 +197,11 @@ void rm_leader_tick (rm_leader_t *self, rm_now_t now);
 /* Once at the end of each turn: hands out what can be handed out, and tells workers what has committed. */
 void rm_leader_flush (rm_leader_t *self, rm_now_t now);
 
+/* Encodes a message of the shell's to a client. */
+void rm_leader_to_client (rm_leader_t *self, const rm_address_t *to, const rm_msg_t *msg);
+/* Notes that memory has run out: the shell is to stop the node. */
+void rm_leader_out_of_memory (rm_leader_t *self);
+
 /* The next batch to propose, for the caller to close and free with rm_batch_destroy; NULL if there is none. */
 rm_batch_t *rm_leader_take_batch (rm_leader_t *self, rm_now_t now);
 void rm_batch_destroy (rm_batch_t **self_p);

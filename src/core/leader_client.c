@@ -98,6 +98,8 @@ static const char *full (const rm_leader_t *self, const rm_msg_submit_t *submit,
     const rm_leader_config_t *config = &self->config;
     const rm_state_t *state = self->state;
     uint64_t jobs = verdict->fresh_count, bytes = verdict->fresh_bytes;
+    if (self->disk_full)
+        return "the master's disk has no room for more jobs";
     if (state->waiting_count + self->pending_count + jobs > config->jobs_max)
         return "the master holds as many jobs as it may";
     if (state->waiting_bytes + self->pending_bytes + bytes > config->bytes_max)

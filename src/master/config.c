@@ -1,0 +1,96 @@
+#include "master/config.h"
+
+#include "net/endpoint.h"
+#include "net/options.h"
+
+enum { RM_PORTS = 5, RM_PORT_MAX = 65535 - RM_PORTS + 1 };
+
+typedef struct {
+    int64_t jobs, bytes, client_jobs, client_bytes, queue_jobs, queue_bytes, payload, result;
+} limits_t;
+
+static void limits_from (limits_t *limits, const rm_leader_config_t *config)
+{
+    *limits =
+        (limits_t){(int64_t)config->jobs_max,         (int64_t)config->bytes_max,      (int64_t)config->client_jobs_max,
+                   (int64_t)config->client_bytes_max, (int64_t)config->queue_jobs_max, (int64_t)config->queue_bytes_max,
+                   config->payload_bytes_max,         config->result_bytes_max};
+}
+
+static void limits_to (const limits_t *limits, rm_leader_config_t *config)
+{
+    config->jobs_max = (uint64_t)limits->jobs;
+    config->bytes_max = (uint64_t)limits->bytes;
+    config->client_jobs_max = (uint64_t)limits->client_jobs;
+    config->client_bytes_max = (uint64_t)limits->client_bytes;
+    config->queue_jobs_max = (uint64_t)limits->queue_jobs;
+    config->queue_bytes_max = (uint64_t)limits->queue_bytes;
+    config->payload_bytes_max = (uint32_t)limits->payload;
+    config->result_bytes_max = (uint32_t)limits->result;
+}
+
+static int check (const rm_program_t *program, const rm_master_config_t *config)
+{
+    rm_endpoint_t endpoint;
+    rm_fault_t fault = {0};
+    if (!config->data && !config->list_failpoints)
+        return rm_options_refuse (program, NULL, "--data DIR is needed: where the ledger is kept");
+    if (rm_endpoint_set (&endpoint, config->bind, (unsigned)config->port, &fault))
+        return rm_options_refuse (program, NULL, "%s", fault.text);
+    if (!rm_endpoint_is_loopback (&endpoint) && !config->insecure)
+        return rm_options_refuse (program, NULL,
+                                  "--bind %s would let anyone on the network in, without a key: "
+                                  "bind to 127.0.0.1, or say --insecure",
+                                  config->bind);
+    return 0;
+}
+
+bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, int *exit_code)
+{
+    *config = (rm_master_config_t){.bind = "127.0.0.1", .port = 5550, .leader = rm_leader_defaults ()};
+    config->snapshot_bytes = 64 << 20;
+    limits_t limits;
+    limits_from (&limits, &config->leader);
+    const rm_option_t options[] = {
+        {RM_OPTION_TEXT, 'd', "data", "DIR", "where the ledger is kept; made if it is not there", &config->data},
+        {RM_OPTION_TEXT, 0, "bind", "HOST", "address to listen on (127.0.0.1)", &config->bind},
+        {RM_OPTION_NUMBER, 'p', "port", "BASE",
+         "jobs socket (5550); work, sync and http are on the next three; 0 takes free ones", &config->port, 0,
+         RM_PORT_MAX},
+        {RM_OPTION_FLAG, 0, "insecure", NULL, "let --bind be more than loopback although there are no keys",
+         &config->insecure},
+        {RM_OPTION_FLAG, 0, "repair", NULL,
+         "take what can be read of a damaged ledger for the truth,\nsay what was lost, and leave", &config->repair},
+        {RM_OPTION_SECTION, 0, "Limits (a full master answers `busy`)"},
+        {RM_OPTION_NUMBER, 0, "max-jobs", "N", "jobs that have not ended (1000000)", &limits.jobs, 1, INT64_MAX},
+        {RM_OPTION_NUMBER, 0, "max-bytes", "N", "bytes of their payloads (1 GiB)", &limits.bytes, 1, INT64_MAX},
+        {RM_OPTION_NUMBER, 0, "max-client-jobs", "N", "of one client (500000)", &limits.client_jobs, 1, INT64_MAX},
+        {RM_OPTION_NUMBER, 0, "max-client-bytes", "N", "of one client (512 MiB)", &limits.client_bytes, 1, INT64_MAX},
+        {RM_OPTION_NUMBER, 0, "max-queue-jobs", "N", "of one queue (1000000)", &limits.queue_jobs, 1, INT64_MAX},
+        {RM_OPTION_NUMBER, 0, "max-queue-bytes", "N", "of one queue (1 GiB)", &limits.queue_bytes, 1, INT64_MAX},
+        {RM_OPTION_NUMBER, 0, "max-payload", "BYTES", "of one job (1 MiB)", &limits.payload, 1,
+         RM_PAYLOAD_BYTES_CEILING},
+        {RM_OPTION_NUMBER, 0, "max-result", "BYTES", "of one job (1 MiB)", &limits.result, 1, RM_PAYLOAD_BYTES_CEILING},
+        {RM_OPTION_NUMBER, 0, "snapshot-bytes", "N", "of log between two snapshots (64 MiB)", &config->snapshot_bytes,
+         1 << 16, INT64_MAX},
+        {RM_OPTION_SECTION, 0, "Testing"},
+        {RM_OPTION_FLAG, 0, "list-failpoints", NULL, "print the places RM_FAILPOINTS knows, one a line",
+         &config->list_failpoints},
+        {0},
+    };
+    const rm_program_t program = {
+        .self = {.name = "ringmaster",
+                 .about = "Keeps every job in a ledger on the disk and deals keyed jobs to workers by a ring.",
+                 .options = options,
+                 .examples = "ringmaster --data /var/lib/ringmaster\n"
+                             "ringmaster --data ./data --port 0      # free ports; `ready …` says which\n"
+                             "RM_FAILPOINTS=master.send.sync2.after=kill ringmaster --data ./data"},
+        .version = RM_VERSION,
+    };
+    rm_parsed_t parsed;
+    if (!rm_options_parse (&parsed, &program, argc, argv, exit_code))
+        return false;
+    limits_to (&limits, &config->leader);
+    *exit_code = check (&program, config);
+    return *exit_code == 0;
+}

@@ -1,0 +1,530 @@
+#include "master/master.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <uv.h>
+
+#include "core/snapshot.h"
+#include "master/points.h"
+#include "master/raft_ledger.h"
+#include "master/view.h"
+#include "net/clock.h"
+#include "net/failpoint.h"
+#include "net/http.h"
+#include "net/log.h"
+#include "net/random.h"
+#include "net/watch.h"
+#include "proto/alloc.h"
+#include "proto/assert.h"
+#include "ringmaster/error.h"
+
+enum {
+    RM_TICK_MS = 5,
+    RM_PROPOSALS_MAX = 8, /* batches on their way to the disk; what comes meanwhile makes the next one larger */
+};
+
+/* A batch that was proposed; they settle in order. */
+typedef struct {
+    uint64_t number;
+    uint32_t kinds;
+} proposal_t;
+
+struct rm_master {
+    const rm_master_config_t *config;
+    uv_loop_t loop;
+    rm_state_t state;
+    rm_leader_t leader;
+    rm_ledger_t *ledger;
+    rm_batch_t *batch; /* taken from the leader, not proposed yet; NULL: none */
+    proposal_t proposals[RM_PROPOSALS_MAX];
+    uint64_t proposed, settled;
+    rm_socket_t *jobs, *work, *sync;
+    rm_watch_t *jobs_watch, *work_watch;
+    rm_http_t *http;
+    rm_http_route_t routes[3];
+    char http_text[RM_ENDPOINT_BYTES_MAX + 8];
+    uv_timer_t tick;
+    uv_prepare_t turn;
+    uv_signal_t signals[2];
+    uint64_t started_ms;
+    bool ready, stopping;
+    int exit_code;
+};
+
+/* core and net do not see each other: an address is what net calls a route. */
+_Static_assert(sizeof (rm_address_t) == sizeof (rm_route_t), "a route must fit into an address");
+_Static_assert(offsetof (rm_address_t, data) == offsetof (rm_route_t, data), "and look the same");
+
+static rm_now_t now (void)
+{
+    return (rm_now_t){rm_clock_ms (), rm_clock_wall_ms ()};
+}
+
+static void stop (rm_master_t *self, int exit_code)
+{
+    if (!self->stopping)
+        self->exit_code = exit_code;
+    self->stopping = true;
+    uv_stop (&self->loop);
+}
+
+/* ---- what the leader says --------------------------------------------------------------------------------------- */
+
+/* A peer that is gone or full loses the message: whoever waits for it asks again. */
+static void send_to (rm_socket_t *socket, const rm_address_t *to, rm_msg_type_t type, uint32_t phase, rm_buf_t *frame)
+{
+    rm_points_send (type, phase, RM_POINT_BEFORE);
+    int rc = rm_socket_send_buf (socket, (const rm_route_t *)to, frame);
+    if (rc)
+        rm_log (RM_LOG_DEBUG, "event=unsent type=%s why=%s", rm_msg_name (type), RM_QUOTE_TEXT (rm_strerror (rc)));
+    rm_points_send (type, phase, RM_POINT_AFTER);
+}
+
+static void to_client (void *arg, const rm_address_t *to, rm_msg_type_t type, rm_buf_t *frame)
+{
+    rm_master_t *self = arg;
+    send_to (self->jobs, to, type, 0, frame);
+}
+
+static void to_worker (void *arg, const rm_address_t *to, rm_msg_type_t type, uint32_t phase, rm_buf_t *frame)
+{
+    rm_master_t *self = arg;
+    if (to->size)
+        send_to (self->work, to, type, phase, frame);
+}
+
+static void publish (void *arg, uint32_t phase, rm_buf_t *frame)
+{
+    rm_master_t *self = arg;
+    rm_points_send (RM_MSG_SYNC, phase, RM_POINT_BEFORE);
+    rm_socket_send_buf (self->sync, NULL, frame);
+    rm_points_send (RM_MSG_SYNC, phase, RM_POINT_AFTER);
+}
+
+static void trace (void *arg, const char *line)
+{
+    (void)arg;
+    rm_log (RM_LOG_INFO, "%s", line);
+}
+
+/* ---- what the ledger says --------------------------------------------------------------------------------------- */
+
+static int on_apply (void *arg, const void *batch, size_t size)
+{
+    rm_master_t *self = arg;
+    self->leader.now = now ();
+    return rm_state_apply (&self->state, batch, size);
+}
+
+static int on_restore (void *arg, const void *snapshot, size_t size)
+{
+    rm_master_t *self = arg;
+    rm_state_listener_t listener = self->state.listener;
+    rm_state_close (&self->state);
+    int rc = rm_state_init (&self->state);
+    if (!rc)
+        rc = rm_snapshot_restore (&self->state, snapshot, size);
+    self->state.listener = listener;
+    return rc;
+}
+
+/* The parts' array carries its snapshot in front of it, so that it is found again when they are done with. */
+typedef struct {
+    rm_snapshot_t *snapshot;
+    rm_ledger_part_t parts[];
+} taken_t;
+
+static int on_snapshot (void *arg, rm_ledger_part_t **parts_p, size_t *count_p)
+{
+    rm_master_t *self = arg;
+    uint64_t begun_us = rm_clock_us ();
+    rm_snapshot_t *snapshot = rm_snapshot_take (&self->state);
+    if (!snapshot)
+        return RM_ENOMEM;
+    const rm_part_t *parts = rm_snapshot_parts (snapshot, count_p);
+    taken_t *taken = rm_malloc (sizeof *taken + *count_p * sizeof taken->parts[0]);
+    if (!taken) {
+        rm_snapshot_destroy (&snapshot);
+        return RM_ENOMEM;
+    }
+    taken->snapshot = snapshot;
+    for (size_t i = 0; i < *count_p; i++)
+        taken->parts[i] = (rm_ledger_part_t){parts[i].data, parts[i].size};
+    *parts_p = taken->parts;
+    rm_log (RM_LOG_INFO, "event=snapshot parts=%zu held_us=%llu", *count_p,
+            (unsigned long long)(rm_clock_us () - begun_us));
+    return 0;
+}
+
+static void on_snapshot_done (void *arg, rm_ledger_part_t *parts, size_t count)
+{
+    (void)arg;
+    (void)count;
+    taken_t *taken = (taken_t *)((char *)parts - offsetof (taken_t, parts));
+    rm_snapshot_destroy (&taken->snapshot);
+    rm_free (taken);
+}
+
+static void announce (rm_master_t *self)
+{
+    self->ready = true;
+    printf ("ready jobs=%s work=%s sync=%s http=%s\n", rm_socket_endpoint (self->jobs)->text,
+            rm_socket_endpoint (self->work)->text, rm_socket_endpoint (self->sync)->text, self->http_text);
+    fflush (stdout);
+}
+
+static void on_settled (void *arg, uint64_t ticket, int status)
+{
+    rm_master_t *self = arg;
+    proposal_t proposal = self->proposals[ticket % RM_PROPOSALS_MAX];
+    self->settled = ticket;
+    if (status || self->stopping)
+        return;
+    rm_points_commit (proposal.kinds, RM_POINT_AFTER);
+    rm_leader_applied (&self->leader, now (), proposal.number);
+    if (self->leader.leading && !self->ready)
+        announce (self);
+}
+
+static void on_role (void *arg, bool leads)
+{
+    rm_master_t *self = arg;
+    if (leads)
+        rm_leader_stand (&self->leader, now ());
+    else
+        rm_leader_step_down (&self->leader);
+}
+
+static void on_failed (void *arg, const char *sentence)
+{
+    fprintf (stderr, "ringmaster: %s\n", sentence);
+    stop (arg, 1);
+}
+
+/* ---- turns ------------------------------------------------------------------------------------------------------ */
+
+/* Gives the ledger what it takes; the rest waits and grows. */
+static void propose (rm_master_t *self)
+{
+    while (self->proposed - self->settled < RM_PROPOSALS_MAX) {
+        if (!self->batch)
+            self->batch = rm_leader_take_batch (&self->leader, now ());
+        if (!self->batch)
+            return;
+        uint64_t ticket;
+        rm_points_commit (self->batch->kinds, RM_POINT_BEFORE);
+        int rc = rm_ledger_propose (self->ledger, self->batch->bytes.data, self->batch->bytes.size, &ticket);
+        if (rc == RM_ENOMEM)
+            rm_leader_out_of_memory (&self->leader);
+        if (rc)
+            return;
+        self->proposals[ticket % RM_PROPOSALS_MAX] = (proposal_t){self->batch->number, self->batch->kinds};
+        self->proposed = ticket;
+        rm_batch_destroy (&self->batch);
+    }
+}
+
+static void on_turn (uv_prepare_t *handle)
+{
+    rm_master_t *self = handle->data;
+    if (self->stopping)
+        return;
+    self->leader.disk_full = rm_ledger_full (self->ledger);
+    rm_leader_flush (&self->leader, now ());
+    propose (self);
+    if (self->leader.out_of_memory) {
+        fprintf (stderr, "ringmaster: memory ran out; what was accepted is in the ledger: start again with a lower "
+                         "--max-bytes\n");
+        stop (self, 1);
+    }
+}
+
+static void on_tick (uv_timer_t *handle)
+{
+    rm_master_t *self = handle->data;
+    rm_leader_tick (&self->leader, now ());
+}
+
+static void on_signal (uv_signal_t *handle, int signum)
+{
+    rm_master_t *self = handle->data;
+    rm_log (RM_LOG_INFO, "event=stopping signal=%d", signum);
+    stop (self, 0);
+}
+
+/* ---- what peers say --------------------------------------------------------------------------------------------- */
+
+static rm_view_t view (const rm_master_t *self)
+{
+    rm_ledger_status_t ledger;
+    rm_ledger_status (self->ledger, &ledger);
+    return (rm_view_t){
+        .state = &self->state,
+        .leader = &self->leader,
+        .now = now (),
+        .uptime_ms = rm_clock_ms () - self->started_ms,
+        .jobs = rm_socket_endpoint (self->jobs)->text,
+        .work = rm_socket_endpoint (self->work)->text,
+        .sync = rm_socket_endpoint (self->sync)->text,
+        .http = self->http_text,
+        .ledger_batches = ledger.applied,
+        .ledger_bytes = ledger.log_bytes,
+        .ledger_snapshots = ledger.snapshots,
+    };
+}
+
+static rm_bytes_t text_bytes (const char *text)
+{
+    return (rm_bytes_t){text, (uint32_t)strlen (text)};
+}
+
+static void answer (rm_master_t *self, const rm_address_t *to, const rm_msg_t *msg)
+{
+    rm_leader_to_client (&self->leader, to, msg);
+}
+
+static void answer_error (rm_master_t *self, const rm_address_t *to, int code, const char *text)
+{
+    rm_msg_t msg = {.type = RM_MSG_ERROR};
+    msg.error = (rm_msg_error_t){.code = code, .text = text_bytes (text)};
+    answer (self, to, &msg);
+}
+
+static void welcome (rm_master_t *self, const rm_address_t *to)
+{
+    rm_msg_t msg = {.type = RM_MSG_WELCOME};
+    msg.welcome = (rm_msg_welcome_t){.term = self->state.term,
+                                     .work = text_bytes (rm_socket_endpoint (self->work)->text),
+                                     .sync = text_bytes (rm_socket_endpoint (self->sync)->text),
+                                     .http = text_bytes (self->http_text),
+                                     .payload_bytes_max = self->config->leader.payload_bytes_max,
+                                     .result_bytes_max = self->config->leader.result_bytes_max};
+    answer (self, to, &msg);
+}
+
+static void query (rm_master_t *self, const rm_address_t *to, const rm_msg_query_t *query)
+{
+    rm_buf_t json = {0};
+    rm_view_t shown = view (self);
+    int rc = rm_view_query (&shown, query, &json);
+    if (rc) {
+        answer_error (self, to, rc, rm_strerror (rc));
+    } else {
+        rm_msg_t msg = {.type = RM_MSG_ANSWER};
+        msg.answer.json = (rm_bytes_t){json.data, (uint32_t)json.size};
+        answer (self, to, &msg);
+    }
+    rm_buf_close (&json);
+}
+
+static void drain (rm_master_t *self, const rm_address_t *to, rm_bytes_t worker)
+{
+    char json[RM_WORKER_NAME_BYTES_MAX + 64];
+    if (!rm_leader_drain (&self->leader, now (), worker)) {
+        answer_error (self, to, RM_EUNKNOWN, "no worker of that name is joined");
+        return;
+    }
+    /* A name holds nothing that JSON would have to escape but a backslash, and that is refused here. */
+    if (memchr (worker.data, '\\', worker.size)) {
+        answer_error (self, to, RM_EINVAL, "a worker's name holds no backslash");
+        return;
+    }
+    int size = snprintf (json, sizeof json, "{\"worker\":\"%.*s\",\"text\":\"is leaving\"}", (int)worker.size,
+                         (const char *)worker.data);
+    rm_msg_t msg = {.type = RM_MSG_ANSWER};
+    msg.answer.json = (rm_bytes_t){json, (uint32_t)size};
+    answer (self, to, &msg);
+}
+
+static void from_client (rm_master_t *self, const rm_address_t *from, const rm_msg_t *msg)
+{
+    switch (msg->type) {
+    case RM_MSG_HELLO:
+        welcome (self, from);
+        break;
+    case RM_MSG_QUERY:
+        if (self->leader.leading)
+            query (self, from, &msg->query);
+        else
+            rm_leader_from_client (&self->leader, now (), from, msg);
+        break;
+    case RM_MSG_DRAIN:
+        if (self->leader.leading)
+            drain (self, from, msg->drain.worker);
+        else
+            rm_leader_from_client (&self->leader, now (), from, msg);
+        break;
+    default:
+        rm_leader_from_client (&self->leader, now (), from, msg);
+    }
+}
+
+static void on_jobs (void *arg, const rm_route_t *route, rm_frame_t *frame)
+{
+    rm_master_t *self = arg;
+    const rm_address_t *from = (const rm_address_t *)route;
+    rm_msg_t msg;
+    const char *why;
+    int rc = rm_msg_decode (&msg, rm_frame_data (frame), rm_frame_size (frame), &why);
+    if (rc == RM_EPROTO) {
+        rm_log (RM_LOG_WARN, "event=bad_message socket=jobs why=%s", RM_QUOTE_TEXT (why));
+        answer_error (self, from, rc, why);
+    }
+    if (rc)
+        return;
+    from_client (self, from, &msg);
+    rm_msg_close (&msg);
+}
+
+static void on_work (void *arg, const rm_route_t *route, rm_frame_t *frame)
+{
+    rm_master_t *self = arg;
+    rm_msg_t msg;
+    const char *why;
+    int rc = rm_msg_decode (&msg, rm_frame_data (frame), rm_frame_size (frame), &why);
+    if (rc == RM_EPROTO)
+        rm_log (RM_LOG_WARN, "event=bad_message socket=work why=%s", RM_QUOTE_TEXT (why));
+    if (rc)
+        return;
+    rm_leader_from_worker (&self->leader, now (), (const rm_address_t *)route, &msg);
+    rm_msg_close (&msg);
+}
+
+static void on_status (rm_http_answer_t *answer, void *arg)
+{
+    rm_view_t shown = view (arg);
+    rm_msg_query_t query = {.what = text_bytes ("status")};
+    answer->content_type = "application/json";
+    if (rm_view_query (&shown, &query, &answer->body))
+        answer->status = 503;
+}
+
+static void on_metrics (rm_http_answer_t *answer, void *arg)
+{
+    rm_view_t shown = view (arg);
+    answer->content_type = "text/plain; version=0.0.4";
+    rm_view_metrics (&shown, &answer->body);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+
+rm_master_t *rm_master_new (const rm_master_config_t *config)
+{
+    rm_master_t *self = rm_calloc (1, sizeof *self);
+    if (!self)
+        return NULL;
+    self->config = config;
+    self->started_ms = rm_clock_ms ();
+    if (uv_loop_init (&self->loop) || rm_net_init ()) {
+        rm_free (self);
+        return NULL;
+    }
+    rm_state_init (&self->state);
+    const rm_leader_out_t out = {self, to_client, to_worker, publish, trace};
+    rm_leader_init (&self->leader, &self->state, &config->leader, &out, rm_random_u64 ());
+    uv_timer_init (&self->loop, &self->tick);
+    uv_prepare_init (&self->loop, &self->turn);
+    self->tick.data = self->turn.data = self;
+    for (int i = 0; i < 2; i++) {
+        uv_signal_init (&self->loop, &self->signals[i]);
+        self->signals[i].data = self;
+    }
+    return self;
+}
+
+static bool open_ledger (rm_master_t *self)
+{
+    char address[RM_ENDPOINT_BYTES_MAX + 8];
+    snprintf (address, sizeof address, "%s:%d", self->config->bind,
+              self->config->port ? (int)self->config->port + 4 : 0);
+    const rm_ledger_config_t config = {.dir = self->config->data,
+                                       .id = 1,
+                                       .address = address,
+                                       .snapshot_bytes = (uint64_t)self->config->snapshot_bytes};
+    const rm_ledger_events_t events = {self,       on_apply, on_restore, on_snapshot, on_snapshot_done,
+                                       on_settled, on_role,  on_failed};
+    self->ledger = rm_ledger_new (&self->loop, &config, &events);
+    if (!self->ledger || rm_ledger_start (self->ledger)) {
+        fprintf (stderr, "ringmaster: %s\n", self->ledger ? rm_ledger_error (self->ledger) : "memory ran out");
+        return false;
+    }
+    return true;
+}
+
+static bool open_sockets (rm_master_t *self)
+{
+    rm_fault_t fault = {0};
+    const char *host = self->config->bind;
+    unsigned base = (unsigned)self->config->port, step = base ? 1 : 0;
+    self->routes[0] = (rm_http_route_t){"/status", on_status, self};
+    self->routes[1] = (rm_http_route_t){"/metrics", on_metrics, self};
+    bool ok = (self->jobs = rm_socket_bind (RM_SOCKET_JOBS_ROUTER, host, base, &fault)) &&
+              (self->work = rm_socket_bind (RM_SOCKET_WORK_ROUTER, host, base + step, &fault)) &&
+              (self->sync = rm_socket_bind (RM_SOCKET_SYNC_PUB, host, base + 2 * step, &fault)) &&
+              (self->http = rm_http_new (&self->loop, host, base + 3 * step, self->routes, &fault));
+    if (!ok) {
+        fprintf (stderr, "ringmaster: %s\n", fault.text);
+        return false;
+    }
+    const rm_endpoint_t *http = rm_http_endpoint (self->http);
+    snprintf (self->http_text, sizeof self->http_text, "http%s", strstr (http->text, "://"));
+    self->jobs_watch = rm_watch_new (&self->loop, self->jobs, on_jobs, NULL, self);
+    self->work_watch = rm_watch_new (&self->loop, self->work, on_work, NULL, self);
+    return self->jobs_watch && self->work_watch;
+}
+
+static void on_ledger_closed (void *arg)
+{
+    rm_master_t *self = arg;
+    uv_close ((uv_handle_t *)&self->tick, NULL);
+    uv_close ((uv_handle_t *)&self->turn, NULL);
+    for (int i = 0; i < 2; i++)
+        uv_close ((uv_handle_t *)&self->signals[i], NULL);
+}
+
+/* Nothing of the disk is in flight afterwards; what clients were not told they ask for again. */
+static void close_all (rm_master_t *self)
+{
+    self->stopping = true;
+    rm_watch_close (&self->jobs_watch);
+    rm_watch_close (&self->work_watch);
+    rm_http_destroy (&self->http);
+    if (self->ledger)
+        rm_ledger_close (&self->ledger, on_ledger_closed, self);
+    else
+        on_ledger_closed (self);
+    uv_run (&self->loop, UV_RUN_DEFAULT);
+    rm_socket_close (&self->jobs);
+    rm_socket_close (&self->work);
+    rm_socket_close (&self->sync);
+}
+
+int rm_master_run (rm_master_t *self)
+{
+    self->exit_code = 1;
+    if (open_ledger (self) && !self->stopping && open_sockets (self)) {
+        self->exit_code = 0;
+        uv_timer_start (&self->tick, on_tick, RM_TICK_MS, RM_TICK_MS);
+        uv_prepare_start (&self->turn, on_turn);
+        uv_signal_start (&self->signals[0], on_signal, SIGTERM);
+        uv_signal_start (&self->signals[1], on_signal, SIGINT);
+        uv_run (&self->loop, UV_RUN_DEFAULT);
+    }
+    close_all (self);
+    return self->exit_code;
+}
+
+void rm_master_destroy (rm_master_t **self_p)
+{
+    rm_master_t *self = *self_p;
+    *self_p = NULL;
+    if (!self)
+        return;
+    rm_batch_destroy (&self->batch);
+    rm_leader_close (&self->leader);
+    rm_state_close (&self->state);
+    RM_ASSERT (uv_loop_close (&self->loop) == 0);
+    rm_net_term ();
+    rm_free (self);
+}

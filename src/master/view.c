@@ -1,0 +1,277 @@
+#include "master/view.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ringmaster/error.h"
+
+static json_t *integer (uint64_t value)
+{
+    return json_integer ((json_int_t)value);
+}
+
+static uint32_t in_flight (const rm_view_t *self)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < self->leader->peer_count; i++)
+        count += self->leader->peers[i]->flight_count;
+    return count;
+}
+
+/* ---- status ----------------------------------------------------------------------------------------------------- */
+
+static uint32_t workers_of (const rm_view_t *self, const rm_queue_t *queue)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < self->leader->peer_count; i++) {
+        const rm_member_t *member = self->leader->peers[i]->member;
+        for (uint32_t q = 0; q < member->queue_count; q++)
+            count += member->queues[q] == queue;
+    }
+    return count;
+}
+
+static uint32_t running_of (const rm_view_t *self, const rm_queue_t *queue)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < self->leader->peer_count; i++)
+        RM_LIST_EACH (&self->leader->peers[i]->flight, link)
+    count += RM_OWNER (link, rm_record_t, lead.flight)->queue == queue;
+    return count;
+}
+
+static json_t *queues (const rm_view_t *self)
+{
+    json_t *list = json_array ();
+    for (const rm_queue_t *queue = self->state->queues; queue; queue = queue->hh.next) {
+        uint32_t running = running_of (self, queue);
+        json_array_append_new (list,
+                               json_pack ("{s:s, s:s?, s:o, s:o, s:o, s:o, s:o}", "name", queue->name, "pool",
+                                          queue->pool ? queue->pool->name : NULL, "waiting",
+                                          integer (queue->waiting_count - running), "running", integer (running),
+                                          "done", integer (queue->done_count), "dead", integer (queue->dead_count),
+                                          "workers", integer (workers_of (self, queue))));
+    }
+    return list;
+}
+
+static json_t *status (const rm_view_t *self)
+{
+    const rm_state_t *state = self->state;
+    uint32_t running = in_flight (self);
+    static const int phases[RM_RESIZE_STATES] = {0, 1, 1, 2, 3};
+    rm_resize_state_t resize = self->leader->resize.state;
+    return json_pack (
+        "{s:o, s:o, s:b, s:o, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:{s:i, s:s, s:o}, s:{s:o, s:o, s:o}, "
+        "s:o, s:{s:s, s:s, s:s, s:s}}",
+        "term", integer (state->term), "epoch", integer (state->epoch), "leader", self->leader->leading, "uptime_ms",
+        integer (self->uptime_ms), "jobs", "waiting", integer (state->waiting_count - running), "running",
+        integer (running), "done", integer (state->done_count), "dead", integer (state->dead_count), "accepted",
+        integer (state->last_id), "bytes", integer (state->waiting_bytes), "sessions",
+        integer (HASH_COUNT (state->sessions)), "workers", integer (self->leader->peer_count), "resize", "phase",
+        phases[resize], "state", rm_resize_state_name (resize), "epoch", integer (state->epoch), "ledger", "batches",
+        integer (self->ledger_batches), "bytes", integer (self->ledger_bytes), "snapshots",
+        integer (self->ledger_snapshots), "queues", queues (self), "endpoints", "jobs", self->jobs, "work", self->work,
+        "sync", self->sync, "http", self->http);
+}
+
+/* ---- workers and the ring --------------------------------------------------------------------------------------- */
+
+static json_t *inc_text (uint64_t inc)
+{
+    char text[17];
+    snprintf (text, sizeof text, "%016" PRIx64, inc);
+    return json_string (text);
+}
+
+static const char *worker_state (const rm_peer_t *peer)
+{
+    if (peer->member->leaving || peer->leave_asked)
+        return "leaving";
+    return peer->reported ? "live" : "unreported";
+}
+
+static json_t *workers (const rm_view_t *self)
+{
+    json_t *list = json_array ();
+    for (uint32_t i = 0; i < self->leader->peer_count; i++) {
+        const rm_peer_t *peer = self->leader->peers[i];
+        const rm_member_t *member = peer->member;
+        json_t *names = json_array ();
+        for (uint32_t q = 0; q < member->queue_count; q++)
+            json_array_append_new (names, json_string (member->queues[q]->name));
+        json_array_append_new (
+            list, json_pack ("{s:s, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "name", member->name, "inc",
+                             inc_text (member->inc), "pool", member->pool->name, "queues", names, "threads",
+                             integer (member->threads), "state", worker_state (peer), "slots",
+                             integer (rm_pool_share (member->pool, member->number)), "inflight",
+                             integer (peer->flight_count), "window", integer (peer->window), "last_heard_ms",
+                             integer (self->now.mono_ms - peer->heard_ms), "done", integer (peer->done_count)));
+    }
+    return json_pack ("{s:o}", "workers", list);
+}
+
+static const char *name_of (const rm_view_t *self, uint16_t number)
+{
+    const rm_member_t *member = number == RM_RING_NOBODY ? NULL : self->state->members[number];
+    return member ? member->name : "";
+}
+
+static json_t *ranges (const rm_view_t *self, const rm_pool_t *pool, uint32_t *moving)
+{
+    json_t *list = json_array ();
+    uint32_t first = 0;
+    *moving = 0;
+    for (uint32_t slot = 0; slot < RM_SLOTS; slot++) {
+        *moving += pool->owner[slot] != pool->target[slot];
+        if (slot + 1 < RM_SLOTS && pool->target[slot + 1] == pool->target[slot])
+            continue;
+        json_array_append_new (
+            list, json_pack ("[o, o, s]", integer (first), integer (slot), name_of (self, pool->target[slot])));
+        first = slot + 1;
+    }
+    return list;
+}
+
+static json_t *pool_view (const rm_view_t *self, const rm_pool_t *pool)
+{
+    json_t *members = json_array ();
+    for (uint32_t i = 0; i < self->leader->peer_count; i++) {
+        const rm_member_t *member = self->leader->peers[i]->member;
+        if (member->pool == pool)
+            json_array_append_new (members,
+                                   json_pack ("{s:s, s:o, s:o}", "name", member->name, "inc", inc_text (member->inc),
+                                              "slots", integer (rm_pool_share (pool, member->number))));
+    }
+    uint32_t moving;
+    json_t *list = ranges (self, pool, &moving);
+    return json_pack ("{s:s, s:i, s:o, s:o, s:o}", "name", pool->name, "slots", RM_SLOTS, "members", members, "moving",
+                      integer (moving), "ranges", list);
+}
+
+static json_t *ring (const rm_view_t *self)
+{
+    json_t *pools = json_array ();
+    for (const rm_pool_t *pool = self->state->pools; pool; pool = pool->next)
+        json_array_append_new (pools, pool_view (self, pool));
+    return json_pack ("{s:o, s:o}", "epoch", integer (self->state->epoch), "pools", pools);
+}
+
+/* ---- jobs ------------------------------------------------------------------------------------------------------- */
+
+static json_t *key_text (const rm_record_t *record)
+{
+    if (!record->key_bytes)
+        return json_null ();
+    json_t *text = json_stringn ((const char *)record->key_bytes->data, record->key_bytes->size);
+    return text ? text : json_string ("(not text)");
+}
+
+static json_t *job (const rm_view_t *self, const rm_record_t *record)
+{
+    return json_pack (
+        "{s:o, s:s, s:o, s:s, s:s?, s:o, s:o}", "id", integer (record->id), "queue", record->queue->name, "key",
+        key_text (record), "state", rm_record_state_name (record, self->now.wall_ms), "worker",
+        record->lead.peer ? record->lead.peer->member->name : NULL, "attempt", integer (rm_record_attempt (record)),
+        "age_ms", integer (self->state->time_ms > record->accepted_ms ? self->now.wall_ms - record->accepted_ms : 0));
+}
+
+/* The newest first. */
+static json_t *jobs (const rm_view_t *self, const rm_msg_query_t *query)
+{
+    json_t *list = json_array ();
+    const rm_state_t *state = self->state;
+    const rm_queue_t *queue = query->queue.size ? rm_state_queue (state, query->queue) : NULL;
+    const rm_record_t *record =
+        state->records ? ELMT_FROM_HH (state->records->hh.tbl, state->records->hh.tbl->tail) : NULL;
+    uint32_t limit = query->limit ? query->limit : 100;
+    for (; record && json_array_size (list) < limit; record = record->hh.prev)
+        if (!query->queue.size || record->queue == queue)
+            json_array_append_new (list, job (self, record));
+    return json_pack ("{s:o}", "jobs", list);
+}
+
+static json_t *why (const rm_view_t *self, uint64_t id)
+{
+    char text[RM_REASON_BYTES_MAX + 512];
+    if (!rm_leader_why (self->leader, self->now, id, text, sizeof text))
+        return NULL;
+    const rm_record_t *record = rm_state_record (self->state, id);
+    return json_pack ("{s:o, s:s, s:s}", "id", integer (id), "state", rm_record_state_name (record, self->now.wall_ms),
+                      "text", text);
+}
+
+/* ---- documents -------------------------------------------------------------------------------------------------- */
+
+static int put (const char *data, size_t size, void *out)
+{
+    rm_buf_put (out, data, size);
+    return 0;
+}
+
+static bool asks (const rm_msg_query_t *query, const char *what)
+{
+    return query->what.size == strlen (what) && !memcmp (query->what.data, what, query->what.size);
+}
+
+int rm_view_query (const rm_view_t *self, const rm_msg_query_t *query, rm_buf_t *out)
+{
+    json_t *document = NULL;
+    if (asks (query, "why")) {
+        if (!rm_state_record (self->state, query->id))
+            return query->id && query->id <= self->state->last_id ? RM_EGONE : RM_EUNKNOWN;
+        document = why (self, query->id);
+    } else if (asks (query, "status")) {
+        document = status (self);
+    } else if (asks (query, "workers")) {
+        document = workers (self);
+    } else if (asks (query, "ring")) {
+        document = ring (self);
+    } else if (asks (query, "jobs")) {
+        document = jobs (self, query);
+    } else {
+        return RM_EINVAL;
+    }
+    if (!document)
+        return RM_ENOMEM;
+    json_dump_callback (document, put, out, JSON_COMPACT);
+    json_decref (document);
+    return out->failed ? RM_ENOMEM : 0;
+}
+
+static void metric (rm_buf_t *out, const char *name, const char *type, const char *help, uint64_t value)
+{
+    char text[512];
+    int size = snprintf (text, sizeof text, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", name, help, name, type,
+                         name, value);
+    rm_buf_put (out, text, (size_t)size);
+}
+
+void rm_view_metrics (const rm_view_t *self, rm_buf_t *out)
+{
+    const rm_state_t *state = self->state;
+    const rm_leader_t *leader = self->leader;
+    uint32_t running = in_flight (self);
+    metric (out, "ringmaster_leader", "gauge", "1 while this master leads.", leader->leading);
+    metric (out, "ringmaster_term", "counter", "Leaderships so far.", state->term);
+    metric (out, "ringmaster_epoch", "counter", "Resizes begun.", state->epoch);
+    metric (out, "ringmaster_resize_running", "gauge", "1 while a resize runs.",
+            leader->resize.state != RM_RESIZE_IDLE);
+    metric (out, "ringmaster_workers", "gauge", "Live workers.", leader->peer_count);
+    metric (out, "ringmaster_jobs_accepted_total", "counter", "Jobs ever accepted.", state->last_id);
+    metric (out, "ringmaster_jobs_done_total", "counter", "Jobs that ended done.", state->done_count);
+    metric (out, "ringmaster_jobs_dead_total", "counter", "Jobs that ended otherwise.", state->dead_count);
+    metric (out, "ringmaster_jobs_waiting", "gauge", "Jobs that wait.", state->waiting_count - running);
+    metric (out, "ringmaster_jobs_running", "gauge", "Jobs at workers.", running);
+    metric (out, "ringmaster_payload_bytes", "gauge", "Payloads of jobs that have not ended.", state->waiting_bytes);
+    metric (out, "ringmaster_sessions", "gauge", "Client sessions.", HASH_COUNT (state->sessions));
+    metric (out, "ringmaster_polls", "gauge", "Clients that wait for results.", leader->polls.count);
+    metric (out, "ringmaster_refused_total", "counter", "Requests refused since this master leads.",
+            leader->refused_count);
+    metric (out, "ringmaster_ledger_batches_total", "counter", "Batches in the ledger.", self->ledger_batches);
+    metric (out, "ringmaster_ledger_bytes", "gauge", "Log since the newest snapshot.", self->ledger_bytes);
+    metric (out, "ringmaster_ledger_snapshots_total", "counter", "Snapshots since the start.", self->ledger_snapshots);
+}

@@ -1,0 +1,22 @@
+/*  What the master shows of itself: the answers of `query`, GET /status and GET /metrics.
+ *
+ *  Thread rule: the loop's thread.
+ */
+#pragma once
+
+#include "core/leader.h"
+
+typedef struct {
+    const rm_state_t *state;
+    const rm_leader_t *leader;
+    rm_now_t now;
+    uint64_t uptime_ms;
+    const char *jobs, *work, *sync, *http; /* endpoints */
+    uint64_t ledger_batches, ledger_bytes, ledger_snapshots;
+} rm_view_t;
+
+/* Appends the JSON document that `query` asks for: 0, RM_EINVAL (no such thing), RM_EUNKNOWN (no such job), RM_ENOMEM. */
+int rm_view_query (const rm_view_t *self, const rm_msg_query_t *query, rm_buf_t *out);
+
+/* Appends Prometheus' text format. */
+void rm_view_metrics (const rm_view_t *self, rm_buf_t *out);
