@@ -219,15 +219,23 @@ void rm_leader_resize_begun (rm_leader_t *self)
     enter_phase1 (self);
 }
 
+static bool somebody_waits_for_slots (const rm_leader_t *self)
+{
+    for (uint32_t i = 0; i < self->peer_count; i++)
+        if (!self->peers[i]->member->in_ring && !self->peers[i]->member->leaving)
+            return true;
+    return false;
+}
+
 /* A new leader takes the epoch it finds through the phases in its own term: the answers to phase 1 are the in-flight
- * table. */
+ * table. Who joined after the newest begin still wants one. */
 void rm_leader_resume_resize (rm_leader_t *self)
 {
     self->resize.state = RM_RESIZE_IDLE;
     self->proposed_epoch = self->state->epoch;
     if (self->peer_count || rm_state_resizing (self->state))
         enter_phase1 (self);
-    else
+    if (somebody_waits_for_slots (self))
         rm_leader_want_resize (self, false);
 }
 
