@@ -3,7 +3,7 @@
  *
  *      {type:'hello', v:1, x:[nil, true, -3, 1.5, #00ff]}
  *
- *  Bare words and 'quoted' texts are str, #… is bin in hex, numbers take the shortest form, nil, true and false are
+ *  Bare words, 'quoted' and "quoted" texts are str, #… is bin in hex, numbers take the shortest form, nil, true and false are
  *  themselves. The notation is trusted: a mistake in it ends the test.
  */
 #pragma once
@@ -101,9 +101,9 @@ static inline const char *notation_hex (const char *at, msgpack_packer *to)
 
 static inline const char *notation_word (const char *at, msgpack_packer *to)
 {
-    bool quoted = *at == '\'';
+    bool quoted = *at == '\'' || *at == '"';
     const char *word = at + quoted;
-    size_t size = quoted ? strcspn (word, "'") : strspn (word, "abcdefghijklmnopqrstuvwxyz_0123456789");
+    size_t size = quoted ? strcspn (word, (char[]){*at, 0}) : strspn (word, "abcdefghijklmnopqrstuvwxyz_0123456789");
     cr_assert (size || quoted, "nothing known at %s", at);
     if (!quoted && size == 3 && !memcmp (word, "nil", 3))
         msgpack_pack_nil (to);
