@@ -142,6 +142,14 @@ static void read_ring (rm_client_t *client, char owners[RM_SLOTS][32], int *movi
     json_decref (ring);
 }
 
+static bool owns_any (char owners[RM_SLOTS][32], const char *worker)
+{
+    for (uint32_t slot = 0; slot < RM_SLOTS; slot++)
+        if (!strcmp (owners[slot], worker))
+            return true;
+    return false;
+}
+
 static void start_long_jobs (rm_client_t *client)
 {
     for (int i = 0; i < LONG_KEYS; i++) {
@@ -180,7 +188,7 @@ static void run (flow_t *self, bench_cluster_t *cluster, rm_client_t *client)
     static const char *const queues[] = {"flow=builtin:echo", "long=builtin:sleep", NULL};
     int moving;
     for (int64_t i = 0; i < self->workers; i++) {
-        char name[16];
+        char name[32];
         snprintf (name, sizeof name, "w%lld", (long long)i + 1);
         bench_cluster_worker (cluster, name, 8, queues);
     }
@@ -192,21 +200,18 @@ static void run (flow_t *self, bench_cluster_t *cluster, rm_client_t *client)
         submit (self, &self->list[i]);
     flow_for (self, 1000);
     start_long_jobs (client);
-    flow_for (self, 1500);
     for (int64_t i = 0; i < self->keys; i++)
         self->list[i].gap_us[0] = 0;
-    start_long_jobs (client);
     flow_for (self, LONG_MS);
     start_long_jobs (client);
     flow_for (self, 100);
     self->resize_us[0] = rm_clock_us ();
-    process_t *joiner = bench_cluster_worker (cluster, "joiner", 8, queues);
+    bench_cluster_worker (cluster, "joiner", 8, queues);
     do {
         flow_for (self, 20);
         read_ring (client, after, &moving);
-    } while (moving || strcmp (before[0], "") == 0 || rm_clock_us () - self->resize_us[0] < 200000);
+    } while (moving || !owns_any (after, "joiner"));
     self->resize_us[1] = rm_clock_us ();
-    (void)joiner;
     for (int64_t i = 0; i < self->keys; i++)
         self->list[i].moves = strcmp (before[self->list[i].slot], after[self->list[i].slot]) != 0;
     report (self);
