@@ -1,0 +1,68 @@
+/*  What the commands of ringctl share: what was said on the command line, the client, and how a command ends.
+ *
+ *  Each command is a function that prints what it was asked for on stdout, what went wrong on stderr in one sentence,
+ *  and answers the exit code.
+ *  Thread rule: one thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/options.h"
+#include "ringmaster/client.h"
+
+/* Exit codes; others script against them. */
+enum {
+    RM_CTL_DONE = 0,
+    RM_CTL_FAILED = 1,      /* the work failed */
+    RM_CTL_USAGE = 2,       /* wrong usage */
+    RM_CTL_UNREACHABLE = 3, /* could not reach a master in time */
+    RM_CTL_REFUSED = 4      /* busy, too big, not allowed, unknown */
+};
+
+enum { RM_CTL_PATIENCE_MS = 10000 }; /* how long a master is looked for */
+
+/* The command line. */
+typedef struct {
+    const char *master; /* --master; NULL: the environment's, or the default */
+    bool json;          /* --json */
+    const char *key;    /* submit */
+    int64_t tries;
+    int64_t timeout_ms;
+    bool wait;
+    bool at_most_once;
+    const char *queue; /* jobs */
+    int64_t limit;     /* jobs */
+    int64_t count;     /* watch: lines to print; 0: no end */
+    bool until_commit; /* watch */
+} rm_ctl_said_t;
+
+typedef struct {
+    rm_ctl_said_t said;
+    const rm_program_t *program; /* for what is wrong about the usage */
+    const rm_command_t *command;
+    char **arguments;
+    size_t count;
+    rm_client_t *client;
+} rm_ctl_t;
+
+int rm_ctl_submit (rm_ctl_t *self);
+int rm_ctl_wait (rm_ctl_t *self);
+int rm_ctl_status (rm_ctl_t *self);
+int rm_ctl_workers (rm_ctl_t *self);
+int rm_ctl_ring (rm_ctl_t *self);
+int rm_ctl_jobs (rm_ctl_t *self);
+int rm_ctl_why (rm_ctl_t *self);
+int rm_ctl_drain (rm_ctl_t *self);
+int rm_ctl_watch (rm_ctl_t *self);
+
+/* Says on stderr how the client's last request failed; the exit code for `error`. */
+int rm_ctl_fail (const rm_ctl_t *self, int error);
+
+/* Says a sentence on stderr. */
+void rm_ctl_say (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
+
+/* Reads a job's id; 0 after it has said that `text` is none. */
+uint64_t rm_ctl_id (const rm_ctl_t *self, const char *text);

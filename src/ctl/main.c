@@ -1,0 +1,170 @@
+/*  ringctl: the command line of Ringmaster. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/ctl.h"
+#include "net/endpoint.h"
+
+static rm_ctl_t ctl = {.said.limit = 20};
+
+static const rm_option_t common_options[] = {
+    RM_SECTION ("Options of every command"),
+    RM_TEXT ('m', "master", "EP,...", "jobs endpoints of the masters\n($RINGMASTER, else tcp://127.0.0.1:5550)",
+             &ctl.said.master),
+    RM_FLAG ('j', "json", "print JSON, for programs to read", &ctl.said.json), RM_OPTIONS_END};
+
+static const rm_option_t submit_options[] = {
+    RM_SECTION ("Options"),
+    RM_TEXT ('k', "key", "KEY", "jobs of one key run one at a time, in order", &ctl.said.key),
+    RM_FLAG ('w', "wait", "print the job's result once it has ended, not its id", &ctl.said.wait),
+    RM_NUMBER (0, "tries", "N", 1, 1000000, "attempts before a failing job is dead", &ctl.said.tries),
+    RM_NUMBER (0, "timeout", "MS", 1, INT32_MAX, "milliseconds one attempt may run", &ctl.said.timeout_ms),
+    RM_FLAG (0, "at-most-once", "never start it again after a crash: it then ends dead,\nwith the reason \"lost\"",
+             &ctl.said.at_most_once),
+    RM_OPTIONS_END};
+
+static const rm_option_t jobs_options[] = {
+    RM_SECTION ("Options"), RM_TEXT ('q', "queue", "QUEUE", "only those of this queue", &ctl.said.queue),
+    RM_NUMBER ('n', "limit", "N", 1, 100000, "at most so many (20)", &ctl.said.limit), RM_OPTIONS_END};
+
+static const rm_option_t watch_options[] = {
+    RM_SECTION ("Options"), RM_NUMBER ('n', "count", "N", 1, INT32_MAX, "leave after so many lines", &ctl.said.count),
+    RM_FLAG (0, "until-commit", "leave after the next commit (phase 3)", &ctl.said.until_commit), RM_OPTIONS_END};
+
+static const rm_command_t commands[] = {
+    {"submit", "QUEUE [PAYLOAD]",
+     "submit a job, print its id\n"
+     "The payload comes from the argument, or from stdin if there is none.",
+     submit_options,
+     "  ringctl submit mail 'to: bob'\n"
+     "  ringctl submit bank --key bob --wait 10\n"
+     "  ringctl submit pictures --wait < cat.png > small.png"},
+    {"wait", "ID...",
+     "wait for jobs, print their results\n"
+     "Waits as long as it takes, but no longer than 10 s without any master.",
+     NULL,
+     "  ringctl wait 7\n"
+     "  ringctl wait 7 8 9 --json"},
+    {"status", NULL, "how the master, its queues and its ledger are", NULL, "  ringctl status --json"},
+    {"workers", NULL, "the workers, what they serve and what they do", NULL, "  ringctl workers"},
+    {"ring", NULL, "who owns how much of each pool's ring", NULL, "  ringctl ring --json"},
+    {"jobs", NULL, "jobs that wait, run, or ended not long ago", jobs_options, "  ringctl jobs --queue mail --limit 5"},
+    {"why", "ID", "where a job is and what it waits for, in a sentence", NULL, "  ringctl why 7"},
+    {"drain", "WORKER", "let a worker finish what it runs, and leave", NULL, "  ringctl drain w1"},
+    {"watch", "sync",
+     "print the phases of each resize as they happen, a JSON line each\n"
+     "Goes on when the master is started again. A phase that the master repeats is printed once.",
+     watch_options,
+     "  ringctl watch sync\n"
+     "  ringctl watch sync --until-commit"},
+    {0},
+};
+
+static const rm_program_t program = {
+    .self = {.name = "ringctl",
+             .about = "Submits jobs to Ringmaster, waits for their results, and shows what goes on.\n"
+                      "\n"
+                      "Exit codes: 0 done, 1 the work failed, 2 wrong usage, 3 no master reached within 10 s,\n"
+                      "4 refused (busy, too big, not allowed, unknown).",
+             .options = common_options,
+             .examples = "  ringctl submit echo hello --wait\n"
+                         "  ringctl status\n"
+                         "  ringctl why 7\n"
+                         "  ringctl --master tcp://10.0.0.1:5550,tcp://10.0.0.2:5550 workers"},
+    .version = RM_VERSION,
+    .commands = commands,
+};
+
+void rm_ctl_say (const char *format, ...)
+{
+    va_list arguments;
+    va_start (arguments, format);
+    fputs ("ringctl: ", stderr);
+    vfprintf (stderr, format, arguments);
+    fputc ('\n', stderr);
+    va_end (arguments);
+}
+
+int rm_ctl_fail (const rm_ctl_t *self, int error)
+{
+    rm_ctl_say ("%s", rm_client_error (self->client));
+    switch (error) {
+    case RM_EINVAL:
+        return RM_CTL_USAGE;
+    case RM_EUNREACHABLE:
+    case RM_ETIMEDOUT:
+        return RM_CTL_UNREACHABLE;
+    default:
+        return RM_CTL_REFUSED;
+    }
+}
+
+uint64_t rm_ctl_id (const rm_ctl_t *self, const char *text)
+{
+    char *end;
+    errno = 0;
+    unsigned long long id = strtoull (text, &end, 10);
+    if (strspn (text, "0123456789") == strlen (text) && *text && !errno && id)
+        return id;
+    rm_options_refuse (self->program, self->command, "'%s' is not a job's id, which is a number from 1", text);
+    return 0;
+}
+
+static int run (rm_ctl_t *self)
+{
+    static const struct {
+        const char *name;
+        int (*run) (rm_ctl_t *self);
+    } table[] = {{"submit", rm_ctl_submit},   {"wait", rm_ctl_wait},   {"status", rm_ctl_status},
+                 {"workers", rm_ctl_workers}, {"ring", rm_ctl_ring},   {"jobs", rm_ctl_jobs},
+                 {"why", rm_ctl_why},         {"drain", rm_ctl_drain}, {"watch", rm_ctl_watch}};
+    size_t i = 0;
+    while (strcmp (table[i].name, self->command->name))
+        i++;
+    return table[i].run (self);
+}
+
+/* Where the masters are: checked here, since the library can only say that something is wrong. */
+static int find_masters (rm_ctl_t *self)
+{
+    const char *environment = getenv ("RINGMASTER");
+    const char *said = self->said.master ? self->said.master : environment && *environment ? environment : NULL;
+    rm_endpoint_t list[RM_ENDPOINTS_MAX];
+    rm_fault_t fault = {0};
+    if (said && rm_endpoint_parse_list (list, said, &fault) < 1)
+        return rm_options_refuse (self->program, self->command, "%s '%s': %s",
+                                  self->said.master ? "--master" : "$RINGMASTER", said, fault.text);
+    self->client = rm_client_new (said);
+    if (self->client)
+        return 0;
+    rm_ctl_say ("%s", strerror (errno));
+    return RM_CTL_FAILED;
+}
+
+int main (int argc, char **argv)
+{
+    signal (SIGPIPE, SIG_DFL); /* whoever reads us may leave: we end without a word */
+    int code;
+    rm_parsed_t parsed;
+    if (!rm_options_parse (&parsed, &program, argc, argv, &code))
+        return code;
+    ctl.program = &program;
+    ctl.command = parsed.command;
+    ctl.arguments = parsed.arguments;
+    ctl.count = parsed.count;
+    code = find_masters (&ctl);
+    if (code)
+        return code;
+    code = run (&ctl);
+    rm_client_destroy (&ctl.client);
+    if (fflush (stdout) || ferror (stdout)) {
+        rm_ctl_say ("cannot write to stdout: %s", strerror (errno));
+        return code ? code : RM_CTL_FAILED;
+    }
+    return code;
+}

@@ -1,0 +1,306 @@
+/*  ringctl status, workers, ring, jobs, why, drain: the master's answers as tables. What an answer does not have (an
+ *  older or a newer master's) is shown as a dash. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/ctl.h"
+#include "ctl/json.h"
+#include "ctl/table.h"
+#include "proto/limits.h"
+
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
+
+static const char *text_of (const json_t *object, const char *name)
+{
+    const char *text = json_string_value (json_object_get (object, name));
+    return text && *text ? text : "-";
+}
+
+/* -1: not there. */
+static long long number_of (const json_t *object, const char *name)
+{
+    const json_t *number = json_object_get (object, name);
+    return json_is_integer (number) ? (long long)json_integer_value (number) : -1;
+}
+
+/* A number as text, a dash if it is not there; up to eight live at a time. */
+static const char *count_of (const json_t *object, const char *name)
+{
+    static char texts[8][24];
+    static unsigned next;
+    char *text = texts[next++ % 8];
+    long long number = number_of (object, name);
+    if (number < 0)
+        strcpy (text, "-");
+    else
+        snprintf (text, sizeof texts[0], "%lld", number);
+    return text;
+}
+
+static void cell_number (rm_ctl_table_t *table, const json_t *object, const char *name)
+{
+    rm_ctl_table_cell (table, "%s", count_of (object, name));
+}
+
+/* "250 ms", "12 s", "3 min 12 s", "5 h 3 min", "12 d 5 h". */
+static const char *time_text (long long ms, char *text, size_t size)
+{
+    long long s = ms / 1000;
+    if (ms < 0)
+        snprintf (text, size, "-");
+    else if (ms < 1000)
+        snprintf (text, size, "%lld ms", ms);
+    else if (s < 60)
+        snprintf (text, size, "%lld s", s);
+    else if (s < 3600)
+        snprintf (text, size, "%lld min %lld s", s / 60, s % 60);
+    else if (s < 86400)
+        snprintf (text, size, "%lld h %lld min", s / 3600, s / 60 % 60);
+    else
+        snprintf (text, size, "%lld d %lld h", s / 86400, s / 3600 % 24);
+    return text;
+}
+
+static const char *bytes_text (long long bytes, char *text, size_t size)
+{
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+    double number = (double)bytes / 1024;
+    int unit = 0;
+    for (; number >= 1024 && unit < 3; unit++)
+        number /= 1024;
+    if (bytes < 0)
+        snprintf (text, size, "-");
+    else if (bytes < 1024)
+        snprintf (text, size, "%lld B", bytes);
+    else
+        snprintf (text, size, "%.1f %s", number, units[unit]);
+    return text;
+}
+
+static void cell_time (rm_ctl_table_t *table, const json_t *object, const char *name)
+{
+    char text[64];
+    rm_ctl_table_cell (table, "%s", time_text (number_of (object, name), text, sizeof text));
+}
+
+/* "a, b, c" of an array of strings. */
+static void cell_list (rm_ctl_table_t *table, const json_t *array)
+{
+    char text[1024] = "";
+    size_t used = 0, i;
+    json_t *each;
+    json_array_foreach (array, i, each)
+    {
+        const char *item = json_string_value (each);
+        int more = snprintf (text + used, sizeof text - used, "%s%s", i ? ", " : "", item ? item : "-");
+        used += more > 0 ? (size_t)more : 0;
+        if (used >= sizeof text)
+            break;
+    }
+    rm_ctl_table_cell (table, "%s", *text ? text : "-");
+}
+
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
+
+/* Shows an answer: as it came with --json, else by `show`. */
+static int show_answer (const rm_ctl_t *self, int error, const char *text, void (*show) (const json_t *answer))
+{
+    if (error)
+        return rm_ctl_fail (self, error);
+    if (self->said.json) {
+        printf ("%s\n", text);
+        return RM_CTL_DONE;
+    }
+    json_t *answer = json_loads (text, 0, NULL);
+    if (!json_is_object (answer)) {
+        json_decref (answer);
+        rm_ctl_say ("the master's answer is not the JSON object it should be");
+        return RM_CTL_REFUSED;
+    }
+    show (answer);
+    json_decref (answer);
+    return RM_CTL_DONE;
+}
+
+static int ask (rm_ctl_t *self, const char *what, uint64_t id, void (*show) (const json_t *answer))
+{
+    const char *text = NULL;
+    int error = rm_client_query (self->client, what, id, self->said.queue, (unsigned)self->said.limit,
+                                 RM_CTL_PATIENCE_MS, &text);
+    return show_answer (self, error, text, show);
+}
+
+/* ---- status ------------------------------------------------------------------------------------------------------ */
+
+static void show_head (const json_t *status)
+{
+    char text[64];
+    const json_t *jobs = json_object_get (status, "jobs"), *resize = json_object_get (status, "resize");
+    const json_t *ledger = json_object_get (status, "ledger"), *ends = json_object_get (status, "endpoints");
+    printf ("master     %s, term %s, epoch %s, up %s\n",
+            json_is_false (json_object_get (status, "leader")) ? "not the leader" : "leader", count_of (status, "term"),
+            count_of (status, "epoch"), time_text (number_of (status, "uptime_ms"), text, sizeof text));
+    printf ("jobs       %s waiting, %s running, %s done, %s dead; %s accepted\n", count_of (jobs, "waiting"),
+            count_of (jobs, "running"), count_of (jobs, "done"), count_of (jobs, "dead"), count_of (jobs, "accepted"));
+    printf ("memory     %s of jobs, %s sessions\n", bytes_text (number_of (status, "bytes"), text, sizeof text),
+            count_of (status, "sessions"));
+    if (number_of (resize, "phase") > 0)
+        printf ("resize     phase %s of epoch %s\n", count_of (resize, "phase"), count_of (resize, "epoch"));
+    else
+        printf ("resize     none\n");
+    printf ("ledger     %s batches, %s, %s snapshots\n", count_of (ledger, "batches"),
+            bytes_text (number_of (ledger, "bytes"), text, sizeof text), count_of (ledger, "snapshots"));
+    printf ("endpoints  jobs %s, work %s, sync %s, http %s\n", text_of (ends, "jobs"), text_of (ends, "work"),
+            text_of (ends, "sync"), text_of (ends, "http"));
+    printf ("workers    %s\n", count_of (status, "workers"));
+}
+
+static void show_status (const json_t *status)
+{
+    show_head (status);
+    const json_t *queues = json_object_get (status, "queues");
+    if (json_array_size (queues))
+        putchar ('\n');
+    rm_ctl_table_t *table = rm_ctl_table_new ("QUEUE|POOL|>WAITING|>RUNNING|>DONE|>DEAD|>WORKERS");
+    size_t i;
+    json_t *queue;
+    json_array_foreach (queues, i, queue)
+    {
+        rm_ctl_table_cell (table, "%s", text_of (queue, "name"));
+        rm_ctl_table_cell (table, "%s", text_of (queue, "pool"));
+        cell_number (table, queue, "waiting");
+        cell_number (table, queue, "running");
+        cell_number (table, queue, "done");
+        cell_number (table, queue, "dead");
+        cell_number (table, queue, "workers");
+    }
+    rm_ctl_table_print (&table);
+}
+
+int rm_ctl_status (rm_ctl_t *self)
+{
+    return ask (self, "status", 0, show_status);
+}
+
+/* ---- workers ----------------------------------------------------------------------------------------------------- */
+
+static void show_workers (const json_t *answer)
+{
+    const json_t *workers = json_object_get (answer, "workers");
+    if (!json_array_size (workers))
+        puts ("no workers");
+    rm_ctl_table_t *table = rm_ctl_table_new ("WORKER|POOL|STATE|QUEUES|>THREADS|>SLOTS|>IN FLIGHT|>DONE|>HEARD");
+    size_t i;
+    json_t *worker;
+    json_array_foreach (workers, i, worker)
+    {
+        rm_ctl_table_cell (table, "%s", text_of (worker, "name"));
+        rm_ctl_table_cell (table, "%s", text_of (worker, "pool"));
+        rm_ctl_table_cell (table, "%s", text_of (worker, "state"));
+        cell_list (table, json_object_get (worker, "queues"));
+        cell_number (table, worker, "threads");
+        cell_number (table, worker, "slots");
+        rm_ctl_table_cell (table, "%s/%s", count_of (worker, "inflight"), count_of (worker, "window"));
+        cell_number (table, worker, "done");
+        cell_time (table, worker, "last_heard_ms");
+    }
+    rm_ctl_table_print (&table);
+}
+
+int rm_ctl_workers (rm_ctl_t *self)
+{
+    return ask (self, "workers", 0, show_workers);
+}
+
+/* ---- ring -------------------------------------------------------------------------------------------------------- */
+
+static void show_pool (const json_t *pool)
+{
+    const json_t *members = json_object_get (pool, "members");
+    long long slots = number_of (pool, "slots");
+    printf ("\npool %s: %s slots, %s moving\n", rm_ctl_plain (text_of (pool, "name")), count_of (pool, "slots"),
+            count_of (pool, "moving"));
+    rm_ctl_table_t *table = rm_ctl_table_new ("WORKER|INCARNATION|>SLOTS|>SHARE");
+    size_t i;
+    json_t *member;
+    json_array_foreach (members, i, member)
+    {
+        long long share = number_of (member, "slots");
+        rm_ctl_table_cell (table, "%s", text_of (member, "name"));
+        rm_ctl_table_cell (table, "%s", text_of (member, "inc"));
+        cell_number (table, member, "slots");
+        rm_ctl_table_cell (table, "%.1f %%", slots > 0 ? 100.0 * (double)share / (double)slots : 0);
+    }
+    rm_ctl_table_print (&table);
+}
+
+static void show_ring (const json_t *answer)
+{
+    const json_t *pools = json_object_get (answer, "pools");
+    size_t i;
+    json_t *pool;
+    printf ("epoch %s%s\n", count_of (answer, "epoch"), json_array_size (pools) ? "" : ", no pools");
+    json_array_foreach (pools, i, pool)
+    {
+        show_pool (pool);
+    }
+}
+
+int rm_ctl_ring (rm_ctl_t *self)
+{
+    return ask (self, "ring", 0, show_ring);
+}
+
+/* ---- jobs -------------------------------------------------------------------------------------------------------- */
+
+static void show_jobs (const json_t *answer)
+{
+    const json_t *jobs = json_object_get (answer, "jobs");
+    if (!json_array_size (jobs))
+        puts ("no jobs");
+    rm_ctl_table_t *table = rm_ctl_table_new (">ID|QUEUE|KEY|STATE|WORKER|>ATTEMPT|>AGE");
+    size_t i;
+    json_t *job;
+    json_array_foreach (jobs, i, job)
+    {
+        cell_number (table, job, "id");
+        rm_ctl_table_cell (table, "%s", text_of (job, "queue"));
+        rm_ctl_table_cell (table, "%s", text_of (job, "key"));
+        rm_ctl_table_cell (table, "%s", text_of (job, "state"));
+        rm_ctl_table_cell (table, "%s", text_of (job, "worker"));
+        cell_number (table, job, "attempt");
+        cell_time (table, job, "age_ms");
+    }
+    rm_ctl_table_print (&table);
+}
+
+int rm_ctl_jobs (rm_ctl_t *self)
+{
+    const char *queue = self->said.queue;
+    if (queue && (!*queue || strlen (queue) > RM_QUEUE_NAME_BYTES_MAX))
+        return rm_options_refuse (self->program, self->command, "a queue's name has 1 to %d bytes",
+                                  RM_QUEUE_NAME_BYTES_MAX);
+    return ask (self, "jobs", 0, show_jobs);
+}
+
+/* ---- sentences --------------------------------------------------------------------------------------------------- */
+
+static void show_text (const json_t *answer)
+{
+    puts (rm_ctl_plain (text_of (answer, "text")));
+}
+
+int rm_ctl_why (rm_ctl_t *self)
+{
+    uint64_t id = rm_ctl_id (self, self->arguments[0]);
+    return id ? ask (self, "why", id, show_text) : RM_CTL_USAGE;
+}
+
+int rm_ctl_drain (rm_ctl_t *self)
+{
+    const char *text = NULL;
+    int error = rm_client_drain (self->client, self->arguments[0], RM_CTL_PATIENCE_MS, &text);
+    return show_answer (self, error, text, show_text);
+}

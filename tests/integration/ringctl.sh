@@ -1,0 +1,156 @@
+#!/usr/bin/env bash
+# ringctl as a script sees it: exit codes, one sentence on stderr for what goes wrong, stdout for what was asked for.
+#   ringctl.sh RINGCTL FAKE-MASTER
+set -u
+ringctl=$1 fake=$2
+box=$(mktemp -d) || exit 1
+"$fake" >"$box/ready" 2>&1 &
+master=$!
+trap 'kill $master 2>/dev/null; wait $master 2>/dev/null; rm -rf "$box"' EXIT
+for _ in {1..200}; do
+    grep -q '^ready' "$box/ready" && break
+    sleep 0.05
+done
+RINGMASTER=$(sed -n 's/^ready jobs=\([^ ]*\).*/\1/p' "$box/ready")
+[ -n "$RINGMASTER" ] || { echo "the pretended master did not start"; cat "$box/ready"; exit 1; }
+export RINGMASTER
+bad=0
+
+complain () {
+    echo "ringctl $*"
+    sed 's/^/    stdout: /' "$box/out"
+    sed 's/^/    stderr: /' "$box/err"
+    bad=1
+}
+
+# gives CODE STDOUT-WORDS STDERR-WORDS ARGUMENTS…: words of "" stand for nothing at all, "*" for anything.
+gives () {
+    local code=$1 out=$2 err=$3 got
+    shift 3
+    timeout 20 "$ringctl" "$@" >"$box/out" 2>"$box/err" </dev/null
+    got=$?
+    [ $got -eq "$code" ] || complain "$*: exit code $got, not $code"
+    holds "$box/out" "$out" || complain "$*: stdout without '$out'"
+    holds "$box/err" "$err" || complain "$*: stderr without '$err'"
+    [ "$code" -eq 0 ] || [ "$(wc -l <"$box/err")" -eq 1 ] || complain "$*: not one line of stderr"
+    ! grep -q $'\033' "$box/out" "$box/err" || complain "$*: escape characters"
+}
+
+holds () { # FILE WORDS
+    case $2 in
+    "*") true ;;
+    "") [ ! -s "$1" ] ;;
+    *) grep -qF -- "$2" "$1" ;;
+    esac
+}
+
+same () { # FILE TEXT: byte for byte
+    [ "$(od -An -c "$1")" = "$(printf "$2" | od -An -c)" ]
+}
+
+# Wrong usage.
+gives 2 "" "a command is missing"
+gives 2 "" "'fly' is not a command" fly
+gives 2 "" "--colour is not an option" status --colour
+gives 2 "" "--key needs a value" submit echo x --key
+gives 2 "" "QUEUE is missing" submit
+gives 2 "" "one argument too many" submit echo x y
+gives 2 "" "--tries must be a number from 1" submit echo x --tries none
+gives 2 "" "--timeout must be a number from 1" submit echo x --timeout 0
+gives 2 "" "ID is missing" wait
+gives 2 "" "'seven' is not a job's id" wait 1 seven
+gives 2 "" "'0' is not a job's id" why 0
+gives 2 "" "'-1' is not a job's id" why -- -1
+gives 2 "" "'99999999999999999999' is not a job's id" why 99999999999999999999
+gives 2 "" "'moon' cannot be watched" watch moon
+gives 2 "" "WORKER is missing" drain
+gives 2 "" "the queue's name must be 1 to 128" submit "" x
+gives 2 "" "the queue's name must be 1 to 128" submit "two words" x
+gives 2 "" "the queue's name must be 1 to 128" submit "$(printf 'q%.0s' {1..129})" x
+gives 2 "" "a worker's name is 1 to 128" drain "two words"
+gives 2 "" "a queue's name has 1 to 128" jobs --queue ""
+gives 2 "" "--master 'udp://x:1'" --master udp://x:1 status
+gives 2 "" "--master 'tcp://127.0.0.1'" status --master tcp://127.0.0.1
+
+# Help.
+gives 0 "Examples:" "" --help
+for command in submit wait status workers ring jobs why drain watch; do
+    gives 0 "ringctl $command" "" $command --help
+done
+gives 0 "ringctl " "" --version
+
+# Work.
+gives 0 "1" "" submit echo hello
+same "$box/out" '1\n' || complain "submit: more than the id on a line"
+gives 0 "hello" "" submit echo x --wait
+same "$box/out" 'hello' || complain "submit --wait: not just the bytes"
+gives 0 "hello" "" --wait submit --key k echo x --tries 2 --timeout 500 --at-most-once
+gives 0 '{"id":1}' "" submit echo x --json
+gives 0 "1" "no worker serves the queue lonely yet" submit lonely x
+gives 0 '"data":"hello"' "" wait 1 --json
+gives 0 '"data_base64":"/wB6"' "" wait 5 --json
+gives 0 "*" "" wait 5
+same "$box/out" '\377\000z' || complain "wait: not the bytes as they are"
+gives 0 "hellohello" "" wait 1 1
+gives 1 "" "job 2 is dead: boom?[31m" wait 2
+gives 1 "" "job 2 is dead: boom" submit dead x --wait
+gives 1 '"outcome":"dead"' "job 2 is dead" wait 2 --json
+gives 1 "" "job 6 is cancelled" wait 6
+gives 1 "hello" "job 2 is dead" wait 2 1
+gives 4 "" "kept no longer" wait 3
+gives 4 "" "no job 4 was ever accepted" wait 4
+gives 4 "" "the queue holds as many jobs as it may" submit busy x
+gives 4 "" "more bytes than this master takes" submit big x
+gives 4 "" "the key has 1025 bytes" submit echo x --key "$(printf 'k%.0s' {1..1025})"
+gives 0 "w1 leaves." "" drain w1
+gives 4 "" "there is no worker of that name" drain w9
+gives 0 "Job 7 waits for job 6." "" why 7
+
+printf 'from stdin' | timeout 20 "$ringctl" submit echo >"$box/out" 2>"$box/err" || complain "submit: not from stdin"
+head -c 20000000 /dev/zero | timeout 20 "$ringctl" submit echo >"$box/out" 2>"$box/err"
+[ "${PIPESTATUS[1]}" -eq 4 ] && holds "$box/err" "which no master takes" || complain "submit: 20 MB from stdin"
+timeout 20 "$ringctl" submit echo >"$box/out" 2>"$box/err" <"$box"
+[ $? -eq 2 ] && holds "$box/err" "cannot read the payload from stdin" || complain "submit: a folder as stdin"
+
+# Tables, and what they were made of.
+gives 0 "leader, term 1, epoch 3, up 3 min 12 s" "" status
+gives 0 "echo    default       12        3  1005     1        2" "" status
+gives 0 "lonely  -              1        -     -     -        0" "" status
+gives 0 "w1      default  live   echo, mail        8  16384       3/16  1005  120 ms" "" workers
+gives 0 "w1      00000000000000aa   8192  50.0 %" "" ring
+gives 0 "      7  bank   b?ob  running  w1            2  1 min 5 s" "" jobs --limit 2
+for command in status workers ring jobs "why 7" "drain w1"; do
+    # shellcheck disable=SC2086
+    gives 0 "{" "" $command --json
+    [ "$(wc -l <"$box/out")" -eq 1 ] || complain "$command --json: not one line"
+done
+
+# Phases.
+gives 0 "*" "*" watch sync --count 7
+[ "$(wc -l <"$box/out")" -eq 7 ] || complain "watch: not 7 lines"
+grep -q '"phase":2,"data":{"term":1,"epoch":[0-9]*,"sync_to":42,"members":\[\["w1","00000000000000aa"\],\["w2","00000000000000bb"\]\],"moved":{"default":\[\[0,8191,null,"00000000000000aa"\],\[8192,16383,"00000000000000aa","00000000000000bb"\]\]}}}$' \
+    "$box/out" || complain "watch: phase 2 is not spelled as it should be"
+[ -z "$(sed 's/"at":"[^"]*"//' "$box/out" | uniq -d)" ] || complain "watch: a repeated phase is printed twice"
+timeout 20 "$ringctl" watch sync --until-commit >"$box/out" 2>"$box/err"
+[ $? -eq 0 ] && tail -1 "$box/out" | grep -q '"phase":3' || complain "watch --until-commit"
+
+# A reader that leaves is no error to talk about; a full disk is.
+timeout 20 "$ringctl" watch sync --count 20 2>"$box/err" | head -1 >"$box/out"
+[ "$(grep -vc watching "$box/err")" -eq 0 ] || complain "a closed pipe"
+timeout 20 "$ringctl" status >/dev/full 2>"$box/err"
+[ $? -eq 1 ] && holds "$box/err" "cannot write to stdout" || complain "a full disk"
+
+# Nobody there: told after 10 s.
+kill $master
+wait $master 2>/dev/null
+from=$SECONDS
+timeout 20 "$ringctl" wait 1 >"$box/out" 2>"$box/err" &
+waits=$!
+gives 3 "" "no master answered for 10.0 s (asked $RINGMASTER)" submit echo x
+wait $waits
+[ $? -eq 3 ] || complain "wait: without a master"
+took=$((SECONDS - from))
+[ $took -ge 9 ] && [ $took -le 13 ] || complain "it took $took s to find no master"
+
+[ $bad -eq 0 ] && echo "ringctl keeps to its word"
+exit $bad
