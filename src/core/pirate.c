@@ -12,6 +12,7 @@
 enum {
     BUSY_SPREAD = 4,      /* a busy answer's time is stretched by up to a fourth */
     BUSY_MS_MIN = 10,     /* a master that names no time is not asked in a tight loop */
+    ASK_MS_MIN = 10,      /* a master that will not sit on a wait is not asked in a tight loop either */
     WAIT_MS_MIN = 10,     /* a wait with less time left than this is over */
     ERROR_MIN = RM_ESTATE /* the last of the error numbers */
 };
@@ -261,6 +262,7 @@ static void send_request (rm_pirate_t *self, uint64_t now_ms, uint64_t random, r
     self->connected = true;
     self->answered = false;
     self->sends++;
+    self->sent_ms = now_ms;
     self->due_ms = after (now_ms, wait_ms + spread_timeout_ms (self, random));
     move_to (self, RM_PIRATE_ASKED);
     effects->until_ms = until (self);
@@ -434,6 +436,8 @@ static void on_result (rm_pirate_t *self, const rm_msg_t *reply, uint64_t now_ms
     if (job->outcome == RM_OUTCOME_NONE) {
         if (self->deadline_ms < after (now_ms, WAIT_MS_MIN))
             end_not_ended (self, now_ms, effects);
+        else if (now_ms < self->sent_ms + ASK_MS_MIN)
+            pause_until (self, self->sent_ms + ASK_MS_MIN, now_ms, effects);
         else
             send_request (self, now_ms, random, effects);
     } else if (job->outcome == RM_OUTCOME_GONE) {

@@ -93,6 +93,7 @@ typedef struct {
     bool answered;                   /* the last send was answered, so its socket is free to send again */
     bool busy;                       /* … with "busy" */
     bool leaderless;                 /* the last answer was "not me" */
+    uint64_t sent_ms;                /* when it was sent last */
     uint64_t due_ms;                 /* when to send (again) */
     uint32_t failures;               /* timeouts and leaderless answers since a master was of use: the growth */
     uint32_t sends;                  /* sends since it last got on */

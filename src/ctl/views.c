@@ -124,10 +124,10 @@ static int show_answer (const rm_ctl_t *self, int error, const char *text, void 
     return RM_CTL_DONE;
 }
 
-static int ask (rm_ctl_t *self, const char *what, uint64_t id, void (*show) (const json_t *answer))
+static int ask (rm_ctl_t *self, const char *what, void (*show) (const json_t *answer))
 {
     const char *text = NULL;
-    int error = rm_client_query (self->client, what, id, self->said.queue, (unsigned)self->said.limit,
+    int error = rm_client_query (self->client, what, 0, self->said.queue, (unsigned)self->said.limit,
                                  RM_CTL_PATIENCE_MS, &text);
     return show_answer (self, error, text, show);
 }
@@ -181,7 +181,7 @@ static void show_status (const json_t *status)
 
 int rm_ctl_status (rm_ctl_t *self)
 {
-    return ask (self, "status", 0, show_status);
+    return ask (self, "status", show_status);
 }
 
 /* ---- workers ----------------------------------------------------------------------------------------------------- */
@@ -211,7 +211,7 @@ static void show_workers (const json_t *answer)
 
 int rm_ctl_workers (rm_ctl_t *self)
 {
-    return ask (self, "workers", 0, show_workers);
+    return ask (self, "workers", show_workers);
 }
 
 /* ---- ring -------------------------------------------------------------------------------------------------------- */
@@ -250,7 +250,7 @@ static void show_ring (const json_t *answer)
 
 int rm_ctl_ring (rm_ctl_t *self)
 {
-    return ask (self, "ring", 0, show_ring);
+    return ask (self, "ring", show_ring);
 }
 
 /* ---- jobs -------------------------------------------------------------------------------------------------------- */
@@ -282,7 +282,7 @@ int rm_ctl_jobs (rm_ctl_t *self)
     if (queue && (!*queue || strlen (queue) > RM_QUEUE_NAME_BYTES_MAX))
         return rm_options_refuse (self->program, self->command, "a queue's name has 1 to %d bytes",
                                   RM_QUEUE_NAME_BYTES_MAX);
-    return ask (self, "jobs", 0, show_jobs);
+    return ask (self, "jobs", show_jobs);
 }
 
 /* ---- sentences --------------------------------------------------------------------------------------------------- */
@@ -294,8 +294,15 @@ static void show_text (const json_t *answer)
 
 int rm_ctl_why (rm_ctl_t *self)
 {
+    const char *text = NULL;
     uint64_t id = rm_ctl_id (self, self->arguments[0]);
-    return id ? ask (self, "why", id, show_text) : RM_CTL_USAGE;
+    if (!id)
+        return RM_CTL_USAGE;
+    int error = rm_client_query (self->client, "why", id, NULL, 0, RM_CTL_PATIENCE_MS, &text);
+    if (error != RM_EUNKNOWN)
+        return show_answer (self, error, text, show_text);
+    rm_ctl_say ("no job %" PRIu64 " was ever accepted, or it is kept no longer", id);
+    return RM_CTL_REFUSED;
 }
 
 int rm_ctl_drain (rm_ctl_t *self)

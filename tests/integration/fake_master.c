@@ -1,8 +1,8 @@
 /*  A master that only pretends, for tests of ringctl: each answer is fixed, and chosen by what is asked.
  *
  *  Submits to the queue "busy" are told so, those to "big" are too big; "dead" gives job 2, the others job 1. Of jobs 1
- *  to 6, one each is done, dead, gone, unknown, done with bytes that are no text, and cancelled. The worker w1 may be
- *  drained. The publisher goes through the phases of epoch after epoch, each said twice.
+ *  to 7, one each is done, dead, gone, unknown, done with bytes that are no text, cancelled, and running for ever. The
+ *  worker w1 may be drained. The publisher goes through the phases of epoch after epoch, each said twice.
  *
  *  Prints "ready jobs=… sync=…", and ends when its parent does.
  */
@@ -78,7 +78,8 @@ static rm_msg_t answer_wait (uint64_t id)
                                         RM_OUTCOME_GONE,
                                         RM_OUTCOME_UNKNOWN,
                                         RM_OUTCOME_DONE,
-                                        RM_OUTCOME_CANCELLED};
+                                        RM_OUTCOME_CANCELLED,
+                                        RM_OUTCOME_NONE};
     uint32_t outcome = id < sizeof outcomes / sizeof *outcomes ? outcomes[id] : RM_OUTCOME_UNKNOWN;
     job = (rm_result_job_t){.id = id, .outcome = outcome, .attempt = 1};
     if (outcome == RM_OUTCOME_DONE)
@@ -96,6 +97,8 @@ static rm_msg_t answer (const rm_msg_t *msg)
     case RM_MSG_WAIT:
         return answer_wait (msg->wait.ids[0]);
     case RM_MSG_QUERY:
+        if (msg->query.id > 7)
+            return refusal (RM_EUNKNOWN, "");
         return (rm_msg_t){.type = RM_MSG_ANSWER, .answer = {bytes (document (msg->query.what))}};
     case RM_MSG_DRAIN:
         return is (msg->drain.worker, "w1")

@@ -105,6 +105,7 @@ gives 4 "" "the key has 1025 bytes" submit echo x --key "$(printf 'k%.0s' {1..10
 gives 0 "w1 leaves." "" drain w1
 gives 4 "" "there is no worker of that name" drain w9
 gives 0 "Job 7 waits for job 6." "" why 7
+gives 4 "" "no job 99 was ever accepted, or it is kept no longer" why 99
 
 printf 'from stdin' | timeout 20 "$ringctl" submit echo >"$box/out" 2>"$box/err" || complain "submit: not from stdin"
 head -c 20000000 /dev/zero | timeout 20 "$ringctl" submit echo >"$box/out" 2>"$box/err"
@@ -133,6 +134,10 @@ grep -q '"phase":2,"data":{"term":1,"epoch":[0-9]*,"sync_to":42,"members":\[\["w
 [ -z "$(sed 's/"at":"[^"]*"//' "$box/out" | uniq -d)" ] || complain "watch: a repeated phase is printed twice"
 timeout 20 "$ringctl" watch sync --until-commit >"$box/out" 2>"$box/err"
 [ $? -eq 0 ] && tail -1 "$box/out" | grep -q '"phase":3' || complain "watch --until-commit"
+
+# Interrupted: the job is not, and how to go on is said.
+timeout --preserve-status -s INT 1 "$ringctl" wait 7 >"$box/out" 2>"$box/err"
+[ $? -eq 130 ] && holds "$box/err" "ringctl wait 7 waits for it" || complain "wait: interrupted"
 
 # A reader that leaves is no error to talk about; a full disk is.
 timeout 20 "$ringctl" watch sync --count 20 2>"$box/err" | head -1 >"$box/out"

@@ -468,8 +468,21 @@ Test (pirate, a_wait_forgets_its_failures_when_it_is_answered)
     begin (wait_for (4), RM_PIRATE_FOREVER);
     silence ();
     silence ();
+    t.now_ms += 20;
     result (4, RM_OUTCOME_NONE);
     cr_expect_eq (silence (), RM_PIRATE_ASK_MS + 250);
+}
+
+Test (pirate, a_master_that_does_not_wait_is_not_asked_in_a_tight_loop)
+{
+    uint64_t from_ms = t.now_ms;
+    begin (wait_for (4), RM_PIRATE_FOREVER);
+    for (int i = 0; i < 100; i++) {
+        result (4, RM_OUTCOME_NONE);
+        cr_assert (!t.effects.send && !t.effects.ended);
+        silence ();
+    }
+    cr_expect_geq (t.now_ms - from_ms, 1000);
 }
 
 Test (pirate, a_long_poll_uses_no_tries_up)
@@ -478,8 +491,10 @@ Test (pirate, a_long_poll_uses_no_tries_up)
     policy.tries = 2;
     cr_assert_eq (rm_pirate_configure (&t.pirate, &policy, NULL), 0);
     begin (wait_for (4), RM_PIRATE_FOREVER);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
+        t.now_ms += t.sent.wait.timeout_ms;
         result (4, RM_OUTCOME_NONE);
+    }
     silence ();
     cr_expect (!t.effects.ended, "one send was unanswered");
     silence ();
