@@ -110,8 +110,9 @@ struct rm_work_job {
     atomic_bool cancelled;     /* the handler should stop */
     rm_work_result_t result;
     void *shell;             /* the shell's: who runs it */
-    rm_work_job_t *run_next; /* the shell's: its run queue */
+    rm_work_job_t *run_next; /* the shell's: its run queue … */
     rm_work_job_t *run_prev;
+    bool run_queued;            /* … and whether it is in there */
     rm_work_job_t *next_effect; /* links the lists of rm_work_effects_t */
 
     /* The half's own from here on. */

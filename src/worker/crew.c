@@ -1,0 +1,237 @@
+#include "worker/crew.h"
+
+#include <string.h>
+#include <utlist.h>
+
+#include "net/clock.h"
+#include "proto/alloc.h"
+#include "worker/failpoints.h"
+
+enum { STACK_BYTES = 1 << 20 }; /* of a handler thread; touched only as far as it is used */
+
+/* ---- the run queue: with its mutex ----------------------------------------------------------------------------- */
+
+static void enqueue (rm_crew_t *self, rm_work_job_t *job)
+{
+    DL_APPEND2 (self->run, job, run_prev, run_next);
+    job->run_queued = true;
+}
+
+static void dequeue (rm_crew_t *self, rm_work_job_t *job)
+{
+    DL_DELETE2 (self->run, job, run_prev, run_next);
+    job->run_queued = false;
+}
+
+/* ---- a handler thread ------------------------------------------------------------------------------------------ */
+
+/* The next job to try; NULL: the crew quits. */
+static rm_work_job_t *take (rm_crew_t *self)
+{
+    pthread_mutex_lock (&self->run_mutex);
+    self->idle++;
+    while (!self->run && !self->quits)
+        pthread_cond_wait (&self->run_turn, &self->run_mutex);
+    self->idle--;
+    rm_work_job_t *job = self->quits ? NULL : self->run;
+    if (job)
+        dequeue (self, job);
+    pthread_mutex_unlock (&self->run_mutex);
+    return job;
+}
+
+/* Hands a job to the loop, which is woken for the first of many only. */
+static void give_back (rm_crew_t *self, rm_work_job_t *job)
+{
+    pthread_mutex_lock (&self->ended_mutex);
+    bool first = !self->ended;
+    LL_PREPEND2 (self->ended, job, run_next);
+    pthread_mutex_unlock (&self->ended_mutex);
+    if (first)
+        rm_wake_ring (self->wake);
+}
+
+static void set_job (rm_hand_t *self, const rm_work_job_t *job)
+{
+    pthread_mutex_lock (&self->mutex);
+    self->job = job;
+    pthread_mutex_unlock (&self->mutex);
+}
+
+static bool try_start (rm_hand_t *self, rm_work_job_t *job)
+{
+    rm_crew_t *crew = self->crew;
+    job->shell = self;
+    set_job (self, job);
+    rm_rwlock_read_lock (crew->lock);
+    bool started = rm_work_try_start (crew->work, job, rm_clock_ms ());
+    uint64_t timeout_at = job->timeout_at;
+    rm_rwlock_unlock (crew->lock);
+    if (started && timeout_at < atomic_load (&crew->sleeps_until))
+        rm_wake_ring (crew->wake);
+    return started;
+}
+
+static void run (rm_hand_t *self, rm_work_job_t *work)
+{
+    const rm_served_t *served = &self->crew->served[work->queue];
+    rm_job_t job = {.work = work, .hand = self, .queue = served->queue};
+    rm_failpoint (RM_FAIL_START_AFTER);
+    uint64_t begun_us = rm_clock_us ();
+    int rc = served->handler (&job, served->arg);
+    rm_job_conclude (&job, rc);
+    work->result.ran_us = rm_clock_us () - begun_us;
+}
+
+static void *live (void *arg)
+{
+    rm_hand_t *self = arg;
+    for (rm_work_job_t *job; (job = take (self->crew));) {
+        rm_failpoint (RM_FAIL_START_BEFORE);
+        if (try_start (self, job))
+            run (self, job);
+        set_job (self, NULL);
+        give_back (self->crew, job);
+    }
+    return NULL;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------ */
+
+static int start_hand (rm_crew_t *self, rm_hand_t *hand)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init (&monotonic);
+    pthread_condattr_setclock (&monotonic, CLOCK_MONOTONIC);
+    hand->crew = self;
+    pthread_mutex_init (&hand->mutex, NULL);
+    pthread_cond_init (&hand->cancelled, &monotonic);
+    pthread_condattr_destroy (&monotonic);
+    pthread_attr_t attributes;
+    pthread_attr_init (&attributes);
+    pthread_attr_setstacksize (&attributes, STACK_BYTES);
+    int rc = pthread_create (&hand->thread, &attributes, live, hand);
+    pthread_attr_destroy (&attributes);
+    if (!rc)
+        return 0;
+    pthread_cond_destroy (&hand->cancelled);
+    pthread_mutex_destroy (&hand->mutex);
+    return RM_EIO;
+}
+
+int rm_crew_start (rm_crew_t *self, rm_work_t *work, const rm_served_t *served, unsigned threads, const rm_wake_t *wake)
+{
+    *self = (rm_crew_t){.work = work, .served = served, .wake = wake};
+    atomic_store (&self->sleeps_until, RM_WORK_NEVER);
+    self->lock = rm_rwlock_new ();
+    self->hands = rm_calloc (threads, sizeof *self->hands);
+    pthread_mutex_init (&self->run_mutex, NULL);
+    pthread_mutex_init (&self->ended_mutex, NULL);
+    pthread_cond_init (&self->run_turn, NULL);
+    int rc = self->lock && self->hands ? 0 : RM_ENOMEM;
+    for (; !rc && self->hand_count < threads; self->hand_count += !rc)
+        rc = start_hand (self, &self->hands[self->hand_count]);
+    if (rc)
+        rm_crew_stop (self);
+    return rc;
+}
+
+void rm_crew_stop (rm_crew_t *self)
+{
+    pthread_mutex_lock (&self->run_mutex);
+    self->quits = true;
+    pthread_cond_broadcast (&self->run_turn);
+    pthread_mutex_unlock (&self->run_mutex);
+    for (unsigned i = 0; i < self->hand_count; i++) {
+        pthread_join (self->hands[i].thread, NULL);
+        pthread_cond_destroy (&self->hands[i].cancelled);
+        pthread_mutex_destroy (&self->hands[i].mutex);
+    }
+    if (self->hand_count) {
+        rm_crew_lock (self);
+        rm_crew_collect (self);
+        rm_crew_unlock (self);
+    }
+    pthread_cond_destroy (&self->run_turn);
+    pthread_mutex_destroy (&self->ended_mutex);
+    pthread_mutex_destroy (&self->run_mutex);
+    rm_free (self->hands);
+    rm_rwlock_destroy (&self->lock);
+    self->hands = NULL;
+    self->hand_count = 0;
+}
+
+/* ---- the loop's side ------------------------------------------------------------------------------------------- */
+
+void rm_crew_lock (rm_crew_t *self)
+{
+    rm_rwlock_write_lock (self->lock);
+}
+
+void rm_crew_unlock (rm_crew_t *self)
+{
+    rm_rwlock_unlock (self->lock);
+}
+
+void rm_crew_collect (rm_crew_t *self)
+{
+    pthread_mutex_lock (&self->ended_mutex);
+    rm_work_job_t *backwards = self->ended, *ended = NULL, *next;
+    self->ended = NULL;
+    pthread_mutex_unlock (&self->ended_mutex);
+    while (backwards) {
+        next = backwards->run_next;
+        LL_PREPEND2 (ended, backwards, run_next);
+        backwards = next;
+    }
+    while (ended) {
+        next = ended->run_next;
+        if (ended->state == RM_WORK_JOB_RUNNING)
+            rm_work_finished (self->work, ended);
+        else
+            rm_work_declined (self->work, ended);
+        ended = next;
+    }
+}
+
+/* Takes what shall not be run any more out of the run queue. A job that a thread has taken out already fails to start
+ * there. */
+static void withdraw (rm_crew_t *self, rm_work_job_t *withdrawn)
+{
+    for (rm_work_job_t *job = withdrawn, *next; job; job = next) {
+        next = job->next_effect;
+        if (!job->run_queued)
+            continue;
+        dequeue (self, job);
+        give_back (self, job);
+    }
+}
+
+void rm_crew_apply (rm_crew_t *self, const rm_work_effects_t *effects)
+{
+    for (const rm_work_job_t *job = effects->cancels; job; job = job->next_effect)
+        rm_hand_cancel (job->shell, job);
+    if (!effects->withdrawn && !effects->starts)
+        return;
+    pthread_mutex_lock (&self->run_mutex);
+    withdraw (self, effects->withdrawn);
+    unsigned started = 0;
+    for (rm_work_job_t *job = effects->starts, *next; job; job = next, started++) {
+        next = job->next_effect;
+        enqueue (self, job);
+    }
+    if (started >= self->idle)
+        pthread_cond_broadcast (&self->run_turn);
+    else
+        while (started--)
+            pthread_cond_signal (&self->run_turn);
+    pthread_mutex_unlock (&self->run_mutex);
+}
+
+uint64_t rm_crew_sleep_until (rm_crew_t *self, uint64_t deadline_ms)
+{
+    /* First said, then looked: a thread that starts a job looks at one after it has said the other. */
+    atomic_store (&self->sleeps_until, deadline_ms);
+    uint64_t timeout_at = rm_work_timeout_at (self->work);
+    return timeout_at < deadline_ms ? timeout_at : deadline_ms;
+}

@@ -1,0 +1,43 @@
+/*  A job while its handler runs: what the public rm_job_… functions work on, and what stands beside it for handlers of
+ *  our own (exec.c, builtin.c).
+ *
+ *  Thread rule: the handler's thread, but for rm_hand_cancel.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <sys/types.h>
+
+#include "core/work.h"
+#include "ringmaster/worker.h"
+
+typedef struct rm_crew rm_crew_t;
+
+/* A handler thread, as far as others may reach it to stop what it runs. */
+typedef struct {
+    rm_crew_t *crew;
+    pthread_t thread;
+    pthread_mutex_t mutex;    /* guards job and group */
+    pthread_cond_t cancelled; /* the job was told to stop; waits on the monotonic clock */
+    const rm_work_job_t *job; /* what it runs; NULL: nothing */
+    pid_t group;              /* process group of the command it runs; 0: none */
+} rm_hand_t;
+
+struct rm_job {
+    rm_work_job_t *work;
+    rm_hand_t *hand;   /* who runs it */
+    const char *queue; /* its name */
+    bool ended;        /* a reply or a failure was said */
+};
+
+/* The job's verdict when its handler has returned `rc`. */
+void rm_job_conclude (rm_job_t *self, int rc);
+
+/* Waits until `until_ms` (of rm_clock_ms) or the job is cancelled; true if it is. */
+bool rm_job_sleep (rm_job_t *self, uint64_t until_ms);
+
+/* From now on a cancel kills that process group; 0: none any more. False: the job is cancelled already. */
+bool rm_job_set_group (rm_job_t *self, pid_t group);
+
+/* Thread rule: the loop's. Wakes the handler of a job whose `cancelled` is set, and kills its processes. */
+void rm_hand_cancel (rm_hand_t *self, const rm_work_job_t *job);

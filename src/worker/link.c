@@ -1,0 +1,157 @@
+#include "worker/link.h"
+
+#include <string.h>
+
+#include "core/backoff.h"
+#include "net/random.h"
+#include "proto/msg.h"
+#include "ringmaster/error.h"
+
+enum {
+    ANSWER_MS = 250,      /* how long the first try waits for an answer … */
+    ANSWER_MS_MAX = 2000, /* … and the later ones, at most */
+    REDIRECTS_MAX = 3
+};
+
+static const rm_backoff_t patience = {
+    .delay_ms = 50, .factor_permille = 2000, .cap_ms = 2000, .jitter = RM_JITTER_FULL};
+
+void rm_link_init (rm_link_t *self, const rm_endpoint_t *masters, unsigned count, const char *name, uint64_t now_ms)
+{
+    *self = (rm_link_t){.masters = masters, .master_count = count, .name = name, .due_ms = now_ms};
+}
+
+void rm_link_close (rm_link_t *self)
+{
+    rm_socket_close (&self->hello);
+    rm_socket_close (&self->work);
+    rm_socket_close (&self->sync);
+}
+
+void rm_link_drop (rm_link_t *self, uint64_t now_ms)
+{
+    rm_link_close (self);
+    self->redirected = false;
+    self->at = (self->at + 1) % self->master_count;
+    self->due_ms = now_ms;
+}
+
+bool rm_link_is_up (const rm_link_t *self)
+{
+    return self->work != NULL;
+}
+
+uint64_t rm_link_deadline (const rm_link_t *self)
+{
+    return self->work ? UINT64_MAX : self->due_ms;
+}
+
+void rm_link_poll (const rm_link_t *self, rm_poll_t *items)
+{
+    items[0] = (rm_poll_t){.socket = self->work ? self->work : self->hello, .fd = -1};
+    items[1] = (rm_poll_t){.socket = self->sync, .fd = -1};
+}
+
+/* ---- asking ---------------------------------------------------------------------------------------------------- */
+
+/* This one was no use: the next one, later. */
+static void fail (rm_link_t *self, const char *trouble, uint64_t now_ms)
+{
+    rm_link_close (self);
+    self->trouble = trouble;
+    self->redirected = false;
+    self->redirects = 0;
+    self->at = (self->at + 1) % self->master_count;
+    self->delay_ms = rm_backoff_next (&patience, ++self->failures, self->delay_ms, rm_random_u64 ());
+    self->due_ms = now_ms + self->delay_ms;
+}
+
+static void ask (rm_link_t *self, uint64_t now_ms)
+{
+    self->asked = self->redirected ? self->leader : self->masters[self->at];
+    self->hello = rm_socket_connect (RM_SOCKET_REQ, &self->asked, NULL);
+    rm_msg_t msg = {.type = RM_MSG_HELLO, .hello = {{self->name, (uint32_t)strlen (self->name)}}};
+    rm_buf_t frame = {0};
+    if (!self->hello || rm_msg_encode (&msg, &frame) || rm_socket_send_buf (self->hello, NULL, &frame))
+        fail (self, "it cannot be asked", now_ms);
+    else
+        self->due_ms =
+            now_ms + (ANSWER_MS << self->failures < ANSWER_MS_MAX && self->failures < 4 ? ANSWER_MS << self->failures
+                                                                                        : ANSWER_MS_MAX);
+    rm_buf_close (&frame);
+}
+
+static bool read_endpoint (rm_endpoint_t *endpoint, rm_bytes_t text)
+{
+    char copy[RM_ENDPOINT_BYTES_MAX + 1];
+    if (!text.size || text.size > RM_ENDPOINT_BYTES_MAX)
+        return false;
+    memcpy (copy, text.data, text.size);
+    copy[text.size] = 0;
+    return !rm_endpoint_parse (endpoint, copy, NULL);
+}
+
+static void welcomed (rm_link_t *self, const rm_msg_welcome_t *welcome, uint64_t now_ms)
+{
+    rm_endpoint_t work, sync;
+    if (!read_endpoint (&work, welcome->work) || !read_endpoint (&sync, welcome->sync)) {
+        fail (self, "its welcome names no endpoints", now_ms);
+        return;
+    }
+    rm_link_close (self);
+    self->sync = rm_socket_connect (RM_SOCKET_SUB, &sync, NULL);
+    self->work = rm_socket_connect (RM_SOCKET_WORK_DEALER, &work, NULL);
+    if (!self->sync || !self->work) {
+        fail (self, "no sockets are left", now_ms);
+        return;
+    }
+    self->failures = 0;
+    self->delay_ms = 0;
+    self->redirects = 0;
+}
+
+static void redirected (rm_link_t *self, const rm_msg_not_leader_t *not_leader, uint64_t now_ms)
+{
+    if (self->redirects == REDIRECTS_MAX || !read_endpoint (&self->leader, not_leader->leader)) {
+        fail (self, "it does not lead, and knows nobody who does", now_ms);
+        return;
+    }
+    self->redirects++;
+    self->redirected = true;
+    rm_socket_close (&self->hello);
+    self->due_ms = now_ms;
+}
+
+static void hear (rm_link_t *self, const rm_frame_t *frame, uint64_t now_ms)
+{
+    rm_msg_t msg;
+    if (rm_msg_decode (&msg, rm_frame_data (frame), rm_frame_size (frame), NULL)) {
+        fail (self, "its answer cannot be read", now_ms);
+        return;
+    }
+    if (msg.type == RM_MSG_WELCOME)
+        welcomed (self, &msg.welcome, now_ms);
+    else if (msg.type == RM_MSG_NOT_LEADER)
+        redirected (self, &msg.not_leader, now_ms);
+    else
+        fail (self, "it refuses", now_ms);
+    rm_msg_close (&msg);
+}
+
+bool rm_link_step (rm_link_t *self, uint64_t now_ms)
+{
+    if (self->work)
+        return false;
+    if (self->hello) {
+        rm_frame_t frame = {0};
+        int rc = rm_socket_recv (self->hello, NULL, &frame);
+        if (rc == 1)
+            hear (self, &frame, now_ms);
+        else if (rc || now_ms >= self->due_ms)
+            fail (self, "it does not answer", now_ms);
+        rm_frame_close (&frame);
+    }
+    if (!self->work && !self->hello && now_ms >= self->due_ms)
+        ask (self, now_ms);
+    return self->work != NULL;
+}

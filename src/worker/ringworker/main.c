@@ -1,0 +1,144 @@
+/* ringworker: a worker made of commands and builtin handlers (DESIGN §11). */
+#include <stdio.h>
+#include <string.h>
+
+#include "net/options.h"
+#include "proto/limits.h"
+#include "ringmaster/worker.h"
+#include "worker/failpoints.h"
+
+/* Exit codes of every program of the project. */
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_NO_MASTER = 3, EXIT_REFUSED = 4 };
+
+/* What was said on the command line. */
+static struct {
+    const char *master;
+    const char *pool;
+    const char *name;
+    rm_option_list_t queues;
+    int64_t threads; /* 0: the machine's cores */
+    bool quiet;
+    bool list_failpoints;
+} said;
+
+static const rm_option_t options[] = {
+    RM_TEXT ('m', "master", "EP[,EP...]", "jobs endpoints of the masters ($RINGMASTER, else 127.0.0.1:5550)",
+             &said.master),
+    RM_LIST ('q', "queue", "NAME=HANDLER",
+             "serve a queue, as often as there are queues; HANDLER is builtin:echo,\n"
+             "builtin:sleep (milliseconds), builtin:fail or exec:COMMAND (by sh -c)",
+             &said.queues),
+    RM_TEXT ('p', "pool", "NAME", "the pool to belong to (default)", &said.pool),
+    RM_NUMBER ('t', "threads", "N", 1, RM_WORKER_THREADS_MAX, "jobs at a time (the machine's cores)", &said.threads),
+    RM_TEXT ('n', "name", "W", "what the worker is called (HOST-PID)", &said.name),
+    RM_FLAG (0, "quiet", "no log on stderr", &said.quiet),
+    RM_FLAG (0, "list-failpoints", "print the places where a test can kill it, and leave", &said.list_failpoints),
+    RM_OPTIONS_END,
+};
+
+static const rm_program_t program = {
+    .self =
+        {
+            .name = "ringworker",
+            .about =
+                "Runs the jobs of its queues, until SIGTERM or SIGINT: then it finishes what runs, hands back the\n"
+                "rest and leaves. Prints \"ready name=...\" once it has joined.",
+            .options = options,
+            .examples = "ringworker --queue hello=builtin:echo\n"
+                        "ringworker --master 10.0.0.1:5550,10.0.0.2:5550 --threads 8 --queue 'thumbs=exec:convert - "
+                        "-resize 200 jpg:-'\n"
+                        "ringworker --name w1 --queue count='exec:wc -w' --queue wait=builtin:sleep\n",
+        },
+    .version = RM_VERSION,
+};
+
+static void ready (const char *name, void *arg)
+{
+    (void)arg;
+    printf ("ready name=%s\n", name);
+    fflush (stdout);
+}
+
+/* NAME=HANDLER; the handler may hold further '='. 0 or the exit code. */
+static int serve (rm_worker_t *worker, const char *text)
+{
+    char queue[RM_QUEUE_NAME_BYTES_MAX + 2];
+    size_t size = strcspn (text, "=");
+    if (!text[size])
+        return rm_options_refuse (&program, NULL, "--queue takes NAME=HANDLER, not '%.60s'", text);
+    if (size > sizeof queue - 1)
+        size = sizeof queue - 1; /* too long to be valid, and refused as such */
+    memcpy (queue, text, size);
+    queue[size] = 0;
+    if (rm_worker_handle_named (worker, queue, text + strcspn (text, "=") + 1))
+        return rm_options_refuse (&program, NULL, "%s", rm_worker_error (worker));
+    return 0;
+}
+
+static int set (rm_worker_t *worker, const char *option, const char *value)
+{
+    if (value && rm_worker_set (worker, option, value))
+        return rm_options_refuse (&program, NULL, "%s", rm_worker_error (worker));
+    return 0;
+}
+
+static int configure (rm_worker_t *worker)
+{
+    char threads[24];
+    snprintf (threads, sizeof threads, "%lld", (long long)said.threads);
+    int code = set (worker, "name", said.name);
+    if (!code)
+        code = set (worker, "pool", said.pool);
+    if (!code)
+        code = set (worker, "threads", said.threads ? threads : NULL);
+    if (!code)
+        code = set (worker, "quiet", said.quiet ? "1" : NULL);
+    for (size_t i = 0; i < said.queues.count && !code; i++)
+        code = serve (worker, said.queues.items[i]);
+    if (!code && !said.queues.count)
+        code = rm_options_refuse (&program, NULL, "there is nothing to serve: give it --queue NAME=HANDLER");
+    return code;
+}
+
+static int run (rm_worker_t *worker)
+{
+    rm_worker_on_ready (worker, ready, NULL);
+    int rc = rm_worker_run (worker);
+    if (!rc)
+        return EXIT_DONE;
+    fprintf (stderr, "ringworker: %s\n", rm_worker_error (worker));
+    switch (rc) {
+    case RM_EINVAL:
+        return RM_EXIT_USAGE;
+    case RM_EUNREACHABLE:
+        return EXIT_NO_MASTER;
+    case RM_EDENIED:
+        return EXIT_REFUSED;
+    default:
+        return EXIT_FAILED;
+    }
+}
+
+int main (int argc, char **argv)
+{
+    rm_parsed_t parsed;
+    rm_fault_t fault;
+    int code;
+    if (!rm_options_parse (&parsed, &program, argc, argv, &code))
+        return code;
+    if (rm_worker_failpoints_declare (&fault))
+        return rm_options_refuse (&program, NULL, "%s", fault.text);
+    if (said.list_failpoints) {
+        rm_failpoint_list (stdout);
+        return EXIT_DONE;
+    }
+    rm_worker_t *worker = rm_worker_new (said.master);
+    if (!worker)
+        return rm_options_refuse (&program, NULL, "'%s' is not a list of endpoints: write host:port[,host:port...]",
+                                  said.master ? said.master : "$RINGMASTER");
+    code = configure (worker);
+    if (!code)
+        code = run (worker);
+    rm_worker_destroy (&worker);
+    return code;
+}

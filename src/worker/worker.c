@@ -1,0 +1,287 @@
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "net/clock.h"
+#include "net/context.h"
+#include "proto/alloc.h"
+#include "worker/builtin.h"
+#include "worker/failpoints.h"
+#include "worker/signals.h"
+
+/* A name longer than any may be is not valid, however long it is. */
+static bool is_name (const char *text)
+{
+    size_t size = strlen (text);
+    return size <= UINT16_MAX && rm_name_valid ((rm_bytes_t){text, (uint32_t)size});
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------ */
+
+/* host-pid, as far as the host's name may stand in a worker's. */
+static void name_after_host (rm_worker_t *self)
+{
+    char host[65] = "";
+    gethostname (host, sizeof host - 1);
+    if (!is_name (host))
+        strcpy (host, "worker");
+    snprintf (self->name, sizeof self->name, "%s-%ld", host, (long)getpid ());
+}
+
+static unsigned cores (void)
+{
+    long count = sysconf (_SC_NPROCESSORS_ONLN);
+    return count < 1 ? 1 : count > RM_WORKER_THREADS_MAX ? RM_WORKER_THREADS_MAX : (unsigned)count;
+}
+
+rm_worker_t *rm_worker_new (const char *masters)
+{
+    if (!masters)
+        masters = getenv ("RINGMASTER");
+    if (!masters || !*masters)
+        masters = "tcp://127.0.0.1:5550";
+    rm_worker_t *self = rm_calloc (1, sizeof *self);
+    if (!self)
+        goto no_memory;
+    int count = rm_endpoint_parse_list (self->masters, masters, NULL);
+    if (count < 1) {
+        rm_free (self);
+        errno = EINVAL;
+        return NULL;
+    }
+    self->master_count = (unsigned)count;
+    if (rm_wake_init (&self->wake))
+        goto free_self;
+    name_after_host (self);
+    strcpy (self->pool, "default");
+    self->threads = cores ();
+    self->guard.fd = -1;
+    return self;
+
+free_self:
+    rm_free (self);
+no_memory:
+    errno = ENOMEM;
+    return NULL;
+}
+
+void rm_worker_destroy (rm_worker_t **self_p)
+{
+    if (!self_p || !*self_p)
+        return;
+    rm_worker_t *self = *self_p;
+    *self_p = NULL;
+    for (uint32_t i = 0; i < self->served_count; i++) {
+        rm_free ((char *)self->served[i].queue);
+        rm_free (self->commands[i]);
+    }
+    rm_wake_close (&self->wake);
+    rm_free (self);
+}
+
+const char *rm_worker_error (const rm_worker_t *self)
+{
+    return self->fault.error ? self->fault.text : "";
+}
+
+/* ---- settings -------------------------------------------------------------------------------------------------- */
+
+static int set_name (rm_worker_t *self, const char *option, char *to, const char *value)
+{
+    if (!is_name (value))
+        return rm_fault (&self->fault, RM_EINVAL,
+                         "the %s '%.40s' is not allowed: 1 to %d printable characters without white space, / and \"",
+                         option, value, RM_WORKER_NAME_BYTES_MAX);
+    strcpy (to, value);
+    return 0;
+}
+
+static int set_number (rm_worker_t *self, const char *option, long least, long most, long *to, const char *value)
+{
+    char *end;
+    errno = 0;
+    long number = strtol (value, &end, 10);
+    if (*value < '0' || *value > '9' || *end || errno || number < least || number > most)
+        return rm_fault (&self->fault, RM_EINVAL, "%s must be a number from %ld to %ld, not '%.40s'", option, least,
+                         most, value);
+    *to = number;
+    return 0;
+}
+
+int rm_worker_set (rm_worker_t *self, const char *option, const char *value)
+{
+    if (!option || !value)
+        return rm_fault (&self->fault, RM_EINVAL, "an option needs a name and a value");
+    if (self->runs)
+        return rm_fault (&self->fault, RM_ESTATE, "option %s comes too late: the worker runs", option);
+    long number = 0;
+    int rc;
+    if (!strcmp (option, "name"))
+        return set_name (self, option, self->name, value);
+    if (!strcmp (option, "pool"))
+        return set_name (self, option, self->pool, value);
+    if (!strcmp (option, "threads")) {
+        rc = set_number (self, option, 1, RM_WORKER_THREADS_MAX, &number, value);
+        if (!rc)
+            self->threads = (unsigned)number;
+        return rc;
+    }
+    if (!strcmp (option, "quiet")) {
+        rc = set_number (self, option, 0, 1, &number, value);
+        if (!rc)
+            self->quiet = number;
+        return rc;
+    }
+    return rm_fault (&self->fault, RM_EINVAL, "there is no option '%.40s': name, pool, threads and quiet are known",
+                     option);
+}
+
+static bool is_served (const rm_worker_t *self, const char *queue)
+{
+    for (uint32_t i = 0; i < self->served_count; i++)
+        if (!strcmp (self->served[i].queue, queue))
+            return true;
+    return false;
+}
+
+/* Takes `command`, which may be NULL, over if it succeeds. */
+static int serve (rm_worker_t *self, const char *queue, rm_handler_fn *handler, void *arg, rm_exec_t *command)
+{
+    if (!queue || !is_name (queue))
+        return rm_fault (&self->fault, RM_EINVAL,
+                         "the queue '%.40s' is not allowed: 1 to %d printable characters without white space, / and \"",
+                         queue ? queue : "", RM_QUEUE_NAME_BYTES_MAX);
+    if (self->runs || is_served (self, queue))
+        return rm_fault (&self->fault, RM_ESTATE, "queue %s %s", queue,
+                         self->runs ? "comes too late: the worker runs" : "is served already");
+    if (self->served_count == RM_WORKER_QUEUES_MAX)
+        return rm_fault (&self->fault, RM_EINVAL, "a worker serves at most %d queues", RM_WORKER_QUEUES_MAX);
+    char *copy = rm_strndup (queue, strlen (queue));
+    if (!copy)
+        return rm_fault (&self->fault, RM_ENOMEM, "%s", rm_strerror (RM_ENOMEM));
+    self->commands[self->served_count] = command;
+    self->served[self->served_count++] = (rm_served_t){.queue = copy, .handler = handler, .arg = arg};
+    return 0;
+}
+
+int rm_worker_handle (rm_worker_t *self, const char *queue, rm_handler_fn *handler, void *arg)
+{
+    if (!handler)
+        return rm_fault (&self->fault, RM_EINVAL, "queue %.40s needs a handler", queue ? queue : "");
+    return serve (self, queue, handler, arg, NULL);
+}
+
+static int serve_command (rm_worker_t *self, const char *queue, const char *text)
+{
+    rm_exec_t *command = rm_malloc (sizeof *command + strlen (text) + 1);
+    if (!command)
+        return rm_fault (&self->fault, RM_ENOMEM, "%s", rm_strerror (RM_ENOMEM));
+    char *copy = strcpy ((char *)(command + 1), text);
+    *command = (rm_exec_t){.command = copy, .guard = &self->guard};
+    int rc = serve (self, queue, rm_exec_run, command, command);
+    if (rc)
+        rm_free (command);
+    return rc;
+}
+
+int rm_worker_handle_named (rm_worker_t *self, const char *queue, const char *handler)
+{
+    static const char exec[] = "exec:", builtin[] = "builtin:";
+    if (handler && !strncmp (handler, exec, strlen (exec)) && handler[strlen (exec)])
+        return serve_command (self, queue, handler + strlen (exec));
+    rm_handler_fn *found = NULL;
+    if (handler && !strncmp (handler, builtin, strlen (builtin)))
+        found = rm_builtin (handler + strlen (builtin));
+    if (!found)
+        return rm_fault (&self->fault, RM_EINVAL,
+                         "'%.60s' is not a handler: builtin:echo, builtin:sleep, builtin:fail and exec:COMMAND are",
+                         handler ? handler : "");
+    return serve (self, queue, found, NULL, NULL);
+}
+
+void rm_worker_on_ready (rm_worker_t *self, void (*ready) (const char *name, void *arg), void *arg)
+{
+    self->ready = ready;
+    self->ready_arg = arg;
+}
+
+/* ---- running --------------------------------------------------------------------------------------------------- */
+
+void rm_worker_stop (rm_worker_t *self)
+{
+    atomic_fetch_add (&self->stops, 1);
+    rm_wake_ring (&self->wake);
+}
+
+static bool has_commands (const rm_worker_t *self)
+{
+    for (uint32_t i = 0; i < self->served_count; i++)
+        if (self->commands[i])
+            return true;
+    return false;
+}
+
+static int make_work (rm_worker_t *self)
+{
+    const char *queues[RM_WORKER_QUEUES_MAX];
+    for (uint32_t i = 0; i < self->served_count; i++)
+        queues[i] = self->served[i].queue;
+    rm_work_config_t config = {.name = self->name,
+                               .pool = self->pool,
+                               .queues = queues,
+                               .queue_count = self->served_count,
+                               .threads = self->threads};
+    self->work = rm_work_new (&config);
+    return self->work ? 0 : rm_fault (&self->fault, RM_ENOMEM, "%s", rm_strerror (RM_ENOMEM));
+}
+
+static int start_crew (rm_worker_t *self)
+{
+    int rc = rm_crew_start (&self->crew, self->work, self->served, self->threads, &self->wake);
+    if (rc)
+        rm_fault (&self->fault, rc, "cannot start %u threads: give --threads fewer", self->threads);
+    return rc;
+}
+
+int rm_worker_run (rm_worker_t *self)
+{
+    if (!self->served_count)
+        return rm_fault (&self->fault, RM_EINVAL, "there is nothing to serve: give it a queue and a handler");
+    int rc = rm_worker_failpoints_declare (&self->fault);
+    if (rc)
+        return rc;
+    if (self->runs)
+        return rm_fault (&self->fault, RM_ESTATE, "the worker runs already");
+    self->runs = true;
+    /* The guard first: the fewer threads and sockets there are when it is forked, the better. */
+    if (has_commands (self) && (rc = rm_guard_start (&self->guard, &self->fault)))
+        goto stopped;
+    if (rm_net_init ()) {
+        rc = rm_fault (&self->fault, RM_ENOMEM, "%s", rm_strerror (RM_ENOMEM));
+        goto stop_guard;
+    }
+    if ((rc = make_work (self)))
+        goto end_net;
+    if ((rc = start_crew (self)))
+        goto destroy_work;
+    rm_link_init (&self->link, self->masters, self->master_count, self->name, rm_clock_ms ());
+    rm_signals_watch (self);
+    rc = rm_worker_loop (self);
+    rm_signals_unwatch (self);
+    rm_link_close (&self->link);
+    rm_crew_stop (&self->crew);
+destroy_work:
+    rm_work_destroy (&self->work);
+end_net:
+    rm_net_term ();
+stop_guard:
+    rm_guard_stop (&self->guard);
+stopped:
+    self->runs = false;
+    atomic_store (&self->stops, 0);
+    return rc;
+}
