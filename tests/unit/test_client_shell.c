@@ -77,7 +77,7 @@ static void answer (master_t *self, const rm_route_t *route, const rm_msg_t *msg
 
 static void react (master_t *self, const rm_route_t *route, const rm_msg_t *msg)
 {
-    int n = self->asked;
+    int n = self->asked++; /* before the reply, so that the test may look at it after that */
     if (msg->type == RM_MSG_SUBMIT && n < ASKED_MAX) {
         self->session = msg->submit.session;
         self->seqs[n] = msg->submit.jobs[0].seq;
@@ -109,7 +109,6 @@ static void react (master_t *self, const rm_route_t *route, const rm_msg_t *msg)
     }
     if (reply.type)
         send_reply (self, route, &reply, false);
-    self->asked++;
 }
 
 static void *serve (void *arg)
@@ -189,6 +188,7 @@ static uint64_t submit (const char *data)
 
 Test (client, a_call_gives_the_bytes_of_the_result)
 {
+    master.running_answers = 2;
     connect_client ();
     rm_result_t *result = NULL;
     cr_assert_eq (rm_client_call (client, rm_spec ("q", .key = "k"), 5000, &result), 0);
