@@ -299,7 +299,7 @@ static uint16_t read_fields (restorer_t *self, rm_record_t *it)
     }
     it->session = find_session (self, rm_read_u64 (&self->small));
     it->started_inc = read_if (self, mask & RM_HAS_STARTED, 8);
-    expect (self, it->session);
+    expect (self, it->session && it->crashes < RM_CRASHES_MAX);
     if (it->started_inc)
         expect (self, (it->flags & RM_JOB_AT_MOST_ONCE) && rm_state_member (self->state, it->started_inc));
     return mask;

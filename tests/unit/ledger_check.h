@@ -1,0 +1,198 @@
+/*  The invariants of a ledger's state, recounted from nothing. */
+#pragma once
+
+#include <string.h>
+
+#include "core/state.h"
+
+/* The claim that does not hold; NULL: all do. */
+typedef const char *claim_t;
+
+#define HOLDS(claim)                                                                                                   \
+    do {                                                                                                               \
+        if (!(claim))                                                                                                  \
+            return #claim;                                                                                             \
+    } while (0)
+
+static inline claim_t check_record (const rm_state_t *state, const rm_record_t *record)
+{
+    HOLDS (record->id && record->id <= state->last_id);
+    HOLDS (rm_state_record (state, record->id) == record);
+    HOLDS (rm_list_linked (&record->line));
+    if (record->outcome != RM_OUTCOME_NONE) {
+        HOLDS (!record->data && !record->session && !record->key && !record->started_inc);
+        return NULL;
+    }
+    HOLDS (record->data && record->session && !record->result);
+    HOLDS (record->data_size == record->data->size);
+    HOLDS (!record->key == !record->key_bytes);
+    HOLDS (record->crashes < RM_CRASHES_MAX);
+    HOLDS (!record->started_inc || record->flags & RM_JOB_AT_MOST_ONCE);
+    HOLDS (!record->started_inc || rm_state_member (state, record->started_inc));
+    return NULL;
+}
+
+static inline claim_t check_records (const rm_state_t *state)
+{
+    uint64_t waiting = 0, bytes = 0, ended = 0, started = 0, before = 0;
+    for (const rm_record_t *record = state->records; record; record = record->hh.next) {
+        HOLDS (record->id > before);
+        before = record->id;
+        claim_t broken = check_record (state, record);
+        if (broken)
+            return broken;
+        waiting += record->outcome == RM_OUTCOME_NONE;
+        ended += record->outcome != RM_OUTCOME_NONE;
+        bytes += record->data ? record->data_size : 0;
+        started += record->started_inc != 0;
+    }
+    HOLDS (state->waiting_count == waiting);
+    HOLDS (state->waiting_bytes == bytes);
+    HOLDS (state->ended_count == ended);
+    HOLDS (state->started_count == started);
+    /* accepted = waiting + ended + forgotten */
+    HOLDS (state->last_id == state->waiting_count + state->done_count + state->dead_count);
+    HOLDS (state->ended_count <= state->done_count + state->dead_count);
+    return NULL;
+}
+
+static inline claim_t check_line (const rm_link_t *line, const rm_queue_t *queue, const rm_key_t *key, uint64_t *count,
+                                  uint64_t *bytes)
+{
+    uint64_t before = 0;
+    for (const rm_link_t *link = line->next; link != line; link = link->next) {
+        const rm_record_t *record = RM_OWNER (link, rm_record_t, line);
+        HOLDS (record->outcome == RM_OUTCOME_NONE);
+        HOLDS (record->queue == queue && record->key == key);
+        HOLDS (record->id > before); /* accept order */
+        before = record->id;
+        ++*count;
+        *bytes += record->data_size;
+    }
+    return NULL;
+}
+
+static inline claim_t check_key (const rm_queue_t *queue, const rm_key_t *key, uint64_t *count, uint64_t *bytes)
+{
+    HOLDS (key->queue == queue);
+    HOLDS (!rm_list_empty (&key->records));
+    HOLDS (key->slot == rm_ring_slot (key->bytes->data, key->bytes->size));
+    HOLDS (rm_list_linked (&key->neighbours) == (queue->pool != NULL));
+    bool among_neighbours = !queue->pool;
+    if (queue->pool)
+        RM_LIST_EACH (&queue->pool->slot_keys[key->slot], link)
+    among_neighbours |= link == &key->neighbours;
+    HOLDS (among_neighbours);
+    const rm_record_t *first = RM_OWNER (key->records.next, rm_record_t, line);
+    HOLDS (first->key_bytes->size == key->bytes->size);
+    HOLDS (!memcmp (first->key_bytes->data, key->bytes->data, key->bytes->size));
+    return check_line (&key->records, queue, key, count, bytes);
+}
+
+static inline claim_t check_ended (const rm_queue_t *queue)
+{
+    uint64_t ended = 0, bytes = 0;
+    for (const rm_link_t *link = queue->ended.next; link != &queue->ended; link = link->next, ended++) {
+        const rm_record_t *record = RM_OWNER (link, rm_record_t, line);
+        HOLDS (record->outcome != RM_OUTCOME_NONE && record->queue == queue);
+        bytes += (record->result ? record->result->size : 0) + (record->reason ? record->reason->size : 0);
+    }
+    HOLDS (queue->ended_count == ended);
+    HOLDS (queue->ended_bytes == bytes);
+    return NULL;
+}
+
+static inline claim_t check_queues (const rm_state_t *state)
+{
+    uint64_t waiting = 0, ended = 0, done = 0, dead = 0, number = 0;
+    for (const rm_queue_t *queue = state->queues; queue; queue = queue->hh.next) {
+        uint64_t count = 0, bytes = 0;
+        HOLDS (queue->number == number++);
+        claim_t broken = check_line (&queue->unkeyed, queue, NULL, &count, &bytes);
+        for (const rm_key_t *key = queue->keys; key && !broken; key = key->hh.next)
+            broken = check_key (queue, key, &count, &bytes);
+        if (!broken)
+            broken = check_ended (queue);
+        if (broken)
+            return broken;
+        HOLDS (queue->waiting_count == count && queue->waiting_bytes == bytes);
+        waiting += count;
+        ended += queue->ended_count;
+        done += queue->done_count;
+        dead += queue->dead_count;
+    }
+    HOLDS (number == state->queue_count);
+    HOLDS (state->waiting_count == waiting && state->ended_count == ended);
+    HOLDS (state->done_count == done && state->dead_count == dead);
+    return NULL;
+}
+
+static inline claim_t check_slot (const rm_state_t *state, const rm_pool_t *pool, uint32_t slot)
+{
+    uint16_t owner = pool->owner[slot], target = pool->target[slot];
+    const uint16_t *holders = pool->holders[slot].members;
+    HOLDS (owner == RM_RING_NOBODY || rm_pool_holds (pool, slot, owner));
+    HOLDS (target == RM_RING_NOBODY || rm_pool_holds (pool, slot, target));
+    for (int i = 0; i < RM_HOLDERS_MAX; i++) {
+        if (holders[i] == RM_RING_NOBODY)
+            continue;
+        HOLDS (holders[i] < RM_MEMBERS_MAX && state->members[holders[i]]);
+        HOLDS (state->members[holders[i]]->pool == pool);
+        for (int j = 0; j < i; j++)
+            HOLDS (holders[j] != holders[i]);
+    }
+    return NULL;
+}
+
+static inline claim_t check_members (const rm_state_t *state)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < RM_MEMBERS_MAX; i++) {
+        const rm_member_t *member = state->members[i];
+        if (!member)
+            continue;
+        count++;
+        HOLDS (member->number == i && member->inc);
+        HOLDS (rm_state_member (state, member->inc) == member);
+        HOLDS (!(member->in_ring && member->leaving));
+        for (uint32_t j = 0; j < member->queue_count; j++)
+            HOLDS (member->queues[j]->pool);
+    }
+    HOLDS (count == state->member_count && count == HASH_COUNT (state->by_inc));
+    return NULL;
+}
+
+static inline claim_t check_sessions (const rm_state_t *state)
+{
+    uint64_t count = 0, bytes = 0, number = 0;
+    for (const rm_ledger_session_t *session = state->sessions; session; session = session->hh.next) {
+        HOLDS (session->number > number && session->number <= state->session_numbers);
+        number = session->number;
+        count += session->waiting_count;
+        bytes += session->waiting_bytes;
+        for (uint64_t seq = session->floor + 1; seq <= session->floor + session->request_count; seq++) {
+            const rm_request_t *request = rm_session_request (session, seq);
+            HOLDS (!request || request->id <= state->last_id);
+        }
+    }
+    HOLDS (state->waiting_count == count && state->waiting_bytes == bytes);
+    return NULL;
+}
+
+static inline claim_t check_state (const rm_state_t *state)
+{
+    claim_t (*const checks[]) (const rm_state_t *) = {check_records, check_queues, check_members, check_sessions};
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
+        claim_t broken = checks[i](state);
+        if (broken)
+            return broken;
+    }
+    for (const rm_pool_t *pool = state->pools; pool; pool = pool->next)
+        for (uint32_t slot = 0; slot < RM_SLOTS; slot++) {
+            claim_t broken = check_slot (state, pool, slot);
+            if (broken)
+                return broken;
+        }
+    HOLDS (state->committed_epoch <= state->epoch);
+    return NULL;
+}
