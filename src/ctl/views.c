@@ -305,9 +305,15 @@ int rm_ctl_why (rm_ctl_t *self)
     return RM_CTL_REFUSED;
 }
 
+static void show_drain (const json_t *answer)
+{
+    printf ("%s ", rm_ctl_plain (text_of (answer, "worker")));
+    puts (rm_ctl_plain (text_of (answer, "text")));
+}
+
 int rm_ctl_drain (rm_ctl_t *self)
 {
     const char *text = NULL;
     int error = rm_client_drain (self->client, self->arguments[0], RM_CTL_PATIENCE_MS, &text);
-    return show_answer (self, error, text, show_text);
+    return show_answer (self, error, text, show_drain);
 }

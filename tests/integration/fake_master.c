@@ -102,7 +102,8 @@ static rm_msg_t answer (const rm_msg_t *msg)
         return (rm_msg_t){.type = RM_MSG_ANSWER, .answer = {bytes (document (msg->query.what))}};
     case RM_MSG_DRAIN:
         return is (msg->drain.worker, "w1")
-                   ? (rm_msg_t){.type = RM_MSG_ANSWER, .answer = {bytes ("{\"text\":\"w1 leaves.\"}")}}
+                   ? (rm_msg_t){.type = RM_MSG_ANSWER,
+                                .answer = {bytes ("{\"worker\":\"w1\",\"text\":\"is leaving\"}")}}
                    : refusal (RM_EUNKNOWN, "there is no worker of that name");
     default:
         return (rm_msg_t){.type = RM_MSG_WELCOME,

@@ -102,7 +102,7 @@ gives 4 "" "no job 4 was ever accepted" wait 4
 gives 4 "" "the queue holds as many jobs as it may" submit busy x
 gives 4 "" "more bytes than this master takes" submit big x
 gives 4 "" "the key has 1025 bytes" submit echo x --key "$(printf 'k%.0s' {1..1025})"
-gives 0 "w1 leaves." "" drain w1
+gives 0 "w1 is leaving" "" drain w1
 gives 4 "" "there is no worker of that name" drain w9
 gives 0 "Job 7 waits for job 6." "" why 7
 gives 4 "" "no job 99 was ever accepted, or it is kept no longer" why 99
