@@ -3,7 +3,8 @@
  *  (Lazy Pirate: the ZeroMQ guide, chapter 4; sessions: RIFL, Lee et al., SOSP 2015.)
  *
  *  Thread rule: a client belongs to one thread. Results belong to the caller and may cross threads.
- *  Units: times are milliseconds, sizes bytes; a timeout of -1 is for ever.
+ *  Units: times are milliseconds, sizes bytes; a timeout of -1 is for ever. While no master answers, a timeout below the
+ *  first per-try timeout (option `initial`) is taken as that, since nothing could be learnt sooner.
  */
 #pragma once
 
