@@ -116,6 +116,8 @@ static void take (load_t *self, const rm_msg_t *msg)
         self->done += msg->result.job_count;
         submit_next (self, batch);
         break;
+    case RM_MSG_ERROR:
+        harness_fail ("the master refused: %.*s", (int)msg->error.text.size, (const char *)msg->error.text.data);
     default:
         harness_fail ("the master answered %s", rm_msg_name (msg->type));
     }

@@ -151,7 +151,7 @@ typedef struct rm_leader {
     bool leading;       /* its barrier is applied: it answers and dispatches */
     bool standing;      /* its barrier is proposed */
     bool out_of_memory; /* the node must stop */
-    bool disk_full;           /* set by the shell: nothing new is accepted */
+    bool disk_full;     /* set by the shell: nothing new is accepted */
     rm_now_t now;       /* of the event being handled */
     uint64_t random;    /* state of the jitter's generator */
     uint64_t barrier_batch;

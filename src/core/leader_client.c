@@ -58,6 +58,16 @@ static void send_accepted (rm_leader_t *self, const rm_address_t *to, const rm_s
     rm_leader_to_client (self, to, &msg);
 }
 
+/* Whether requests of a session that is not in the table yet are on their way to it: a pipelined client does not wait
+ * for its first answer. */
+static bool is_opening (const rm_leader_t *self, const rm_session_id_t *session)
+{
+    RM_LIST_EACH (&self->submits, link)
+    if (!memcmp (&RM_OWNER (link, pending_t, link)->session, session, sizeof *session))
+        return true;
+    return false;
+}
+
 typedef struct {
     uint32_t fresh_count; /* jobs that are new */
     uint64_t fresh_bytes;
@@ -69,13 +79,14 @@ typedef struct {
 static verdict_t judge (const rm_leader_t *self, const rm_msg_submit_t *submit, const rm_ledger_session_t *session)
 {
     verdict_t verdict = {0};
+    bool known = session || submit->jobs[0].seq == 1 || is_opening (self, &submit->session);
     for (uint32_t i = 0; i < submit->job_count && !verdict.error; i++) {
         const rm_submit_job_t *job = &submit->jobs[i];
         uint64_t id, floor = session ? session->floor : 0;
         verdict.seq = job->seq;
         if (job->data.size > self->config.payload_bytes_max)
             verdict.error = RM_ETOOBIG;
-        else if (!session && submit->jobs[0].seq != 1)
+        else if (!known)
             verdict.error = RM_EEXPIRED;
         else if (job->seq <= floor)
             verdict.error = RM_ESTALE;

@@ -37,7 +37,7 @@ set -e
 cat out
 fail () { echo "README: $1"; cat err; exit 1; }
 [ $rc -eq 0 ] || fail "its last command answered $rc"
-grep -qx 'HELLO, RING' out || fail "the first job did not shout"
+grep -q '^HELLO, RING' out || fail "the first job did not shout"
 grep -qx 'ONE' out && grep -qx 'TWO' out || fail "the jobs of bob were not both answered"
 grep -q '^Job 3 is done' out || fail "why did not say that job 3 is done"
 grep -qx 'Hello, Bob!' out || fail "the C worker and client did not greet"
