@@ -42,8 +42,13 @@ typedef struct {
 static void send_msg (flow_t *self, const rm_msg_t *msg)
 {
     rm_buf_clear (&self->frame);
-    if (rm_msg_encode (msg, &self->frame) || rm_socket_send (self->socket, NULL, self->frame.data, self->frame.size))
-        harness_fail ("cannot send");
+    if (rm_msg_encode (msg, &self->frame))
+        harness_fail ("memory ran out");
+    int rc;
+    while ((rc = rm_socket_send (self->socket, NULL, self->frame.data, self->frame.size)) == RM_EBUSY)
+        rm_poll (&(rm_poll_t){.socket = self->socket, .wants_write = true}, 1, 100);
+    if (rc)
+        harness_fail ("cannot send: %s", rm_strerror (rc));
 }
 
 static uint64_t lowest_seq (const flow_t *self)
