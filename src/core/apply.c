@@ -115,9 +115,9 @@ static int bury (rm_state_t *self, rm_record_t *record, rm_bytes_t reason)
 /* Its worker died, or lost its lease, while it held the job. */
 static int crash (rm_state_t *self, rm_record_t *record)
 {
+    record->crashes++;
     if (record->flags & RM_JOB_AT_MOST_ONCE)
         return bury (self, record, bytes_of ("lost"));
-    record->crashes++;
     if (record->crashes >= RM_CRASHES_MAX)
         return bury (self, record, bytes_of ("crashed"));
     record->not_before_ms = 0;
@@ -209,6 +209,8 @@ static int apply_bury (rm_state_t *self, rm_reader_t *reader)
     rm_record_t *record = rm_state_record (self, id);
     if (reader->bad || !record || record->outcome != RM_OUTCOME_NONE)
         return 0;
+    if (record->started_inc)
+        record->crashes++;
     return bury (self, record, reason);
 }
 

@@ -7,16 +7,28 @@
 
 /* ---- submits ---------------------------------------------------------------------------------------------------- */
 
+/* What is on its way into a queue, which need not exist yet. */
+struct rm_leader_room {
+    uint64_t count, bytes;
+    UT_hash_handle hh; /* rm_leader_t.rooms by name */
+    uint32_t size;
+    char name[];
+};
+
 /* A submit on its way into the ledger: answered when its batch has been applied. */
 typedef struct {
     rm_link_t link;
     rm_address_t from;
     rm_session_id_t session;
     uint64_t batch;
-    uint64_t bytes;
+    uint64_t fresh_bytes;
+    uint32_t fresh_count; /* jobs that are new */
+    bool in_session;      /* counted there: it was known */
     uint32_t count;
     struct {
         uint64_t seq, hash;
+        uint32_t bytes;
+        struct rm_leader_room *room; /* where it is counted; NULL: it is not new */
     } requests[];
 } pending_t;
 
@@ -69,46 +81,111 @@ static bool is_opening (const rm_leader_t *self, const rm_session_id_t *session)
 }
 
 typedef struct {
-    uint32_t fresh_count; /* jobs that are new */
-    uint64_t fresh_bytes;
     int error;    /* of the first job that cannot be */
     uint64_t seq; /* that job's */
 } verdict_t;
 
-/* Looks at every job before anything is logged: a message is admitted whole or refused whole. */
+static bool is_fresh (const rm_ledger_session_t *session, const rm_submit_job_t *job)
+{
+    return !session || !rm_session_request (session, job->seq);
+}
+
+/* Looks at every job before anything is logged: a message is admitted whole or refused whole. Numbers that grow are
+ * numbers that do not repeat. */
 static verdict_t judge (const rm_leader_t *self, const rm_msg_submit_t *submit, const rm_ledger_session_t *session)
 {
     verdict_t verdict = {0};
     bool known = session || submit->jobs[0].seq == 1 || is_opening (self, &submit->session);
+    uint64_t floor = session ? session->floor : 0;
     for (uint32_t i = 0; i < submit->job_count && !verdict.error; i++) {
         const rm_submit_job_t *job = &submit->jobs[i];
-        uint64_t id, floor = session ? session->floor : 0;
+        uint64_t id;
         verdict.seq = job->seq;
-        if (job->data.size > self->config.payload_bytes_max)
+        if (i && job->seq <= submit->jobs[i - 1].seq)
+            verdict.error = RM_EPROTO;
+        else if (job->data.size > self->config.payload_bytes_max)
             verdict.error = RM_ETOOBIG;
         else if (!known)
             verdict.error = RM_EEXPIRED;
-        else if (job->seq <= floor)
+        else if (job->seq <= floor || job->seq <= submit->floor)
             verdict.error = RM_ESTALE;
         else if (job->seq - floor > RM_SESSION_WINDOW)
             verdict.error = RM_EINVAL;
-        else if (session && rm_session_request (session, job->seq))
+        else if (!is_fresh (session, job))
             verdict.error = find_request (session, job->seq, rm_submit_hash (job), &id);
-        else {
-            verdict.fresh_count++;
-            verdict.fresh_bytes += job->data.size;
-        }
     }
     return verdict;
 }
 
-/* What is full, NULL if nothing is. */
-static const char *full (const rm_leader_t *self, const rm_msg_submit_t *submit, const rm_ledger_session_t *session,
-                         const verdict_t *verdict)
+/* ---- room ------------------------------------------------------------------------------------------------------- */
+
+static struct rm_leader_room *room_of (rm_leader_t *self, rm_bytes_t queue)
+{
+    struct rm_leader_room *room;
+    HASH_FIND (hh, self->rooms, queue.data, queue.size, room);
+    if (room)
+        return room;
+    room = rm_calloc (1, sizeof *room + queue.size);
+    if (!room)
+        return NULL;
+    room->size = queue.size;
+    memcpy (room->name, queue.data, queue.size);
+    HASH_ADD_KEYPTR (hh, self->rooms, room->name, queue.size, room);
+    if (!RM_HASH_ADDED (room)) {
+        rm_free (room);
+        return NULL;
+    }
+    return room;
+}
+
+static void leave_rooms (rm_leader_t *self, pending_t *pending)
+{
+    for (uint32_t i = 0; i < pending->count; i++) {
+        struct rm_leader_room *room = pending->requests[i].room;
+        pending->requests[i].room = NULL;
+        if (!room)
+            continue;
+        room->bytes -= pending->requests[i].bytes;
+        if (--room->count)
+            continue;
+        HASH_DEL (self->rooms, room);
+        rm_free (room);
+    }
+}
+
+/* Counts the new jobs in their queues. What is full, NULL if nothing is. */
+static const char *enter_rooms (rm_leader_t *self, const rm_msg_submit_t *submit, const rm_ledger_session_t *session,
+                                pending_t *pending)
+{
+    for (uint32_t i = 0; i < submit->job_count; i++) {
+        const rm_submit_job_t *job = &submit->jobs[i];
+        if (!is_fresh (session, job))
+            continue;
+        struct rm_leader_room *room = room_of (self, job->queue);
+        if (!room) {
+            rm_leader_out_of_memory (self);
+            return "the master has run out of memory";
+        }
+        pending->requests[i].room = room;
+        pending->fresh_count++;
+        pending->fresh_bytes += job->data.size;
+        room->count++;
+        room->bytes += job->data.size;
+        const rm_queue_t *queue = rm_state_queue (self->state, job->queue);
+        if (room->count + (queue ? queue->waiting_count : 0) > self->config.queue_jobs_max)
+            return "the queue holds as many jobs as it may";
+        if (room->bytes + (queue ? queue->waiting_bytes : 0) > self->config.queue_bytes_max)
+            return "the queue holds as many bytes as it may";
+    }
+    return NULL;
+}
+
+/* What is full beside the queues, NULL if nothing is. */
+static const char *full (const rm_leader_t *self, const rm_ledger_session_t *session, const pending_t *pending)
 {
     const rm_leader_config_t *config = &self->config;
     const rm_state_t *state = self->state;
-    uint64_t jobs = verdict->fresh_count, bytes = verdict->fresh_bytes;
+    uint64_t jobs = pending->fresh_count, bytes = pending->fresh_bytes;
     if (self->disk_full)
         return "the master's disk has no room for more jobs";
     if (state->waiting_count + self->pending_count + jobs > config->jobs_max)
@@ -116,20 +193,17 @@ static const char *full (const rm_leader_t *self, const rm_msg_submit_t *submit,
     if (state->waiting_bytes + self->pending_bytes + bytes > config->bytes_max)
         return "the master holds as many bytes as it may";
     if (session) {
-        if (session->waiting_count + session->lead.pending_count + jobs > config->client_jobs_max)
-            return "this client has as many jobs waiting as it may";
-        if (session->waiting_bytes + session->lead.pending_bytes + bytes > config->client_bytes_max)
-            return "this client has as many bytes waiting as it may";
+        jobs += session->waiting_count + session->lead.pending_count;
+        bytes += session->waiting_bytes + session->lead.pending_bytes;
     }
-    for (uint32_t i = 0; i < submit->job_count; i++) {
-        const rm_queue_t *queue = rm_state_queue (state, submit->jobs[i].queue);
-        if (queue && queue->waiting_count + jobs > config->queue_jobs_max)
-            return "the queue holds as many jobs as it may";
-        if (queue && queue->waiting_bytes + bytes > config->queue_bytes_max)
-            return "the queue holds as many bytes as it may";
-    }
+    if (jobs > config->client_jobs_max)
+        return "this client has as many jobs waiting as it may";
+    if (bytes > config->client_bytes_max)
+        return "this client has as many bytes waiting as it may";
     return NULL;
 }
+
+/* ---- into the ledger -------------------------------------------------------------------------------------------- */
 
 /* Writes the jobs into entries of at most a batch each. */
 static bool propose_submit (rm_leader_t *self, const rm_msg_submit_t *submit)
@@ -156,18 +230,18 @@ static bool propose_submit (rm_leader_t *self, const rm_msg_submit_t *submit)
     return true;
 }
 
-static pending_t *make_pending (const rm_address_t *from, const rm_msg_submit_t *submit, const verdict_t *verdict)
+static pending_t *make_pending (const rm_address_t *from, const rm_msg_submit_t *submit)
 {
-    pending_t *pending = rm_malloc (sizeof *pending + submit->job_count * sizeof pending->requests[0]);
+    pending_t *pending = rm_calloc (1, sizeof *pending + submit->job_count * sizeof pending->requests[0]);
     if (!pending)
         return NULL;
     pending->from = *from;
     pending->session = submit->session;
-    pending->bytes = verdict->fresh_bytes;
     pending->count = submit->job_count;
     for (uint32_t i = 0; i < submit->job_count; i++) {
         pending->requests[i].seq = submit->jobs[i].seq;
         pending->requests[i].hash = rm_submit_hash (&submit->jobs[i]);
+        pending->requests[i].bytes = submit->jobs[i].data.size;
     }
     return pending;
 }
@@ -176,11 +250,12 @@ static void remember (rm_leader_t *self, rm_ledger_session_t *session, pending_t
 {
     pending->batch = rm_leader_batch_number (self);
     rm_list_append (&self->submits, &pending->link);
-    self->pending_count += pending->count;
-    self->pending_bytes += pending->bytes;
+    self->pending_count += pending->fresh_count;
+    self->pending_bytes += pending->fresh_bytes;
+    pending->in_session = session;
     if (session) {
-        session->lead.pending_count += pending->count;
-        session->lead.pending_bytes += pending->bytes;
+        session->lead.pending_count += pending->fresh_count;
+        session->lead.pending_bytes += pending->fresh_bytes;
     }
 }
 
@@ -207,15 +282,17 @@ static void answer_known (rm_leader_t *self, const pending_t *pending)
     rm_free (jobs);
 }
 
+/* A session is not dropped while it has something pending. */
 static void forget_pending (rm_leader_t *self, pending_t *pending)
 {
-    rm_ledger_session_t *session = rm_state_session (self->state, &pending->session);
-    self->pending_count -= pending->count;
-    self->pending_bytes -= pending->bytes;
-    if (session && session->lead.pending_count >= pending->count) {
-        session->lead.pending_count -= pending->count;
-        session->lead.pending_bytes -= pending->bytes;
+    rm_ledger_session_t *session = pending->in_session ? rm_state_session (self->state, &pending->session) : NULL;
+    self->pending_count -= pending->fresh_count;
+    self->pending_bytes -= pending->fresh_bytes;
+    if (session) {
+        session->lead.pending_count -= pending->fresh_count;
+        session->lead.pending_bytes -= pending->fresh_bytes;
     }
+    leave_rooms (self, pending);
     rm_list_remove (&pending->link);
     rm_free (pending);
 }
@@ -231,6 +308,24 @@ void rm_leader_answer_submits (rm_leader_t *self, uint64_t number)
     }
 }
 
+/* Logs a submit with new jobs; what is full instead, NULL if nothing is. */
+static const char *log_submit (rm_leader_t *self, rm_ledger_session_t *session, const rm_msg_submit_t *submit,
+                               pending_t *pending)
+{
+    const char *what = enter_rooms (self, submit, session, pending);
+    if (!what && pending->fresh_count)
+        what = full (self, session, pending);
+    if (!what && pending->fresh_count && propose_submit (self, submit)) {
+        remember (self, session, pending);
+        return NULL;
+    }
+    if (!what && !pending->fresh_count)
+        answer_known (self, pending);
+    leave_rooms (self, pending);
+    rm_free (pending);
+    return what;
+}
+
 static void take_submit (rm_leader_t *self, const rm_address_t *from, const rm_msg_submit_t *submit)
 {
     rm_ledger_session_t *session = rm_state_session (self->state, &submit->session);
@@ -241,22 +336,14 @@ static void take_submit (rm_leader_t *self, const rm_address_t *from, const rm_m
         refuse (self, from, verdict.error, verdict.seq);
         return;
     }
-    const char *what = verdict.fresh_count ? full (self, submit, session, &verdict) : NULL;
-    if (what) {
-        say_busy (self, from, what);
-        return;
-    }
-    pending_t *pending = make_pending (from, submit, &verdict);
+    pending_t *pending = make_pending (from, submit);
     if (!pending) {
         rm_leader_out_of_memory (self);
-    } else if (!verdict.fresh_count) {
-        answer_known (self, pending);
-        rm_free (pending);
-    } else if (propose_submit (self, submit)) {
-        remember (self, session, pending);
-    } else {
-        rm_free (pending);
+        return;
     }
+    const char *what = log_submit (self, session, submit, pending);
+    if (what)
+        say_busy (self, from, what);
 }
 
 /* ---- waits ------------------------------------------------------------------------------------------------------ */
@@ -285,7 +372,9 @@ static rm_result_job_t result_of (const rm_leader_t *self, uint64_t id)
         return job;
     }
     job.outcome = record->outcome;
-    job.attempt = rm_record_attempt (record);
+    job.attempt = record->failures + record->crashes;
+    if (record->outcome == RM_OUTCOME_DONE || record->lead.peer)
+        job.attempt++;
     if (record->reason)
         job.reason = (rm_bytes_t){record->reason->data, record->reason->size};
     if (record->result)

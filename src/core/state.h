@@ -172,7 +172,7 @@ struct rm_ledger_session {
 
     struct {
         uint64_t pending_count, pending_bytes; /* proposed, not yet applied */
-        uint64_t heard_ms;                     /* mono: also waits count */
+        uint64_t heard_ms;                     /* wall: also waits count */
     } lead;
 };
 

@@ -1,0 +1,213 @@
+/*  The leader's books must agree with themselves after each step. */
+#include "leader_fixture.h"
+
+#include <stdio.h>
+
+bool books_off;
+
+/* What a job was accepted as, to see that jobs of one key end in accept order. */
+typedef struct {
+    uint64_t key_hash; /* 0: without a key */
+    bool ended;
+} history_t;
+
+static history_t history[1 << 16];
+static uint64_t history_last;
+
+static const char *id_text (uint64_t id)
+{
+    static char text[32];
+    snprintf (text, sizeof text, "job %llu", (unsigned long long)id);
+    return text;
+}
+
+static bool in_flight_state (rm_at_t at)
+{
+    return at != RM_AT_PARKED && at != RM_AT_READY;
+}
+
+/* ---- order ------------------------------------------------------------------------------------------------------ */
+
+static uint64_t hash_of (const rm_record_t *record)
+{
+    uint64_t hash = 14695981039346656037u + record->queue->number;
+    for (uint32_t i = 0; i < record->key_bytes->size; i++)
+        hash = (hash ^ record->key_bytes->data[i]) * 1099511628211u;
+    return hash | 1;
+}
+
+static void note_end (uint64_t id)
+{
+    history[id].ended = true;
+    if (!history[id].key_hash)
+        return;
+    for (uint64_t older = 1; older < id; older++)
+        cr_assert (history[older].ended || history[older].key_hash != history[id].key_hash,
+                   "%s ended before %llu of the same key", id_text (id), (unsigned long long)older);
+}
+
+static void check_order (void)
+{
+    for (uint64_t id = 1; id <= state->last_id; id++) {
+        const rm_record_t *record = rm_state_record (state, id);
+        if (id > history_last) {
+            history[id].key_hash = record && record->key_bytes ? hash_of (record) : 0;
+            history_last = id;
+        }
+        bool ended = !record || record->outcome != RM_OUTCOME_NONE;
+        cr_assert (ended || !history[id].ended, "%s had ended and waits again", id_text (id));
+        if (ended && !history[id].ended)
+            note_end (id);
+    }
+}
+
+/* ---- state ------------------------------------------------------------------------------------------------------ */
+
+static void check_counts (void)
+{
+    uint64_t waiting = 0, bytes = 0, ended = 0;
+    for (const rm_record_t *record = state->records; record; record = record->hh.next) {
+        bool waits = record->outcome == RM_OUTCOME_NONE;
+        waiting += waits;
+        bytes += waits ? record->data_size : 0;
+        ended += !waits;
+    }
+    cr_assert_eq (waiting, state->waiting_count);
+    cr_assert_eq (bytes, state->waiting_bytes);
+    cr_assert_eq (ended, state->ended_count);
+    cr_assert_leq (waiting + ended, state->last_id);
+    cr_assert_eq (state->done_count + state->dead_count + waiting, state->last_id, "accepted = waiting + ended");
+}
+
+static void check_ring (const rm_pool_t *pool)
+{
+    for (uint32_t slot = 0; slot < RM_SLOTS; slot++) {
+        cr_assert (pool->owner[slot] == RM_RING_NOBODY || rm_pool_holds (pool, slot, pool->owner[slot]));
+        cr_assert (pool->target[slot] == RM_RING_NOBODY || rm_pool_holds (pool, slot, pool->target[slot]));
+        cr_assert (pool->target[slot] == RM_RING_NOBODY || state->members[pool->target[slot]]);
+    }
+}
+
+/* ---- the leader ------------------------------------------------------------------------------------------------- */
+
+static void check_flight (const rm_peer_t *peer, uint32_t *slot_flights)
+{
+    uint32_t count = 0;
+    uint64_t seq = 0;
+    for (rm_link_t *link = peer->flight.next; link != &peer->flight; link = link->next, count++) {
+        const rm_record_t *record = RM_OWNER (link, rm_record_t, lead.flight);
+        cr_assert_eq (record->lead.peer, peer);
+        cr_assert (in_flight_state (record->lead.at));
+        cr_assert_eq (record->outcome, RM_OUTCOME_NONE);
+        cr_assert_leq (record->lead.seq, peer->last_seq);
+        cr_assert (!record->lead.seq || record->lead.seq > seq, "flight lists are in order of seq");
+        seq = record->lead.seq ? record->lead.seq : seq;
+        if (!record->key)
+            continue;
+        cr_assert_eq (record->key->lead.busy, record, "%s is in flight, its key does not know", id_text (record->id));
+        cr_assert_eq (rm_list_first (&record->key->records), &record->line, "%s is not the head", id_text (record->id));
+        const rm_slot_t *slot = &record->queue->pool->lead->slots[record->key->slot];
+        cr_assert_eq (slot->at, peer->member->number, "%s is in flight where its slot is not", id_text (record->id));
+        slot_flights[record->key->slot]++;
+    }
+    cr_assert_eq (count, peer->flight_count);
+    cr_assert_leq (peer->upto, peer->last_seq);
+}
+
+static void check_ready (const rm_record_t *record)
+{
+    const rm_key_t *key = record->key;
+    bool solo = rm_list_linked (&record->lead.solo);
+    cr_assert_eq (solo, record->crashes > 0);
+    cr_assert_eq (record->lead.delay.place, 0);
+    cr_assert (record->queue->pool);
+    if (!key) {
+        cr_assert_eq (rm_fair_contains (&record->lead.fair), !solo);
+        return;
+    }
+    const rm_slot_t *slot = &record->queue->pool->lead->slots[key->slot];
+    cr_assert_eq (slot->state, RM_SLOT_OPEN, "%s is on offer, its slot is not open", id_text (record->id));
+    cr_assert_null (key->lead.busy);
+    cr_assert_eq (rm_list_first (&key->records), &record->line, "%s is on offer before its turn", id_text (record->id));
+    cr_assert_eq (key->lead.lane, solo ? NULL : &state->members[slot->at]->peer->lane);
+    cr_assert_eq (rm_fair_contains (&key->lead.fair), !solo);
+}
+
+static void check_record (const rm_record_t *record)
+{
+    if (record->lead.at == RM_AT_READY) {
+        check_ready (record);
+        return;
+    }
+    cr_assert_eq (in_flight_state (record->lead.at), record->lead.peer != NULL);
+    cr_assert (!rm_list_linked (&record->lead.solo));
+    cr_assert (!rm_fair_contains (&record->lead.fair));
+    cr_assert (record->lead.peer || !record->key || record->key->lead.busy != record);
+}
+
+static void check_slots (const rm_pool_t *pool, const uint32_t *slot_flights)
+{
+    for (uint32_t i = 0; i < RM_SLOTS; i++) {
+        const rm_slot_t *slot = &pool->lead->slots[i];
+        cr_assert_eq (slot->in_flight, slot_flights[i], "slot %u: %u in flight are counted, %u are", i, slot->in_flight,
+                      slot_flights[i]);
+        if (slot->state != RM_SLOT_OPEN)
+            continue;
+        cr_assert_eq (slot->at, pool->target[i]);
+        cr_assert (state->members[slot->at]);
+        for (int h = 0; h < RM_HOLDERS_MAX; h++) {
+            uint16_t holder = pool->holders[i].members[h];
+            cr_assert (holder == RM_RING_NOBODY || state->members[holder]->peer->reported,
+                       "slot %u is open before all its holders reported", i);
+        }
+    }
+}
+
+static void check_pool (const rm_pool_t *pool)
+{
+    static uint32_t slot_flights[RM_SLOTS];
+    uint32_t unreported = 0;
+    memset (slot_flights, 0, sizeof slot_flights);
+    for (uint32_t i = 0; i < leader->peer_count; i++) {
+        if (leader->peers[i]->member->pool != pool)
+            continue;
+        check_flight (leader->peers[i], slot_flights);
+        unreported += !leader->peers[i]->reported;
+    }
+    cr_assert_eq (unreported, pool->lead->unreported);
+    check_slots (pool, slot_flights);
+}
+
+static void check_idle (void)
+{
+    for (const rm_record_t *record = state->records; record; record = record->hh.next) {
+        cr_assert_eq (record->lead.at, RM_AT_PARKED);
+        cr_assert_null (record->lead.peer);
+        cr_assert (!rm_fair_contains (&record->lead.fair));
+    }
+}
+
+void check_books (void)
+{
+    if (books_off)
+        return;
+    check_counts ();
+    check_order ();
+    for (const rm_pool_t *pool = state->pools; pool; pool = pool->next)
+        check_ring (pool);
+    if (!leader || !leader->leading) {
+        check_idle ();
+        return;
+    }
+    uint32_t flights = 0, in_flight = 0;
+    for (const rm_pool_t *pool = state->pools; pool; pool = pool->next)
+        check_pool (pool);
+    for (uint32_t i = 0; i < leader->peer_count; i++)
+        flights += leader->peers[i]->flight_count;
+    for (const rm_record_t *record = state->records; record; record = record->hh.next) {
+        check_record (record);
+        in_flight += record->lead.peer != NULL;
+    }
+    cr_assert_eq (flights, in_flight);
+    cr_assert_eq (leader->peer_count, state->member_count);
+}
