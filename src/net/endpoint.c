@@ -53,7 +53,7 @@ static int not_an_endpoint (const char *text, size_t size, rm_fault_t *fault)
                      size < 300 ? (int)size : 300, text, "127.0.0.1:5550");
 }
 
-/* The port in `text`, which must be nothing but that; 0 if it is none. */
+/* The number in `text`, which must be nothing but that; 0 if it cannot be a port. */
 static unsigned parse_port (const char *text, size_t size)
 {
     unsigned port = 0;
@@ -64,7 +64,7 @@ static unsigned parse_port (const char *text, size_t size)
             return 0;
         port = port * 10 + (unsigned)(text[i] - '0');
     }
-    return port <= UINT16_MAX ? port : 0;
+    return port;
 }
 
 static int parse (rm_endpoint_t *self, const char *text, size_t size, rm_fault_t *fault)

@@ -261,8 +261,8 @@ rm_http_t *rm_http_new (uv_loop_t *loop, const char *host, unsigned port, const 
     rm_endpoint_advertise (&self->endpoint);
     self->daemon = start_daemon (self, fd);
     if (!self->daemon) {
+        /* libmicrohttpd does not say whether it has closed fd: better left open than closed twice. */
         rm_fault (fault, RM_EIO, "cannot start the http server: %s", strerror (errno));
-        close (fd);
         rm_http_destroy (&self);
     }
     return self;

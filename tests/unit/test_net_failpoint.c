@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -82,6 +83,7 @@ static pid_t child (const char *settings, int hits, int *err)
     cr_assert_eq (pipe (fds), 0);
     pid_t pid = fork ();
     if (!pid) {
+        prctl (PR_SET_PDEATHSIG, SIGKILL); /* it must not outlive a test that fails while it is stopped */
         dup2 (fds[1], STDERR_FILENO);
         close (fds[0]);
         setenv ("RM_LOG", "error", 1); /* must not hide the line */
@@ -99,13 +101,19 @@ static pid_t child (const char *settings, int hits, int *err)
     return pid;
 }
 
-static int await_end (pid_t pid, int err, char *text, size_t room)
+/* All that comes from `err`, which is closed afterwards. */
+static void read_all (int err, char *text, size_t room)
 {
     size_t used = 0;
     for (ssize_t got; used < room - 1 && (got = read (err, text + used, room - 1 - used)) > 0;)
         used += (size_t)got;
     text[used] = 0;
     close (err);
+}
+
+static int await_end (pid_t pid, int err, char *text, size_t room)
+{
+    read_all (err, text, room);
     int status;
     cr_assert_eq (waitpid (pid, &status, 0), pid);
     return status;
@@ -150,7 +158,9 @@ Test (net_failpoint, stop_stops_and_can_be_continued, .timeout = 60)
     cr_assert_eq (waitpid (pid, &status, WUNTRACED), pid);
     cr_assert (WIFSTOPPED (status) && WSTOPSIG (status) == SIGSTOP);
     kill (pid, SIGCONT);
-    status = await_end (pid, err, text, sizeof text);
+    cr_assert_eq (waitpid (pid, &status, WUNTRACED), pid);
+    cr_assert_not (WIFSTOPPED (status), "it stopped again");
+    read_all (err, text, sizeof text);
     cr_assert (WIFEXITED (status) && WEXITSTATUS (status) == 0);
     cr_assert_eq (count_of (text, "passed\n"), 3);
     cr_assert_eq (count_of (text, "action=stop\n"), 1);
@@ -186,7 +196,8 @@ Test (net_failpoint, settings_of_two_places_do_not_disturb_each_other, .timeout 
 
 static void *hit (void *arg)
 {
-    for (int i = 0; i < 500; i++)
+    pthread_barrier_wait (arg);
+    for (int i = 0; i < 240000; i++)
         rm_failpoint ("done");
     return arg;
 }
@@ -195,14 +206,16 @@ Test (net_failpoint, hits_of_all_threads_are_counted, .timeout = 60)
 {
     pid_t pid = fork ();
     if (!pid) {
-        arm ("done=kill@2001", NULL);
+        arm ("done=kill@960001", NULL);
+        pthread_barrier_t together;
+        pthread_barrier_init (&together, NULL, 4);
         pthread_t threads[4];
         for (int i = 0; i < 4; i++)
-            pthread_create (&threads[i], NULL, hit, NULL);
+            pthread_create (&threads[i], NULL, hit, &together);
         for (int i = 0; i < 4; i++)
             pthread_join (threads[i], NULL);
         close (STDERR_FILENO);
-        rm_failpoint ("done"); /* the 2001st */
+        rm_failpoint ("done"); /* the 960001st */
         _exit (0);
     }
     int status;
