@@ -114,7 +114,8 @@ static void dispatch_some (void)
         bool keyed = !one_in (4), waits = one_in (40);
         snprintf (keys[count], sizeof keys[count], "%u", key);
         const char *mode = waits ? "w" : one_in (10) ? "f" : one_in (3) ? "s" : "q";
-        jobs[count] = (rm_dispatch_job_t){.id = ++ids,
+        ids++;
+        jobs[count] = (rm_dispatch_job_t){.id = ids,
                                           .token = ids,
                                           .slot = keyed ? key : RM_SLOTS,
                                           .attempt = 1,
