@@ -4,17 +4,11 @@
  *
  *  Prints how many words the sink was told of.
  */
-#include <errno.h>
+#include <czmq.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
-#include <zmq.h>
 
 #include "chunks.h"
 
@@ -31,66 +25,50 @@ static _Noreturn void die (const char *what)
     exit (1);
 }
 
-static void *open_socket (void *context, int type, const char *folder, const char *name,
-                          int (*attach) (void *, const char *))
+/* Counts chunk after chunk and tells the sink who counted, and how many words there were. An empty chunk is a greeting,
+ * answered by a report of no words. */
+static _Noreturn void work (const char *folder, uint32_t number)
 {
-    char endpoint[256];
-    snprintf (endpoint, sizeof endpoint, "ipc://%s/%s", folder, name);
-    void *socket = zmq_socket (context, type);
-    if (!socket || attach (socket, endpoint))
-        die (endpoint);
-    return socket;
-}
-
-typedef struct {
-    unsigned worker; /* who counted */
-    uint64_t words;  /* how many words it found */
-} report_t;
-
-/* Counts chunk after chunk and tells the sink. An empty one is a greeting, answered by a report of no words. */
-static _Noreturn void work (const char *folder, unsigned number)
-{
+    char *from = zsys_sprintf (">ipc://%s/chunks", folder), *to = zsys_sprintf (">ipc://%s/reports", folder);
     prctl (PR_SET_PDEATHSIG, SIGKILL);
-    void *context = zmq_ctx_new ();
-    void *chunks = open_socket (context, ZMQ_PULL, folder, "chunks", zmq_connect);
-    void *reports = open_socket (context, ZMQ_PUSH, folder, "reports", zmq_connect);
+    zsock_t *chunks = zsock_new_pull (from), *reports = zsock_new_push (to);
+    if (!chunks || !reports)
+        die (folder);
     for (int seen = 0;;) {
-        zmq_msg_t chunk;
-        zmq_msg_init (&chunk);
-        if (zmq_msg_recv (&chunk, chunks, 0) < 0)
+        byte *data = NULL;
+        size_t size;
+        if (zsock_recv (chunks, "b", &data, &size))
             die ("receive");
-        seen += zmq_msg_size (&chunk) > 0;
+        seen += size > 0;
         if (number == 0 && seen == KILLED_AT)
             raise (SIGKILL);
         words_t words = {0};
-        if (chunk_count (zmq_msg_data (&chunk), zmq_msg_size (&chunk), &words))
+        if (chunk_count ((const char *)data, size, &words))
             die ("count");
-        zmq_msg_close (&chunk);
-        report_t report = {.worker = number, .words = words_total (&words)};
+        freen (data);
+        zsock_send (reports, "48", number, words_total (&words));
         words_close (&words);
-        zmq_send (reports, &report, sizeof report, 0);
     }
 }
 
 /* Pushes all chunks once every worker has answered a greeting, and adds up what comes back until nothing does. */
-static uint64_t count (void *chunks_out, void *reports_in, const chunks_t *chunks)
+static uint64_t count (zsock_t *chunks_out, zsock_t *reports_in, const chunks_t *chunks)
 {
-    report_t report;
+    uint32_t worker;
+    uint64_t words, total = 0;
     bool here[WORKERS] = {false};
     for (int greeted = 0; greeted < WORKERS;) {
-        if (zmq_send (chunks_out, "", 0, 0) < 0 || zmq_recv (reports_in, &report, sizeof report, 0) != sizeof report)
+        if (zsock_send (chunks_out, "b", "", (size_t)0) || zsock_recv (reports_in, "48", &worker, &words))
             die ("greet");
-        greeted += !here[report.worker];
-        here[report.worker] = true;
+        greeted += !here[worker];
+        here[worker] = true;
     }
     for (size_t i = 0; i < chunks->count; i++)
-        if (zmq_send (chunks_out, chunks->all[i].data, chunks->all[i].size, 0) < 0)
+        if (zsock_send (chunks_out, "b", chunks->all[i].data, chunks->all[i].size))
             die ("send");
-    uint64_t total = 0;
-    int silence_ms = SILENCE_MS;
-    zmq_setsockopt (reports_in, ZMQ_RCVTIMEO, &silence_ms, sizeof silence_ms);
-    while (zmq_recv (reports_in, &report, sizeof report, 0) == sizeof report)
-        total += report.words;
+    zsock_set_rcvtimeo (reports_in, SILENCE_MS);
+    while (!zsock_recv (reports_in, "48", &worker, &words))
+        total += words;
     return total;
 }
 
@@ -104,27 +82,27 @@ int main (int argc, char **argv)
     if (chunks_load (&chunks, argv[1], CHUNKS))
         return 1;
     pid_t workers[WORKERS];
-    for (int i = 0; i < WORKERS; i++) {
+    for (uint32_t i = 0; i < WORKERS; i++) {
         workers[i] = fork (); /* before there is a context: it must not be used on the other side of a fork */
         if (workers[i] < 0)
             die ("fork");
         if (workers[i] == 0)
-            work (argv[2], (unsigned)i);
+            work (argv[2], i);
     }
-    void *context = zmq_ctx_new ();
-    void *chunks_out = open_socket (context, ZMQ_PUSH, argv[2], "chunks", zmq_bind);
-    void *reports_in = open_socket (context, ZMQ_PULL, argv[2], "reports", zmq_bind);
+    char *to = zsys_sprintf ("@ipc://%s/chunks", argv[2]), *from = zsys_sprintf ("@ipc://%s/reports", argv[2]);
+    zsock_t *chunks_out = zsock_new_push (to), *reports_in = zsock_new_pull (from);
+    if (!chunks_out || !reports_in)
+        die (argv[2]);
     printf ("%" PRIu64 "\n", count (chunks_out, reports_in, &chunks));
 
     for (int i = 0; i < WORKERS; i++) {
         kill (workers[i], SIGKILL);
         waitpid (workers[i], NULL, 0);
     }
-    int linger_ms = 0;
-    zmq_setsockopt (chunks_out, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
-    zmq_close (chunks_out);
-    zmq_close (reports_in);
-    zmq_ctx_term (context);
+    zsock_destroy (&chunks_out);
+    zsock_destroy (&reports_in);
+    freen (to);
+    freen (from);
     chunks_close (&chunks);
     return 0;
 }
