@@ -182,6 +182,10 @@ static void on_waits_again (void *arg, rm_record_t *record)
     rm_leader_t *self = arg;
     if (!self->leading)
         return;
+    if (record->lead.at == RM_AT_REPORTED) {
+        rm_leader_await_release (self, record);
+        return;
+    }
     withdraw (self, record);
     rm_leader_offer_record (self, record, true);
 }
@@ -259,6 +263,7 @@ static void on_member_removed (void *arg, rm_member_t *member)
     if (!peer->reported)
         pool->lead->unreported--;
     delist (self, peer);
+    rm_leader_refresh_pool (self, pool); /* its slots are closed before its jobs land in them */
     land_all (self, peer);
     for (rm_link_t *first; (first = rm_list_first (&peer->solo));)
         rm_leader_withdraw_record (self, RM_OWNER (first, rm_record_t, lead.solo));
@@ -462,6 +467,13 @@ void rm_leader_applied (rm_leader_t *self, rm_now_t now, uint64_t number)
     rm_leader_answer_submits (self, number);
 }
 
+static void forgive (const rm_leader_t *self, rm_peer_t *peer, uint64_t slept_ms)
+{
+    peer->heard_ms += slept_ms;
+    if (peer->heard_ms > self->now.mono_ms)
+        peer->heard_ms = self->now.mono_ms;
+}
+
 /* A worker is gone lease, grace and margin after its newest heartbeat: later than it stopped itself. When this process
  * slept (or was stopped), nobody could be heard: that time does not count. */
 static void check_leases (rm_leader_t *self)
@@ -472,7 +484,7 @@ static void check_leases (rm_leader_t *self)
     for (uint32_t i = 0; i < self->peer_count; i++) {
         rm_peer_t *peer = self->peers[i];
         if (slept > config->heartbeat_ms)
-            peer->heard_ms += slept;
+            forgive (self, peer, slept);
         if (peer->removing ||
             self->now.mono_ms < peer->heard_ms + config->lease_ms + config->grace_ms + config->margin_ms)
             continue;

@@ -94,13 +94,14 @@ typedef struct rm_peer {
     bool counted;         /* live when phase 2 began: its ok is waited for */
     uint64_t current_job; /* its answer to phase 1 */
     uint32_t flight_count;
-    rm_link_t flight; /* rm_record_t.lead.flight, by seq; STARTING ones have none yet and stand last */
-    rm_fair_t lane;   /* READY keys of its slots */
-    rm_link_t solo;   /* READY records that must run alone here */
-    bool alone;       /* one of them is in flight */
-    uint32_t window;  /* credit: threads and a prefetch that grows while jobs are short */
-    uint64_t ran_us;  /* moving average of its handlers' time */
-    uint64_t *serves; /* bit set of queue numbers */
+    uint32_t failed_count; /* of these: FAILED */
+    rm_link_t flight;      /* rm_record_t.lead.flight, by seq; STARTING ones and those learnt from a report have none */
+    rm_fair_t lane;        /* READY keys of its slots */
+    rm_link_t solo;        /* READY records that must run alone here */
+    bool alone;            /* one of them is in flight */
+    uint32_t window;       /* credit: threads and a prefetch that grows while jobs are short */
+    uint64_t ran_us;       /* moving average of its handlers' time */
+    uint64_t *serves;      /* bit set of queue numbers */
     uint32_t serves_words;
     rm_record_t **out; /* chosen, not sent yet; RM_DISPATCH_JOBS of room */
     uint32_t out_count;

@@ -373,7 +373,7 @@ static rm_result_job_t result_of (const rm_leader_t *self, uint64_t id)
     }
     job.outcome = record->outcome;
     job.attempt = record->failures + record->crashes;
-    if (record->outcome == RM_OUTCOME_DONE || record->lead.peer)
+    if (record->outcome == RM_OUTCOME_DONE || rm_record_runs (record))
         job.attempt++;
     if (record->reason)
         job.reason = (rm_bytes_t){record->reason->data, record->reason->size};

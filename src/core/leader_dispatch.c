@@ -65,8 +65,9 @@ void rm_leader_dispatch (rm_leader_t *self, rm_peer_t *peer, rm_record_t *record
     peer->out_bytes += record->data_size + 64;
 }
 
-/* A connection swallowed what was dispatched after `upto`: the same jobs under the same numbers once more. */
-void rm_leader_resend (rm_leader_t *self, rm_peer_t *peer, uint64_t upto)
+/* A connection swallowed what was dispatched after `upto`: the same jobs under the same numbers once more. None of them
+ * can have left the flight list, since nothing a worker says counts for what it has not received. */
+void rm_leader_resend (rm_leader_t *self, rm_peer_t *peer)
 {
     rm_record_t *batch[RM_DISPATCH_JOBS];
     uint32_t count = 0;
@@ -74,7 +75,7 @@ void rm_leader_resend (rm_leader_t *self, rm_peer_t *peer, uint64_t upto)
     RM_LIST_EACH (&peer->flight, link)
     {
         rm_record_t *record = RM_OWNER (link, rm_record_t, lead.flight);
-        if (record->lead.seq <= upto)
+        if (record->lead.seq <= peer->upto)
             continue;
         RM_ASSERT (!count || record->lead.seq == batch[count - 1]->lead.seq + 1);
         batch[count++] = record;
@@ -84,8 +85,8 @@ void rm_leader_resend (rm_leader_t *self, rm_peer_t *peer, uint64_t upto)
         }
     }
     send_jobs (self, peer, batch, count);
-    rm_leader_trace (self, "event=resent worker=%s after=%llu last=%llu", peer->member->name, (unsigned long long)upto,
-                     (unsigned long long)peer->last_seq);
+    rm_leader_trace (self, "event=resent worker=%s after=%llu last=%llu", peer->member->name,
+                     (unsigned long long)peer->upto, (unsigned long long)peer->last_seq);
 }
 
 /* ---- the choice ------------------------------------------------------------------------------------------------- */
@@ -109,7 +110,7 @@ static bool hand_out (rm_leader_t *self, rm_peer_t *peer, rm_record_t *record)
         rm_leader_dispatch (self, peer, record);
         return true;
     }
-    if (peer->flight_count >= peer->member->threads) {
+    if (rm_peer_load (peer) >= peer->member->threads) {
         if (record->key)
             rm_leader_withdraw_key (self, record->key);
         else
@@ -142,7 +143,7 @@ static bool hand_out_solo (rm_leader_t *self, rm_peer_t *peer)
     rm_record_t *record = solo_for (peer, &peer->solo);
     if (!record)
         record = solo_for (peer, &peer->member->pool->lead->solo);
-    if (record && !peer->flight_count)
+    if (record && !rm_peer_load (peer))
         hand_out (self, peer, record);
     return record || peer->alone;
 }
@@ -168,7 +169,7 @@ static uint32_t feed (rm_leader_t *self, rm_peer_t *peer, uint32_t credit, uint3
 {
     uint32_t fed = 0;
     bool keyed = self->peer_turn & 1;
-    while (fed < most && peer->flight_count < credit) {
+    while (fed < most && rm_peer_load (peer) < credit) {
         keyed = !keyed;
         rm_record_t *record = keyed ? next_keyed (peer) : next_unkeyed (peer);
         if (!record)
@@ -189,7 +190,7 @@ static bool feed_all (rm_leader_t *self, bool prefetch, uint32_t most)
         if (!may_work (peer) || hand_out_solo (self, peer))
             continue;
         uint32_t credit = prefetch ? peer->window : peer->member->threads;
-        if (peer->flight_count < credit && feed (self, peer, credit, most))
+        if (rm_peer_load (peer) < credit && feed (self, peer, credit, most))
             any = true;
     }
     self->peer_turn++;

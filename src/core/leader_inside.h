@@ -25,6 +25,7 @@ void rm_leader_withdraw_key (rm_leader_t *self, rm_key_t *key);
 void rm_leader_withdraw_record (rm_leader_t *self, rm_record_t *record);
 void rm_leader_take_off (rm_leader_t *self, rm_record_t *record, rm_peer_t *peer, rm_at_t to);
 void rm_leader_land (rm_leader_t *self, rm_record_t *record);
+void rm_leader_await_release (rm_leader_t *self, rm_record_t *record);
 void rm_leader_hand_back (rm_leader_t *self, rm_record_t *record);
 void rm_leader_due (rm_leader_t *self);
 void rm_leader_offer_unkeyed (rm_leader_t *self, rm_pool_t *pool);
@@ -38,7 +39,7 @@ bool rm_leader_slots_known (const rm_leader_t *self);
 
 /* leader_dispatch.c */
 void rm_leader_dispatch (rm_leader_t *self, rm_peer_t *peer, rm_record_t *record);
-void rm_leader_resend (rm_leader_t *self, rm_peer_t *peer, uint64_t upto);
+void rm_leader_resend (rm_leader_t *self, rm_peer_t *peer);
 void rm_leader_pump (rm_leader_t *self);
 
 /* leader_worker.c */
@@ -65,6 +66,18 @@ void rm_leader_drop_clients (rm_leader_t *self);
 
 /* leader_sweep.c */
 void rm_leader_sweep (rm_leader_t *self);
+
+/* How many jobs it has to do, or is about to get. */
+static inline uint32_t rm_peer_load (const rm_peer_t *peer)
+{
+    return peer->flight_count - peer->failed_count;
+}
+
+/* True while an attempt is with a worker and not over. */
+static inline bool rm_record_runs (const rm_record_t *record)
+{
+    return record->lead.peer && record->lead.at != RM_AT_FAILED;
+}
 
 static inline rm_bytes_t rm_bytes (const char *text)
 {

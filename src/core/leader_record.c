@@ -7,7 +7,8 @@ static const uint8_t moves[RM_AT_STATES] = {
     [RM_AT_READY] = 1 << RM_AT_PARKED,
     [RM_AT_STARTING] = 1 << RM_AT_SENT | 1 << RM_AT_PARKED,
     [RM_AT_SENT] = 1 << RM_AT_REPORTED | 1 << RM_AT_UNSTARTING | 1 << RM_AT_PARKED,
-    [RM_AT_REPORTED] = 1 << RM_AT_PARKED | 1 << RM_AT_SENT,
+    [RM_AT_REPORTED] = 1 << RM_AT_PARKED | 1 << RM_AT_SENT | 1 << RM_AT_FAILED,
+    [RM_AT_FAILED] = 1 << RM_AT_PARKED,
     [RM_AT_UNSTARTING] = 1 << RM_AT_PARKED,
 };
 
@@ -21,7 +22,7 @@ void rm_leader_move_record (rm_record_t *record, rm_at_t to)
 /* What a job costs its client's turn. */
 static uint32_t cost_of (const rm_record_t *record)
 {
-    return 1 + record->data_size / 4096;
+    return rm_fair_cost (record->data_size);
 }
 
 /* True when it must not be handed out before its time; it is remembered then. */
@@ -148,7 +149,9 @@ void rm_leader_land (rm_leader_t *self, rm_record_t *record)
     rm_peer_t *peer = record->lead.peer;
     rm_list_remove (&record->lead.flight);
     peer->flight_count--;
-    if (!peer->flight_count)
+    if (record->lead.at == RM_AT_FAILED)
+        peer->failed_count--;
+    if (!rm_peer_load (peer))
         peer->alone = false;
     record->lead.peer = NULL;
     record->lead.seq = 0;
@@ -161,7 +164,19 @@ void rm_leader_land (rm_leader_t *self, rm_record_t *record)
         rm_leader_refresh_slot (self, record->queue->pool, record->key->slot);
 }
 
-/* It came back without having been started: it goes to the head of its line again. */
+/* Its attempt is over, and another one will be: until the worker that holds it still has let go of it, it is nobody
+ * else's. */
+void rm_leader_await_release (rm_leader_t *self, rm_record_t *record)
+{
+    rm_peer_t *peer = record->lead.peer;
+    rm_leader_move_record (record, RM_AT_FAILED);
+    peer->failed_count++;
+    if (!rm_peer_load (peer))
+        peer->alone = false;
+    rm_leader_commit_later (self, peer, record->id);
+}
+
+/* Its worker holds it no more, without having started it: it goes to the head of its line again. */
 void rm_leader_hand_back (rm_leader_t *self, rm_record_t *record)
 {
     if (record->started_inc) {

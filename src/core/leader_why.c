@@ -11,7 +11,7 @@ const char *rm_record_state_name (const rm_record_t *record, uint64_t wall_ms)
                                         [RM_OUTCOME_EXPIRED] = "expired"};
     if (record->outcome != RM_OUTCOME_NONE)
         return ended[record->outcome];
-    if (record->lead.peer)
+    if (rm_record_runs (record))
         return "running";
     return record->not_before_ms > wall_ms ? "delayed" : "waiting";
 }
@@ -63,6 +63,9 @@ static void why_waiting (const rm_leader_t *self, const rm_record_t *record, cha
         snprintf (text, size, "waits %llu ms more before attempt %u: the one before failed (%s).",
                   (unsigned long long)(record->not_before_ms - wall_ms), rm_record_attempt (record),
                   record->reason ? (const char *)record->reason->data : "no reason given");
+    else if (record->lead.peer)
+        snprintf (text, size, "waits until the worker %s, where it failed, has let go of it.",
+                  record->lead.peer->member->name);
     else if (!queue->pool || !served (self, queue, NULL))
         snprintf (text, size, "waits for a worker that serves the queue %s: there is none.", queue->name);
     else if (record->key)
@@ -90,7 +93,7 @@ bool rm_leader_why (const rm_leader_t *self, rm_now_t now, uint64_t id, char *te
         snprintf (text, size, "is %s after %u failures and %u crashes: %s.", rm_record_state_name (record, now.wall_ms),
                   record->failures, record->crashes,
                   record->reason ? (const char *)record->reason->data : "no reason given");
-    else if (record->lead.peer)
+    else if (rm_record_runs (record))
         snprintf (text, size, "is at the worker %s, attempt %u.", record->lead.peer->member->name,
                   rm_record_attempt (record));
     else

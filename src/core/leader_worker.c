@@ -37,10 +37,28 @@ void rm_leader_tell_committed (rm_leader_t *self, rm_peer_t *peer)
 
 /* ---- reports ---------------------------------------------------------------------------------------------------- */
 
+/* Whether an earlier leader can have given the job to this worker, by what is logged. What it says beyond that it may be
+ * left with: its completion will not count. */
+static bool may_hold (const rm_peer_t *peer, const rm_record_t *record)
+{
+    const rm_pool_t *pool = peer->member->pool;
+    if (record->queue->pool != pool)
+        return false;
+    if (record->flags & RM_JOB_AT_MOST_ONCE && record->started_inc != peer->member->inc)
+        return false;
+    if (!record->key)
+        return true;
+    const rm_slot_t *slot = &pool->lead->slots[record->key->slot];
+    return rm_pool_holds (pool, record->key->slot, peer->member->number) && !record->key->lead.busy &&
+           (!slot->in_flight || slot->at == peer->member->number);
+}
+
 /* What a worker that reports for the first time in this term says it holds was dispatched by an earlier leader: the
  * in-flight table that was not logged. */
 static void adopt (rm_leader_t *self, rm_peer_t *peer, rm_record_t *record)
 {
+    if (!may_hold (peer, record))
+        return;
     rm_leader_take_off (self, record, peer, RM_AT_SENT);
     record->lead.token = 0;
 }
@@ -83,6 +101,8 @@ static void mark_held (rm_leader_t *self, rm_peer_t *peer, const rm_report_t *re
         }
         if (!peer->reported && !record->lead.peer)
             adopt (self, peer, record);
+        else if (record->lead.peer == peer && record->lead.at == RM_AT_FAILED)
+            rm_leader_commit_later (self, peer, record->id);
         record->lead.mark = self->mark;
     }
 }
@@ -95,7 +115,8 @@ static void hand_back_unheld (rm_leader_t *self, rm_peer_t *peer)
         rm_record_t *record = RM_OWNER (link, rm_record_t, lead.flight);
         if (record->lead.seq > peer->upto)
             break;
-        if (record->lead.at == RM_AT_SENT && record->lead.mark != self->mark)
+        bool theirs = record->lead.at == RM_AT_SENT || record->lead.at == RM_AT_FAILED;
+        if (theirs && record->lead.mark != self->mark)
             rm_leader_hand_back (self, record);
     }
 }
@@ -161,6 +182,8 @@ static void take_join (rm_leader_t *self, const rm_address_t *from, const rm_msg
 {
     rm_peer_t *peer = rm_leader_peer (self, join->inc);
     joiner_t *joiner = find_joiner (self, join->inc);
+    if (peer && peer->removing)
+        return;
     if (peer) {
         peer->route = *from;
         send_joined (self, peer);
@@ -212,8 +235,9 @@ void rm_leader_answer_joins (rm_leader_t *self, rm_member_t *member)
     }
 }
 
-/* Proposes the removal of a worker with what is in flight there. That is what fences it: until then nothing of it is
- * given to anyone else. */
+/* Proposes the removal of a worker with what runs there. That is what fences it: until it is applied nothing of it is given
+ * to anyone else, and from now on it is neither heard nor answered, since its lease must not be renewed. An outcome that
+ * is logged before is applied before: that job is not blamed on the removal too. */
 void rm_leader_remove_peer (rm_leader_t *self, rm_peer_t *peer, const char *why)
 {
     uint64_t *ids = rm_malloc (peer->flight_count * sizeof *ids);
@@ -227,7 +251,7 @@ void rm_leader_remove_peer (rm_leader_t *self, rm_peer_t *peer, const char *why)
     RM_LIST_EACH (&peer->flight, link)
     {
         rm_record_t *record = RM_OWNER (link, rm_record_t, lead.flight);
-        if (record->lead.at != RM_AT_UNSTARTING)
+        if (record->lead.at == RM_AT_SENT || record->lead.at == RM_AT_STARTING)
             ids[count++] = record->id;
     }
     peer->removing = true;
@@ -312,8 +336,8 @@ static const rm_report_t *report_of (const rm_msg_t *msg)
 static void take_heartbeat (rm_leader_t *self, rm_peer_t *peer, const rm_msg_heartbeat_t *beat)
 {
     peer->heard_ms = self->now.mono_ms;
-    if (beat->report.upto < beat->seen && beat->seen <= peer->last_seq)
-        rm_leader_resend (self, peer, beat->report.upto);
+    if (beat->report.upto == peer->upto && peer->upto < beat->seen)
+        rm_leader_resend (self, peer);
     rm_msg_t msg = {.type = RM_MSG_HEARTBEAT_OK};
     msg.heartbeat_ok = (rm_msg_heartbeat_ok_t){.term = self->state->term,
                                                .epoch = self->state->epoch,
@@ -360,6 +384,8 @@ void rm_leader_from_worker (rm_leader_t *self, rm_now_t now, const rm_address_t 
             tell_rejoin (self, from, report->inc);
         return;
     }
+    if (peer->removing)
+        return;
     if (report->term != self->state->term) {
         if (report->term < self->state->term)
             take_stale (self, from, msg);

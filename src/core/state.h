@@ -39,10 +39,13 @@ typedef struct rm_ledger_session rm_ledger_session_t;
 
 /* Where the leader believes a job to be.
  *
- *     ready ◀──▶ parked ──────────▶ sent ──▶ reported ──▶ (its completion applied) parked, or ended
- *                 ▲  │               │ ▲          └─────── (refused by apply) ──▶ sent
- *                 │  └─▶ starting ───┼─┘     at-most-once: `start` is being logged
- *                 └── unstarting ◀───┘       handed back; at-most-once: `unstart` is being logged
+ *     ready ◀──▶ parked ──────────▶ sent ──▶ reported ──▶ (its outcome applied) ended
+ *                 ▲  │               │ ▲          ├─────── (refused by apply) ──▶ sent
+ *                 │  └─▶ starting ───┼─┘          └─────── (its failure applied) ──▶ failed ──▶ parked
+ *                 └── unstarting ◀───┘
+ *
+ *  A job that failed is not given to anyone before its worker has let go of it: no two workers ever hold the same job, so
+ *  that a new leader can believe what they report.
  */
 typedef enum {
     RM_AT_PARKED,     /* waits: for its key's turn, its time, its slot, a pool, a report */
@@ -50,6 +53,7 @@ typedef enum {
     RM_AT_STARTING,   /* at-most-once: chosen for a worker, `start` proposed */
     RM_AT_SENT,       /* in flight at a worker */
     RM_AT_REPORTED,   /* its completion is proposed */
+    RM_AT_FAILED,     /* has another attempt; its worker's next report will no longer hold it */
     RM_AT_UNSTARTING, /* at-most-once: handed back, `unstart` proposed */
     RM_AT_STATES
 } rm_at_t;
@@ -79,7 +83,7 @@ struct rm_record {
 
     struct { /* the leader's */
         rm_at_t at;
-        struct rm_peer *peer; /* whose: from STARTING to UNSTARTING */
+        struct rm_peer *peer; /* whose: unless PARKED or READY */
         uint64_t seq;         /* of its dispatch in this term; 0: learnt from a report */
         uint64_t token;
         uint64_t mark;        /* of the newest report that named it */
