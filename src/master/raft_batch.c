@@ -87,10 +87,10 @@ const char *rm_raft_snapshot_open (const uint8_t *header, size_t size, rm_raft_s
         return "it is cut short";
     if (memcmp (header, snapshot_magic, sizeof snapshot_magic) != 0)
         return "it is not a snapshot of this ledger";
-    if (rm_raft_get64 (header + SNAPSHOT_FORMAT) > RM_RAFT_FORMAT)
-        return "it was written by a newer version";
     if (rm_raft_get64 (header + SNAPSHOT_HEADER) != XXH3_64bits (header, SNAPSHOT_HEADER))
         return "its header's checksum does not match";
+    if (rm_raft_get64 (header + SNAPSHOT_FORMAT) > RM_RAFT_FORMAT)
+        return "it was written by a newer version";
     head->link.number = rm_raft_get64 (header + SNAPSHOT_NUMBER);
     head->link.hash = rm_raft_get64 (header + SNAPSHOT_HASH);
     head->size = rm_raft_get64 (header + SNAPSHOT_SIZE);

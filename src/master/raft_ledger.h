@@ -57,8 +57,9 @@ typedef struct {
     /* Proposals are accepted from now on, or no longer. A new leader has applied all that was committed before. */
     void (*role) (void *arg, bool leader);
 
-    /* The ledger has stopped, for the reason given in a sentence; nothing is settled with 0 any more. The owner is to close
-       it at once and end with exit code 1. */
+    /* The ledger has stopped, for the reason given in a sentence; nothing is settled with 0 any more. The owner tells the
+       sentence and ends the process with _exit (1): libraft cannot always be closed after a failed write, and exit () waits
+       for a thread that may be stuck in one. Nothing acknowledged is lost by that. */
     void (*failed) (void *arg, const char *sentence);
 } rm_ledger_events_t;
 
@@ -107,8 +108,7 @@ bool rm_ledger_full (const rm_ledger_t *self);
 void rm_ledger_status (const rm_ledger_t *self, rm_ledger_status_t *status);
 
 /* Stops and frees it, and nulls the pointer. What is in flight is settled as unknown before `closed` is called, once, from
-   the loop (or before this returns, if the ledger never started). The loop must go on running until then; where the disk is
-   stuck that may be for ever, so a daemon that has failed does not wait long. */
+   the loop (or before this returns, if the ledger never started). The loop must go on running until then. */
 void rm_ledger_close (rm_ledger_t **self_p, void (*closed) (void *arg), void *arg);
 
 /* Takes what can be read in a data directory for the truth: moves what cannot to DIR/damaged-N/, keeps the batches before

@@ -297,10 +297,10 @@ static int write_without_room (void *arg)
     while (node_propose (&node, 30000) == 0)
         uv_run (&node.loop, UV_RUN_ONCE);
     bool told = strstr (node.failure, "did not finish in 2000 ms") && strstr (node.failure, arg);
-    return told ? (int)node.settled : 0;
+    return told ? (int)node.settled : 0; /* without closing it, as the contract of failed () has it */
 }
 
-Test (ledger, a_write_that_does_not_finish_stops_the_ledger_and_loses_nothing)
+Test (ledger, a_write_that_does_not_finish_stops_the_ledger_and_loses_nothing, .timeout = 20)
 {
     node_t node = {0};
     int settled = node_in_child (write_without_room, dir);
