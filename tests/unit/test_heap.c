@@ -72,16 +72,27 @@ Test (heap, the_top_is_always_the_earliest)
     rm_heap_close (&heap);
 }
 
-Test (heap, nodes_come_out_in_order)
+static void empty_in_order (void)
 {
-    uint64_t seed = 11, before = 0;
-    for (int i = 0; i < NODES; i++)
-        rm_heap_put (&heap, &nodes[i], draw (&seed) % 64);
+    uint64_t before = 0;
     for (rm_heap_node_t *top; (top = rm_heap_top (&heap));) {
         cr_assert_geq (top->due, before);
         before = top->due;
         rm_heap_remove (&heap, top);
         cr_assert_eq (top->place, 0);
+    }
+}
+
+/* What takes the place of a node taken from the middle may have to go up as well as down. */
+Test (heap, nodes_come_out_in_order_whatever_was_taken_from_the_middle)
+{
+    uint64_t seed = 11;
+    for (int round = 0; round < 300; round++) {
+        for (int i = 0; i < NODES; i++)
+            rm_heap_put (&heap, &nodes[i], draw (&seed) % 500);
+        for (int i = 0; i < NODES / 4; i++)
+            rm_heap_remove (&heap, &nodes[draw (&seed) % NODES]);
+        empty_in_order ();
     }
     rm_heap_close (&heap);
 }

@@ -418,6 +418,61 @@ Test (snapshot, trailing_bytes_are_corrupt)
     rm_buf_close (&all);
 }
 
+/* Where `what` stands in a snapshot; there must be one such place. */
+static uint8_t *find (const rm_buf_t *in, const void *what, size_t size)
+{
+    uint8_t *place = memmem (in->data, in->size, what, size);
+    cr_assert_not_null (place);
+    size_t left = in->size - (size_t)(place + 1 - in->data);
+    cr_assert_null (memmem (place + 1, left, what, size));
+    return place;
+}
+
+Test (snapshot, an_outcome_listed_twice_is_corrupt)
+{
+    static rm_state_t other;
+    fill ();
+    rm_buf_t all = snapshot_of (&ledger.state);
+    uint64_t ids[] = {4, 8};
+    uint8_t *listed = find (&all, ids, sizeof ids);
+    memcpy (listed + 8, listed, 8);
+    cr_assert_eq (restore (&other, all.data, all.size), RM_ECORRUPT);
+    rm_state_close (&other);
+    rm_buf_close (&all);
+}
+
+Test (snapshot, a_last_request_that_is_none_is_corrupt)
+{
+    static rm_state_t other;
+    fill ();
+    rm_buf_t all = snapshot_of (&ledger.state);
+    uint64_t hash = rm_session_request (ledger_session (2), 5)->hash;
+    memset (find (&all, &hash, sizeof hash) - 8, 0, 16);
+    cr_assert_eq (restore (&other, all.data, all.size), RM_ECORRUPT);
+    rm_state_close (&other);
+    rm_buf_close (&all);
+}
+
+Test (snapshot, more_pools_than_allowed_are_corrupt)
+{
+    static rm_state_t other;
+    rm_buf_t all = {0};
+    rm_write_u8 (&all, RM_STATE_FORMAT);
+    WRITE_U64 (&all, 0, 0, 0, 0, 0, 0, 0);
+    rm_write_u32 (&all, RM_POOLS_MAX + 1);
+    for (uint32_t i = 0; i <= RM_POOLS_MAX; i++) {
+        char name[8];
+        snprintf (name, sizeof name, "p%u", i);
+        rm_write_bytes (&all, bytes (name));
+    }
+    count_allocations (-1);
+    cr_assert_eq (restore (&other, all.data, all.size), RM_ECORRUPT);
+    cr_assert_lt (counted.most, sizeof (rm_pool_t), "found out before the first pool is made");
+    rm_state_close (&other);
+    count_no_more ();
+    rm_buf_close (&all);
+}
+
 /* What the restored memory may be at most: a pool's slots, and its share of what a record or queue of few bytes takes. */
 static size_t memory_bound (size_t input)
 {

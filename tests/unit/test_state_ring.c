@@ -168,9 +168,20 @@ Test (state_ring, only_the_next_epoch_begins)
     cr_assert (rm_state_member (&ledger.state, workers[0])->in_ring, "a refused begin changes no member");
 }
 
+static int commits;
+
+static void on_committed (void *arg)
+{
+    (void)arg;
+    commits++;
+}
+
 Test (state_ring, only_the_newest_begin_commits_and_once)
 {
+    ledger.state.listener.resize_committed = on_committed;
     join_workers (2);
+    ledger_commit (0);
+    cr_assert_eq (commits, 0);
     ledger_begin (1, workers, 1, 0);
     ledger_begin (2, workers, 2, 0);
     ledger_commit (1);
@@ -182,6 +193,7 @@ Test (state_ring, only_the_newest_begin_commits_and_once)
     ledger_commit (2);
     cr_assert_eq (count_slots (ledger_pool ("default")->owner, RM_RING_NOBODY), RM_SLOTS / 2);
     cr_assert_eq (ledger.state.committed_epoch, 2);
+    cr_assert_eq (commits, 1);
 }
 
 Test (state_ring, no_member_leaves_every_slot_to_nobody)
