@@ -1,5 +1,6 @@
 #include "core/state.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "proto/alloc.h"
@@ -57,9 +58,9 @@ uint64_t rm_submit_hash (const rm_submit_job_t *job)
 {
     XXH3_state_t hash;
     XXH3_64bits_reset (&hash);
-    uint32_t head[] = {
-        job->tries,    job->timeout_ms, job->flags, job->queue.size, job->key.data ? job->key.size + 1 : 0,
-        job->data.size};
+    uint32_t key_size = job->key.data ? job->key.size + 1 : 0;
+    uint32_t head[] = {htole32 (job->tries),      htole32 (job->timeout_ms), htole32 (job->flags),
+                       htole32 (job->queue.size), htole32 (key_size),        htole32 (job->data.size)};
     XXH3_64bits_update (&hash, head, sizeof head);
     XXH3_64bits_update (&hash, job->queue.data, job->queue.size);
     if (job->key.size)

@@ -175,6 +175,13 @@ Test (entry, a_job_is_read_as_it_was_written)
     }
 }
 
+/* It is kept with the request, and so belongs to the format. */
+Test (entry, the_hash_of_a_request_is_pinned)
+{
+    cr_assert_eq (rm_submit_hash (&some_jobs[0]), 0xe8617cdc1432cd56);
+    cr_assert_eq (rm_submit_hash (&some_jobs[1]), 0x6bc933c18a360922);
+}
+
 /* ---- what is refused -------------------------------------------------------------------------------------------- */
 
 Test (entry, a_cut_entry_is_corrupt)
