@@ -243,11 +243,13 @@ static void receive_committed (rm_work_t *self, const rm_msg_committed_t *commit
     for (uint32_t i = 0; i < committed->id_count; i++)
         rm_work_jobs_commit (self, committed->ids[i]);
     rm_work_sync_drained (self);
+    if (self->leaving && !self->held_count)
+        self->say_leave = true; /* nothing keeps it any more */
 }
 
-static void receive_rejoin (rm_work_t *self, uint64_t term, uint64_t inc, uint64_t now_ms)
+static void receive_rejoin (rm_work_t *self, const rm_msg_rejoin_t *rejoin, uint64_t now_ms)
 {
-    if (!self->inc || inc != self->inc || term < self->term || self->state == RM_WORK_REJOIN)
+    if (!self->inc || rejoin->inc != self->inc || rejoin->term < self->term || self->state == RM_WORK_REJOIN)
         return;
     heard (self, now_ms);
     rm_work_forget (self, now_ms);
@@ -304,7 +306,7 @@ void rm_work_receive (rm_work_t *self, const rm_msg_t *msg, uint64_t now_ms)
         receive_committed (self, &msg->committed);
         break;
     case RM_MSG_REJOIN:
-        receive_rejoin (self, msg->rejoin.term, msg->rejoin.inc, now_ms);
+        receive_rejoin (self, &msg->rejoin, now_ms);
         break;
     case RM_MSG_LEFT:
         receive_left (self, &msg->left, now_ms);

@@ -141,12 +141,15 @@ static bool turn (rm_worker_t *self, const rm_work_effects_t **effects_p)
     rm_crew_collect (&self->crew);
     now_ms = rm_clock_ms ();
     rm_work_tick (self->work, now_ms, random);
-    if (atomic_load (&self->stops) && !self->stop_told) {
+    bool stops = atomic_load (&self->stops) && !self->stop_told;
+    if (stops)
         rm_work_stop (self->work, now_ms);
-        self->stop_told = true;
-    }
     const rm_work_effects_t *effects = *effects_p = rm_work_effects (self->work, now_ms);
     rm_crew_unlock (&self->crew);
+    if (stops)
+        rm_worker_log (self, RM_LOG_INFO, "event=leaving worker=%s running=%u", self->name,
+                       rm_work_running_count (self->work));
+    self->stop_told |= stops;
     send_all (self, effects);
     rm_crew_apply (&self->crew, effects);
     if (effects->end != RM_WORK_GOES_ON)

@@ -437,6 +437,8 @@ Test (work, a_stopped_worker_hands_back_finishes_what_runs_and_asks_until_it_has
     turn ();
     cr_assert (reported (3));
     committed (3);
+    turn ();
+    cr_assert (said (RM_MSG_LEAVE), "nothing keeps it any more: that is told at once");
     for (int i = 0; i < 3; i++) {
         after (250);
         cr_assert (said (RM_MSG_LEAVE));

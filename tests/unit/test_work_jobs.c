@@ -157,6 +157,17 @@ Test (work_jobs, a_new_connection_is_told_all_results_again)
     cr_assert (said (RM_MSG_HEARTBEAT));
 }
 
+Test (work_jobs, a_connection_that_replaces_another_is_told_all_results_again_too)
+{
+    dispatch (1, job (3));
+    turn ();
+    finish (start (3));
+    turn ();
+    rm_work_connected (half, now);
+    turn ();
+    cr_assert (reported (3));
+}
+
 Test (work_jobs, committed_concerns_only_what_has_finished)
 {
     dispatch (1, job (3));

@@ -2,7 +2,7 @@
 
 TestSuite (work_sync, .init = make_leased, .fini = destroy);
 
-enum { NEXT = EPOCH + 1, KEPT = 100, LOST = 7 }; /* epochs; slots */
+enum { NEXT = EPOCH + 1, KEPT = 9000, LOST = 7 }; /* epochs; slots; KEPT moves too, but between others */
 
 Test (work_sync, phase_1_is_answered_with_what_was_received_and_is_held)
 {
@@ -250,6 +250,19 @@ Test (work_sync, a_newer_term_supersedes_the_same_epoch)
     turn ();
     cr_assert_null (answered (1), "the old one is heard no more");
     finish (running);
+}
+
+Test (work_sync, a_sync_of_an_older_term_than_a_dispatch_is_not_heard)
+{
+    rm_dispatch_job_t one = job (3);
+    give (dispatch_of (TERM + 2, EPOCH, INC, 1, &one, 1));
+    turn ();
+    phase_1 (TERM + 1, NEXT);
+    turn ();
+    cr_assert_null (answered (1));
+    phase_1 (TERM + 2, EPOCH);
+    turn ();
+    cr_assert (answered (1));
 }
 
 Test (work_sync, phase_3_is_answered_and_late_repeats_are_not)
