@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "core/snapshot.h"
@@ -196,10 +197,12 @@ static void on_role (void *arg, bool leads)
         rm_leader_step_down (&self->leader);
 }
 
+/* At once: a thread that is stuck in a write could be neither closed nor waited for. */
 static void on_failed (void *arg, const char *sentence)
 {
+    (void)arg;
     fprintf (stderr, "ringmaster: %s\n", sentence);
-    stop (arg, 1);
+    _exit (1);
 }
 
 /* ---- turns ------------------------------------------------------------------------------------------------------ */

@@ -278,7 +278,11 @@ static int open_libraft (rm_ledger_t *self)
     raft_uv_set_tracer (&self->io, NULL); /* it would format a message for each step, and drop it */
     rm_raft_machine_init (self);
     if (raft_init (&self->raft, &self->io, &self->fsm, self->config.id, self->config.address) != 0) {
-        refused_by_libraft (self, self->raft.errmsg);
+        rm_raft_ledger_fail (
+            self,
+            "data directory %s cannot keep the ledger: %s; what is needed is asynchronous I/O of Linux's "
+            "kernel, on ext4, xfs or tmpfs",
+            self->config.dir, self->raft.errmsg);
         raft_uv_close (&self->io);
         return RM_EIO;
     }

@@ -168,7 +168,7 @@ static void tell (const repair_t *self)
              "is not known, since the mark could not be read",
              self->dir.path, end);
     else if (acked > end)
-        say (self, "the ledger in %s ends at batch %llu now; %llu acknowledged batches after that are lost",
+        say (self, "the ledger in %s ends at batch %llu now; acknowledged batches after that, which are lost: %llu",
              self->dir.path, end, acked - end);
     else
         say (self, "the ledger in %s ends at batch %llu now; nothing acknowledged was lost", self->dir.path, end);
