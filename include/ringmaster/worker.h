@@ -49,7 +49,10 @@ RM_EXPORT int rm_worker_handle_named (rm_worker_t *self, const char *queue, cons
 RM_EXPORT void rm_worker_on_ready (rm_worker_t *self, void (*ready) (const char *name, void *arg), void *arg);
 
 /* Works until it was stopped (SIGTERM, SIGINT or rm_worker_stop: finishes what runs, hands back the rest, leaves) or
- * drained by an operator: 0. RM_EINVAL: nothing to serve. RM_EDENIED: the master refused it for good. */
+ * drained by an operator: 0. RM_EINVAL: nothing to serve. RM_EDENIED: the master refused it for good. RM_EUNREACHABLE: no
+ * master answered for 10 s, before it had joined or while it was leaving.
+ * Ends the process with exit code 1 at a second signal, and when a handler runs on past its timeout, or past the loss of
+ * the lease, by the master's grace time: nobody could promise that the job runs once at a time otherwise. */
 RM_EXPORT int rm_worker_run (rm_worker_t *self);
 RM_EXPORT void rm_worker_stop (rm_worker_t *self);
 RM_EXPORT const char *rm_worker_error (const rm_worker_t *self);

@@ -17,6 +17,15 @@ enum {
 
 /* ---- in -------------------------------------------------------------------------------------------------------- */
 
+/* A master that says no again and again is quoted once. */
+static void log_refusal (rm_worker_t *self, const rm_msg_error_t *error)
+{
+    if (error->code != self->refusal)
+        rm_worker_log (self, RM_LOG_WARN, "event=refused worker=%s why=%s", self->name,
+                       RM_QUOTE (error->text.data, error->text.size));
+    self->refusal = error->code;
+}
+
 /* Decodes a frame and gives it to the half. The decoding needs no lock, and handler threads none of that time. */
 static void take (rm_worker_t *self, const rm_frame_t *frame, uint64_t now_ms)
 {
@@ -28,6 +37,8 @@ static void take (rm_worker_t *self, const rm_frame_t *frame, uint64_t now_ms)
                        RM_QUOTE_TEXT (why ? why : rm_strerror (rc)));
         return;
     }
+    if (msg.type == RM_MSG_ERROR)
+        log_refusal (self, &msg.error);
     rm_failpoint_received (&msg);
     rm_crew_lock (&self->crew);
     rm_work_receive (self->work, &msg, now_ms);
@@ -184,6 +195,7 @@ int rm_worker_loop (rm_worker_t *self)
     self->inc = 0;
     self->stop_told = false;
     self->trouble = NULL;
+    self->refusal = 0;
     rm_worker_log (self, RM_LOG_INFO, "event=start worker=%s pool=%s threads=%u queues=%u", self->name, self->pool,
                    self->threads, self->served_count);
     while (!turn (self, &effects))

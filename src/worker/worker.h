@@ -45,6 +45,7 @@ struct rm_worker {
     rm_work_state_t state; /* as last logged */
     uint64_t inc;          /* likewise */
     const char *trouble;   /* likewise: of the link */
+    int32_t refusal;       /* likewise: the code the master refused the join with */
     bool stop_told;        /* the half knows */
 };
 

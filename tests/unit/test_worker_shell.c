@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "ringmaster/worker.h"
@@ -297,6 +299,76 @@ Test (worker_shell, a_refusal_for_good_ends_it)
                                           .error = {.code = RM_EDENIED, .text = master_text ("another pool's")}});
     cr_assert_eq (await_end (), RM_EDENIED);
     cr_assert_str_eq (rm_worker_error (worker), "the master refuses this worker: another pool's");
+}
+
+/* ---- handlers that do not stop --------------------------------------------------------------------------------- */
+
+TestSuite (worker_hung, .init = open_both, .fini = close_both, .timeout = 60);
+
+static int sleep_on (rm_job_t *job, void *arg)
+{
+    (void)arg;
+    if (!strcmp (rm_job_text (job), "on"))
+        sleep (1000);
+    return 0;
+}
+
+/* A worker in a process of its own, since it has to end that. */
+static pid_t begin_process (void)
+{
+    pid_t pid = fork ();
+    cr_assert_geq (pid, 0);
+    if (pid)
+        return pid;
+    prctl (PR_SET_PDEATHSIG, SIGKILL);
+    rm_worker_t *other = rm_worker_new (master_endpoint (&master));
+    rm_worker_set (other, "threads", "2");
+    rm_worker_set (other, "quiet", "1");
+    rm_worker_handle (other, "q", sleep_on, NULL);
+    _exit (rm_worker_run (other) ? 99 : 0);
+}
+
+static int await_process (pid_t pid)
+{
+    int status;
+    uint64_t end_ms = rm_clock_ms () + WAIT_MS;
+    while (!waitpid (pid, &status, WNOHANG)) {
+        master_turn (&master, 10);
+        cr_assert_lt (rm_clock_ms (), end_ms, "the process does not end");
+    }
+    return status;
+}
+
+Test (worker_hung, a_handler_that_ignores_its_timeout_ends_the_process_after_a_report)
+{
+    pid_t pid = begin_process ();
+    master_await (&master, RM_MSG_HEARTBEAT);
+    uint64_t hung = master_dispatch (&master, "q", "bob", "on", 2, 200);
+    master_dispatch (&master, "q", "bob", "next", 4, 10000);
+    do
+        master_await (&master, RM_MSG_HEARTBEAT);
+    while (master.msg.heartbeat.report.upto != 2 || master.msg.heartbeat.report.held_count != 1);
+    cr_assert_eq (master.msg.heartbeat.report.held[0], hung);
+    int status = await_process (pid);
+    cr_assert (WIFEXITED (status));
+    cr_assert_eq (WEXITSTATUS (status), 1);
+}
+
+Test (worker_hung, a_handler_that_outlives_the_lease_ends_the_process)
+{
+    pid_t pid = begin_process ();
+    master_await (&master, RM_MSG_HEARTBEAT);
+    master_dispatch (&master, "q", NULL, "on", 2, 0);
+    do
+        master_await (&master, RM_MSG_HEARTBEAT);
+    while (master.msg.heartbeat.report.upto != 1);
+    uint64_t silent_ms = rm_clock_ms ();
+    master.answers = false;
+    int status = await_process (pid);
+    cr_assert (WIFEXITED (status));
+    cr_assert_eq (WEXITSTATUS (status), 1);
+    uint64_t took_ms = rm_clock_ms () - silent_ms;
+    cr_assert_geq (took_ms, 1000 - 250, "its last answered heartbeat is at most that old");
 }
 
 /* ---- the choice of a master ------------------------------------------------------------------------------------ */
