@@ -116,6 +116,7 @@ rm_peer_t *rm_leader_add_peer (rm_leader_t *self, rm_member_t *member, bool repo
     peer->member = member;
     rm_list_init (&peer->flight);
     rm_list_init (&peer->solo);
+    rm_list_init (&peer->first);
     rm_fair_init (&peer->lane);
     peer->heard_ms = self->now.mono_ms;
     peer->window = member->threads;
@@ -173,7 +174,7 @@ static void on_ended (void *arg, rm_record_t *record)
         return;
     withdraw (self, record);
     if (record->key)
-        rm_leader_offer_key (self, record->key);
+        rm_leader_offer_key (self, record->key, false);
     rm_leader_answer_waiters (self, record);
 }
 
@@ -203,13 +204,17 @@ static void on_refused (void *arg, uint64_t id, uint64_t inc)
     rm_leader_commit_later (self, peer, id);
 }
 
+/* Its slot may have closed, or its worker asked to leave, while the start was on its way. */
 static void on_started (void *arg, rm_record_t *record)
 {
     rm_leader_t *self = arg;
-    if (self->leading && record->lead.at == RM_AT_STARTING && !record->lead.peer->removing) {
-        rm_leader_move_record (record, RM_AT_SENT);
+    if (!self->leading || record->lead.at != RM_AT_STARTING || record->lead.peer->removing)
+        return;
+    rm_leader_move_record (record, RM_AT_SENT);
+    if (rm_leader_may_send (record))
         rm_leader_dispatch (self, record->lead.peer, record);
-    }
+    else
+        rm_leader_hand_back (self, record);
 }
 
 static void on_unstarted (void *arg, rm_record_t *record)
@@ -226,7 +231,7 @@ static void on_pooled (void *arg, rm_queue_t *queue)
         return;
     rm_leader_refresh_pool (self, queue->pool);
     for (rm_key_t *key = queue->keys; key; key = key->hh.next)
-        rm_leader_offer_key (self, key);
+        rm_leader_offer_key (self, key, false);
     RM_LIST_EACH (&queue->unkeyed, link)
     rm_leader_offer_record (self, RM_OWNER (link, rm_record_t, line), false);
 }
@@ -260,17 +265,16 @@ static void on_member_removed (void *arg, rm_member_t *member)
         return;
     rm_peer_t *peer = member->peer;
     rm_pool_t *pool = member->pool;
+    bool in_good_order = member->leaving && !peer->flight_count;
     if (!peer->reported)
         pool->lead->unreported--;
     delist (self, peer);
     rm_leader_refresh_pool (self, pool); /* its slots are closed before its jobs land in them */
     land_all (self, peer);
-    for (rm_link_t *first; (first = rm_list_first (&peer->solo));)
-        rm_leader_withdraw_record (self, RM_OWNER (first, rm_record_t, lead.solo));
-    rm_leader_refresh_pool (self, pool);
+    RM_ASSERT (rm_list_empty (&peer->solo) && rm_list_empty (&peer->first) && !rm_fair_count (&peer->lane));
     if (!pool->lead->unreported)
         rm_leader_offer_unkeyed (self, pool);
-    if (member->leaving) {
+    if (in_good_order) {
         rm_leader_tell_committed (self, peer);
         rm_msg_t msg = {.type = RM_MSG_LEFT};
         msg.left = (rm_msg_left_t){self->state->term, member->inc};
@@ -410,7 +414,7 @@ static void park_all (rm_leader_t *self)
             rm_list_remove (&record->lead.flight);
         record->lead.peer = NULL;
         record->lead.seq = 0;
-        rm_list_remove (&record->lead.solo);
+        rm_list_remove (&record->lead.aside);
         rm_heap_remove (&self->delays, &record->lead.delay);
         record->lead.at = RM_AT_PARKED;
     }

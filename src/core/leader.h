@@ -74,7 +74,8 @@ typedef struct {
 struct rm_pool_lead {
     rm_slot_t slots[RM_SLOTS];
     rm_fair_t unkeyed;   /* READY jobs without a key, for whoever has credit */
-    rm_link_t solo;      /* rm_record_t.lead.solo: READY jobs without a key that must run alone */
+    rm_link_t solo;      /* rm_record_t.lead.aside: READY jobs without a key that must run alone */
+    rm_link_t first;     /* the same: at-most-once, their turn came when no thread was free */
     uint64_t barrier_id; /* older jobs without a key wait until every member has reported */
     uint32_t unreported; /* members that have not */
 };
@@ -97,7 +98,8 @@ typedef struct rm_peer {
     uint32_t failed_count; /* of these: FAILED */
     rm_link_t flight;      /* rm_record_t.lead.flight, by seq; STARTING ones and those learnt from a report have none */
     rm_fair_t lane;        /* READY keys of its slots */
-    rm_link_t solo;        /* READY records that must run alone here */
+    rm_link_t solo;        /* READY jobs with a key that must run alone here */
+    rm_link_t first;       /* READY jobs with a key, at-most-once: their turn came when no thread was free */
     bool alone;            /* one of them is in flight */
     uint32_t window;       /* credit: threads and a prefetch that grows while jobs are short */
     uint64_t ran_us;       /* moving average of its handlers' time */

@@ -102,7 +102,15 @@ static bool may_work (const rm_peer_t *peer)
     return peer->reported && !peer->removing && !peer->leave_asked && !peer->member->leaving;
 }
 
-/* At-most-once jobs are logged as started before they leave, and never wait at a worker for a thread. */
+/* Whether a job that is in flight at a worker, but not sent yet, may still go there. */
+bool rm_leader_may_send (const rm_record_t *record)
+{
+    const rm_key_t *key = record->key;
+    return may_work (record->lead.peer) && (!key || key->queue->pool->lead->slots[key->slot].state == RM_SLOT_OPEN);
+}
+
+/* At-most-once jobs are logged as started before they leave, and never wait at a worker for a thread: one whose turn comes
+ * when there is none is the first to get one, and nothing is prefetched meanwhile. */
 static bool hand_out (rm_leader_t *self, rm_peer_t *peer, rm_record_t *record)
 {
     if (!(record->flags & RM_JOB_AT_MOST_ONCE)) {
@@ -111,11 +119,8 @@ static bool hand_out (rm_leader_t *self, rm_peer_t *peer, rm_record_t *record)
         return true;
     }
     if (rm_peer_load (peer) >= peer->member->threads) {
-        if (record->key)
-            rm_leader_withdraw_key (self, record->key);
-        else
-            rm_leader_withdraw_record (self, record);
-        rm_leader_offer_record (self, record, true);
+        if (!rm_list_linked (&record->lead.aside))
+            rm_list_append (record->key ? &peer->first : &peer->member->pool->lead->first, &record->lead.aside);
         return false;
     }
     rm_leader_take_off (self, record, peer, RM_AT_STARTING);
@@ -125,24 +130,41 @@ static bool hand_out (rm_leader_t *self, rm_peer_t *peer, rm_record_t *record)
     return true;
 }
 
-static rm_record_t *solo_for (rm_peer_t *peer, rm_link_t *list)
+/* The first job of a list whose queue the worker serves. */
+static rm_record_t *aside_for (rm_peer_t *peer, rm_link_t *list)
 {
     RM_LIST_EACH (list, link)
     {
-        rm_record_t *record = RM_OWNER (link, rm_record_t, lead.solo);
+        rm_record_t *record = RM_OWNER (link, rm_record_t, lead.aside);
         if (serves (record->queue->number, peer))
             return record;
     }
     return NULL;
 }
 
-/* A job that took a worker along runs alone: the worker is let run dry, then it gets that job and nothing beside it.
- * True when the worker is set aside for that. */
+/* Whether no other worker would run dry sooner for a job of that queue. */
+static bool is_emptiest (const rm_leader_t *self, const rm_peer_t *peer, uint32_t queue)
+{
+    for (uint32_t i = 0; i < self->peer_count; i++) {
+        rm_peer_t *other = self->peers[i];
+        bool sooner = rm_peer_load (other) < rm_peer_load (peer) ||
+                      (rm_peer_load (other) == rm_peer_load (peer) && other->member->number < peer->member->number);
+        if (sooner && may_work (other) && other->member->pool == peer->member->pool && serves (queue, other))
+            return false;
+    }
+    return true;
+}
+
+/* A job that took a worker along runs alone: one worker is let run dry, then it gets that job and nothing beside it.
+ * True when this one is set aside for that. */
 static bool hand_out_solo (rm_leader_t *self, rm_peer_t *peer)
 {
-    rm_record_t *record = solo_for (peer, &peer->solo);
-    if (!record)
-        record = solo_for (peer, &peer->member->pool->lead->solo);
+    rm_record_t *record = aside_for (peer, &peer->solo);
+    if (!record) {
+        record = aside_for (peer, &peer->member->pool->lead->solo);
+        if (record && !is_emptiest (self, peer, record->queue->number))
+            record = NULL;
+    }
     if (record && !rm_peer_load (peer))
         hand_out (self, peer, record);
     return record || peer->alone;
@@ -164,16 +186,27 @@ static rm_record_t *next_unkeyed (rm_peer_t *peer)
     return item ? RM_OWNER (item, rm_record_t, lead.fair) : NULL;
 }
 
-/* Up to `most` jobs while fewer than `credit` are in flight; keyed and unkeyed take turns. How many it got. */
+/* What has waited for a thread comes first; keyed and unkeyed take turns. */
+static rm_record_t *next_record (rm_peer_t *peer, bool keyed)
+{
+    rm_record_t *record = aside_for (peer, &peer->first);
+    if (!record)
+        record = aside_for (peer, &peer->member->pool->lead->first);
+    if (!record)
+        record = keyed ? next_keyed (peer) : next_unkeyed (peer);
+    if (!record)
+        record = keyed ? next_unkeyed (peer) : next_keyed (peer);
+    return record;
+}
+
+/* Up to `most` jobs while fewer than `credit` are in flight. How many it got. */
 static uint32_t feed (rm_leader_t *self, rm_peer_t *peer, uint32_t credit, uint32_t most)
 {
     uint32_t fed = 0;
     bool keyed = self->peer_turn & 1;
     while (fed < most && rm_peer_load (peer) < credit) {
         keyed = !keyed;
-        rm_record_t *record = keyed ? next_keyed (peer) : next_unkeyed (peer);
-        if (!record)
-            record = keyed ? next_unkeyed (peer) : next_keyed (peer);
+        rm_record_t *record = next_record (peer, keyed);
         if (!record || !hand_out (self, peer, record))
             break;
         fed++;
@@ -181,28 +214,47 @@ static uint32_t feed (rm_leader_t *self, rm_peer_t *peer, uint32_t credit, uint3
     return fed;
 }
 
-/* One round over all workers; false when nobody got anything. */
-static bool feed_all (rm_leader_t *self, bool prefetch, uint32_t most)
+/* One round over all workers: as many jobs as they have threads, but no more than `level`; or (level 0) as their window
+ * allows. False when nobody got anything. */
+static bool feed_all (rm_leader_t *self, uint32_t level)
 {
     bool any = false;
     for (uint32_t i = 0; i < self->peer_count; i++) {
         rm_peer_t *peer = self->peers[(i + self->peer_turn) % self->peer_count];
         if (!may_work (peer) || hand_out_solo (self, peer))
             continue;
-        uint32_t credit = prefetch ? peer->window : peer->member->threads;
-        if (rm_peer_load (peer) < credit && feed (self, peer, credit, most))
+        uint32_t credit = !level ? peer->window : level < peer->member->threads ? level : peer->member->threads;
+        if (feed (self, peer, credit, level ? 1 : 32))
             any = true;
     }
     self->peer_turn++;
     return any;
 }
 
-/* Idle threads first, one job at a time, so that the least loaded worker is served first; then prefetch. */
+/* The load, not below `from`, of the least loaded worker that has a free thread and something to choose from; UINT32_MAX:
+ * there is none. */
+static uint32_t least_load (const rm_leader_t *self, uint32_t from)
+{
+    uint32_t least = UINT32_MAX;
+    for (uint32_t i = 0; i < self->peer_count; i++) {
+        const rm_peer_t *peer = self->peers[i];
+        const struct rm_pool_lead *pool = peer->member->pool->lead;
+        uint32_t load = rm_peer_load (peer) < from ? from : rm_peer_load (peer);
+        bool offers = rm_fair_count (&peer->lane) || rm_fair_count (&pool->unkeyed) || !rm_list_empty (&peer->solo) ||
+                      !rm_list_empty (&pool->solo) || !rm_list_empty (&peer->first) || !rm_list_empty (&pool->first);
+        if (offers && may_work (peer) && load < peer->member->threads && load < least)
+            least = load;
+    }
+    return least;
+}
+
+/* Idle threads first, those of the least loaded workers before all; then prefetch. */
 void rm_leader_pump (rm_leader_t *self)
 {
-    while (feed_all (self, false, 1))
-        ;
-    while (feed_all (self, true, 32))
+    for (uint32_t load = 0; (load = least_load (self, load)) != UINT32_MAX; load++)
+        while (feed_all (self, load + 1))
+            ;
+    while (feed_all (self, 0))
         ;
     for (uint32_t i = 0; i < self->peer_count; i++)
         send_out (self, self->peers[i]);

@@ -20,7 +20,7 @@ uint64_t rm_leader_batch_number (const rm_leader_t *self);
 /* leader_record.c: where each job is */
 void rm_leader_move_record (rm_record_t *record, rm_at_t to);
 void rm_leader_offer_record (rm_leader_t *self, rm_record_t *record, bool front);
-void rm_leader_offer_key (rm_leader_t *self, rm_key_t *key);
+void rm_leader_offer_key (rm_leader_t *self, rm_key_t *key, bool front);
 void rm_leader_withdraw_key (rm_leader_t *self, rm_key_t *key);
 void rm_leader_withdraw_record (rm_leader_t *self, rm_record_t *record);
 void rm_leader_take_off (rm_leader_t *self, rm_record_t *record, rm_peer_t *peer, rm_at_t to);
@@ -38,6 +38,7 @@ bool rm_leader_slots_settled (const rm_leader_t *self);
 bool rm_leader_slots_known (const rm_leader_t *self);
 
 /* leader_dispatch.c */
+bool rm_leader_may_send (const rm_record_t *record);
 void rm_leader_dispatch (rm_leader_t *self, rm_peer_t *peer, rm_record_t *record);
 void rm_leader_resend (rm_leader_t *self, rm_peer_t *peer);
 void rm_leader_pump (rm_leader_t *self);

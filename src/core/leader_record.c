@@ -43,7 +43,7 @@ static uint64_t client_of (const rm_record_t *record)
 void rm_leader_withdraw_record (rm_leader_t *self, rm_record_t *record)
 {
     rm_heap_remove (&self->delays, &record->lead.delay);
-    rm_list_remove (&record->lead.solo);
+    rm_list_remove (&record->lead.aside);
     if (record->lead.at != RM_AT_READY)
         return;
     if (!record->key && rm_fair_contains (&record->lead.fair))
@@ -62,7 +62,7 @@ void rm_leader_withdraw_key (rm_leader_t *self, rm_key_t *key)
 }
 
 /* Offers the head of a key's line to the owner of its slot, if the slot is open; takes an older offer back first. */
-void rm_leader_offer_key (rm_leader_t *self, rm_key_t *key)
+void rm_leader_offer_key (rm_leader_t *self, rm_key_t *key, bool front)
 {
     rm_leader_withdraw_key (self, key);
     rm_link_t *first = rm_list_first (&key->records);
@@ -74,10 +74,10 @@ void rm_leader_offer_key (rm_leader_t *self, rm_key_t *key)
         return;
     rm_peer_t *peer = self->state->members[slot->at]->peer;
     if (record->crashes) {
-        rm_list_append (&peer->solo, &record->lead.solo);
+        rm_list_append (&peer->solo, &record->lead.aside);
     } else {
         int rc = rm_fair_push (&peer->lane, key->queue->number, client_of (record), &key->lead.fair, cost_of (record),
-                               false);
+                               front);
         if (rc) {
             rm_leader_out_of_memory (self);
             return;
@@ -96,7 +96,7 @@ static void offer_unkeyed (rm_leader_t *self, rm_record_t *record, bool front)
     if (record->id <= lead->barrier_id && lead->unreported)
         return;
     if (record->crashes) {
-        rm_list_append (&lead->solo, &record->lead.solo);
+        rm_list_append (&lead->solo, &record->lead.aside);
     } else if (rm_fair_push (&lead->unkeyed, record->queue->number, client_of (record), &record->lead.fair,
                              cost_of (record), front)) {
         rm_leader_out_of_memory (self);
@@ -108,7 +108,7 @@ static void offer_unkeyed (rm_leader_t *self, rm_record_t *record, bool front)
 void rm_leader_offer_record (rm_leader_t *self, rm_record_t *record, bool front)
 {
     if (record->key)
-        rm_leader_offer_key (self, record->key);
+        rm_leader_offer_key (self, record->key, front);
     else
         offer_unkeyed (self, record, front);
 }

@@ -23,6 +23,7 @@ int rm_leader_attach_pool (rm_leader_t *self, rm_pool_t *pool)
         lead->slots[slot].at = RM_RING_NOBODY;
     rm_fair_init (&lead->unkeyed);
     rm_list_init (&lead->solo);
+    rm_list_init (&lead->first);
     lead->barrier_id = self->barrier_id;
     pool->lead = lead;
     return 0;
@@ -59,7 +60,7 @@ void rm_leader_refresh_slot (rm_leader_t *self, rm_pool_t *pool, uint32_t number
         return;
     move_slot (slot, state, at);
     RM_LIST_EACH (&pool->slot_keys[number], link)
-    rm_leader_offer_key (self, RM_OWNER (link, rm_key_t, neighbours));
+    rm_leader_offer_key (self, RM_OWNER (link, rm_key_t, neighbours), false);
 }
 
 void rm_leader_refresh_pool (rm_leader_t *self, rm_pool_t *pool)

@@ -88,7 +88,7 @@ struct rm_record {
         uint64_t token;
         uint64_t mark;        /* of the newest report that named it */
         rm_link_t flight;     /* in the peer's flight list, by seq */
-        rm_link_t solo;       /* in a solo list */
+        rm_link_t aside;      /* while READY: in a solo or first list instead of a fair one */
         rm_fair_item_t fair;  /* without a key, while READY */
         rm_heap_node_t delay; /* until not_before */
         rm_link_t waiters;    /* who waits for its end */

@@ -117,20 +117,21 @@ static void check_flight (const rm_peer_t *peer, uint32_t *slot_flights)
 static void check_ready (const rm_record_t *record)
 {
     const rm_key_t *key = record->key;
-    bool solo = rm_list_linked (&record->lead.solo);
-    cr_assert_eq (solo, record->crashes > 0);
+    bool aside = rm_list_linked (&record->lead.aside);
+    cr_assert (aside || !record->crashes);
+    cr_assert (!aside || record->crashes || record->flags & RM_JOB_AT_MOST_ONCE);
     cr_assert_eq (record->lead.delay.place, 0);
     cr_assert (record->queue->pool);
     if (!key) {
-        cr_assert_eq (rm_fair_contains (&record->lead.fair), !solo);
+        cr_assert_eq (rm_fair_contains (&record->lead.fair), !aside);
         return;
     }
     const rm_slot_t *slot = &record->queue->pool->lead->slots[key->slot];
     cr_assert_eq (slot->state, RM_SLOT_OPEN, "%s is on offer, its slot is not open", id_text (record->id));
     cr_assert_null (key->lead.busy);
     cr_assert_eq (rm_list_first (&key->records), &record->line, "%s is on offer before its turn", id_text (record->id));
-    cr_assert_eq (key->lead.lane, solo ? NULL : &state->members[slot->at]->peer->lane);
-    cr_assert_eq (rm_fair_contains (&key->lead.fair), !solo);
+    cr_assert_eq (key->lead.lane, aside ? NULL : &state->members[slot->at]->peer->lane);
+    cr_assert_eq (rm_fair_contains (&key->lead.fair), !aside);
 }
 
 static void check_record (const rm_record_t *record)
@@ -140,7 +141,7 @@ static void check_record (const rm_record_t *record)
         return;
     }
     cr_assert_eq (in_flight_state (record->lead.at), record->lead.peer != NULL);
-    cr_assert (!rm_list_linked (&record->lead.solo));
+    cr_assert (!rm_list_linked (&record->lead.aside));
     cr_assert (!rm_fair_contains (&record->lead.fair));
     cr_assert (record->lead.peer || !record->key || record->key->lead.busy != record);
 }

@@ -680,6 +680,11 @@ void receive (worker_t *self)
     }
 }
 
+void lose_frames (worker_t *self)
+{
+    self->cursor = frame_count;
+}
+
 /* ---- clients ---------------------------------------------------------------------------------------------------- */
 
 client_t client_make (const char *address)

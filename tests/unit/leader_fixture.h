@@ -113,6 +113,7 @@ void fail (worker_t *self, uint64_t id, rm_verdict_t verdict);
 void die (worker_t *self);
 void die_and_be_removed (worker_t *self);
 void receive (worker_t *self);
+void lose_frames (worker_t *self); /* what was sent to it is lost with its connection */
 rm_peer_t *peer_of (const worker_t *self);
 rm_report_t report_of (worker_t *self); /* aliases static memory */
 void tell (const worker_t *self, const rm_msg_t *msg);
