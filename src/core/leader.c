@@ -236,6 +236,46 @@ static void on_pooled (void *arg, rm_queue_t *queue)
     rm_leader_offer_record (self, RM_OWNER (link, rm_record_t, line), false);
 }
 
+/* A queue of `one` that `other` does not serve; NULL: there is none. */
+static const char *not_served_by (const rm_member_t *one, const rm_member_t *other)
+{
+    for (uint32_t i = 0; i < one->queue_count; i++) {
+        uint32_t j = 0;
+        while (j < other->queue_count && other->queues[j] != one->queues[i])
+            j++;
+        if (j == other->queue_count)
+            return one->queues[i]->name;
+    }
+    return NULL;
+}
+
+/* A slot's owner gets the keyed jobs of every queue of its pool, also of those it does not serve: there they wait. That
+ * passes while new programs replace old ones, and is a trap otherwise. */
+static void warn_of_mixture (rm_leader_t *self, const rm_member_t *member)
+{
+    for (uint32_t i = 0; i < self->peer_count; i++) {
+        const rm_member_t *other = self->peers[i]->member;
+        if (other->pool != member->pool)
+            continue;
+        const rm_member_t *lacks = other;
+        const char *queue = not_served_by (member, other);
+        if (!queue) {
+            lacks = member;
+            queue = not_served_by (other, member);
+        }
+        if (!queue)
+            continue;
+        char line[4 * RM_NAME_BYTES_MAX + 256];
+        snprintf (line, sizeof line,
+                  "event=mixed_pool pool=%s worker=%s queue=%s not_served_by=%s advice=\"its jobs whose keys belong to "
+                  "that worker wait: let all workers of a pool serve the same queues, or give them another --pool\"",
+                  member->pool->name, member->name, queue, lacks->name);
+        if (self->out.warn)
+            self->out.warn (self->out.arg, line);
+        return;
+    }
+}
+
 static void on_member_added (void *arg, rm_member_t *member)
 {
     rm_leader_t *self = arg;
@@ -246,6 +286,7 @@ static void on_member_added (void *arg, rm_member_t *member)
     rm_leader_trace (self, "event=joined worker=%s inc=%016llx pool=%s threads=%u term=%llu", member->name,
                      (unsigned long long)member->inc, member->pool->name, member->threads,
                      (unsigned long long)self->state->term);
+    warn_of_mixture (self, member);
 }
 
 /* Its jobs wait again; those its removal names have one crash more in a moment. */

@@ -46,6 +46,8 @@ typedef struct {
     void (*publish) (void *arg, uint32_t phase, rm_buf_t *frame);
     /* One line of key=value for the log. */
     void (*trace) (void *arg, const char *line);
+    /* The same, of what an operator should look at; NULL: nobody wants to know. */
+    void (*warn) (void *arg, const char *line);
 } rm_leader_out_t;
 
 typedef struct {

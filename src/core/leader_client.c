@@ -32,14 +32,6 @@ typedef struct {
     } requests[];
 } pending_t;
 
-static void refuse (rm_leader_t *self, const rm_address_t *to, int code, uint64_t seq)
-{
-    rm_msg_t msg = {.type = RM_MSG_ERROR};
-    msg.error = (rm_msg_error_t){.code = code, .text = rm_bytes (rm_strerror (code)), .seq = seq};
-    self->refused_count++;
-    rm_leader_to_client (self, to, &msg);
-}
-
 static void say_busy (rm_leader_t *self, const rm_address_t *to, const char *text)
 {
     rm_msg_t msg = {.type = RM_MSG_BUSY};
@@ -81,8 +73,8 @@ static bool is_opening (const rm_leader_t *self, const rm_session_id_t *session)
 }
 
 typedef struct {
-    int error;    /* of the first job that cannot be */
-    uint64_t seq; /* that job's */
+    int error;                  /* of the first job that cannot be */
+    const rm_submit_job_t *job; /* that one */
 } verdict_t;
 
 static bool is_fresh (const rm_ledger_session_t *session, const rm_submit_job_t *job)
@@ -100,7 +92,7 @@ static verdict_t judge (const rm_leader_t *self, const rm_msg_submit_t *submit, 
     for (uint32_t i = 0; i < submit->job_count && !verdict.error; i++) {
         const rm_submit_job_t *job = &submit->jobs[i];
         uint64_t id;
-        verdict.seq = job->seq;
+        verdict.job = job;
         if (i && job->seq <= submit->jobs[i - 1].seq)
             verdict.error = RM_EPROTO;
         else if (job->data.size > self->config.payload_bytes_max)
@@ -172,6 +164,8 @@ static const char *enter_rooms (rm_leader_t *self, const rm_msg_submit_t *submit
         room->count++;
         room->bytes += job->data.size;
         const rm_queue_t *queue = rm_state_queue (self->state, job->queue);
+        if (!queue && self->state->queue_count + HASH_COUNT (self->rooms) > RM_QUEUES_MAX)
+            return "the master has as many queues as it may: name one of them, and let a key tell apart what must be";
         if (room->count + (queue ? queue->waiting_count : 0) > self->config.queue_jobs_max)
             return "the queue holds as many jobs as it may";
         if (room->bytes + (queue ? queue->waiting_bytes : 0) > self->config.queue_bytes_max)
@@ -273,7 +267,7 @@ static void answer_known (rm_leader_t *self, const pending_t *pending)
         jobs[i].seq = pending->requests[i].seq;
         error = find_request (session, jobs[i].seq, pending->requests[i].hash, &jobs[i].id);
         if (error)
-            refuse (self, &pending->from, error, jobs[i].seq);
+            rm_leader_refuse_request (self, &pending->from, error, jobs[i].seq);
     }
     if (!error) {
         self->accepted_count += pending->count;
@@ -333,7 +327,10 @@ static void take_submit (rm_leader_t *self, const rm_address_t *from, const rm_m
     if (session)
         session->lead.heard_ms = self->now.wall_ms;
     if (verdict.error) {
-        refuse (self, from, verdict.error, verdict.seq);
+        if (verdict.error == RM_ETOOBIG)
+            rm_leader_refuse_payload (self, from, verdict.job);
+        else
+            rm_leader_refuse_request (self, from, verdict.error, verdict.job->seq);
         return;
     }
     pending_t *pending = make_pending (from, submit);
@@ -495,7 +492,7 @@ void rm_leader_from_client (rm_leader_t *self, rm_now_t now, const rm_address_t 
         take_wait (self, from, &msg->wait);
         break;
     default:
-        refuse (self, from, RM_EPROTO, 0);
+        rm_leader_refuse (self, from, RM_EPROTO, 0, "a client does not send the message `%s`", rm_msg_name (msg->type));
     }
 }
 

@@ -59,6 +59,12 @@ void rm_leader_send_sync (rm_leader_t *self, const rm_address_t *to);
 void rm_leader_sync_answer (rm_leader_t *self, rm_peer_t *peer, const rm_msg_sync_t *sync);
 void rm_leader_propose_begin (rm_leader_t *self);
 
+/* leader_refuse.c: what clients are told instead; the last two know the sentence */
+void rm_leader_refuse (rm_leader_t *self, const rm_address_t *to, int code, uint64_t seq, const char *format, ...)
+    __attribute__ ((format (printf, 5, 6)));
+void rm_leader_refuse_request (rm_leader_t *self, const rm_address_t *to, int code, uint64_t seq);
+void rm_leader_refuse_payload (rm_leader_t *self, const rm_address_t *to, const rm_submit_job_t *job);
+
 /* leader_client.c */
 void rm_leader_answer_submits (rm_leader_t *self, uint64_t number);
 void rm_leader_answer_waiters (rm_leader_t *self, rm_record_t *record);

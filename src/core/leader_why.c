@@ -21,6 +21,18 @@ static const char *owner_name (const rm_leader_t *self, uint16_t number)
     return number == RM_RING_NOBODY || !self->state->members[number] ? "nobody" : self->state->members[number]->name;
 }
 
+/* "1 failure", "2 failures". */
+typedef struct {
+    char text[32];
+} count_t;
+
+static count_t count_of (unsigned count, const char *one, const char *more)
+{
+    count_t said;
+    snprintf (said.text, sizeof said.text, "%u %s", count, count == 1 ? one : more);
+    return said;
+}
+
 static bool served (const rm_leader_t *self, const rm_queue_t *queue, const rm_member_t *by)
 {
     for (uint32_t i = 0; i < self->peer_count; i++) {
@@ -45,8 +57,9 @@ static void why_keyed (const rm_leader_t *self, const rm_record_t *record, char 
         snprintf (text, size, "waits until every worker that may hold jobs of slot %u has reported to this master.",
                   number);
     else if (slot->state == RM_SLOT_CLOSED)
-        snprintf (text, size, "waits for slot %u to move from %s to %s: %u of its jobs still run there.", number,
-                  owner_name (self, slot->at), owner_name (self, queue->pool->target[number]), slot->in_flight);
+        snprintf (text, size, "waits for slot %u to move from %s to %s: %u of its jobs %s still there.", number,
+                  owner_name (self, slot->at), owner_name (self, queue->pool->target[number]), slot->in_flight,
+                  slot->in_flight == 1 ? "is" : "are");
     else if (!served (self, queue, self->state->members[slot->at]))
         snprintf (text, size, "waits: %s owns slot %u but does not serve the queue %s yet.",
                   owner_name (self, slot->at), number, queue->name);
@@ -88,10 +101,11 @@ bool rm_leader_why (const rm_leader_t *self, rm_now_t now, uint64_t id, char *te
     text += used;
     size -= (size_t)used;
     if (record->outcome == RM_OUTCOME_DONE)
-        snprintf (text, size, "is done, after %u attempts.", rm_record_attempt (record));
+        snprintf (text, size, "is done, after %s.", count_of (rm_record_attempt (record), "attempt", "attempts").text);
     else if (record->outcome != RM_OUTCOME_NONE)
-        snprintf (text, size, "is %s after %u failures and %u crashes: %s.", rm_record_state_name (record, now.wall_ms),
-                  record->failures, record->crashes,
+        snprintf (text, size, "is %s after %s and %s: %s.", rm_record_state_name (record, now.wall_ms),
+                  count_of (record->failures, "failure", "failures").text,
+                  count_of (record->crashes, "crash", "crashes").text,
                   record->reason ? (const char *)record->reason->data : "no reason given");
     else if (rm_record_runs (record))
         snprintf (text, size, "is at the worker %s, attempt %u.", record->lead.peer->member->name,

@@ -1,4 +1,7 @@
 /*  What workers say: join, heartbeat, done, leave, and the report every message carries (DESIGN §6, the rules). */
+#include <stdarg.h>
+#include <stdio.h>
+
 #include "core/leader_inside.h"
 #include "proto/alloc.h"
 #include "ringmaster/error.h"
@@ -153,20 +156,35 @@ static void send_joined (rm_leader_t *self, rm_peer_t *peer)
     rm_leader_to_worker (self, &peer->route, &msg);
 }
 
-static void refuse_join (rm_leader_t *self, const rm_address_t *from, int code, const char *text)
+__attribute__ ((format (printf, 4, 5))) static void refuse_join (rm_leader_t *self, const rm_address_t *from, int code,
+                                                                 const char *format, ...)
 {
+    char text[2 * RM_NAME_BYTES_MAX + 256];
+    va_list args;
+    va_start (args, format);
+    vsnprintf (text, sizeof text, format, args);
+    va_end (args);
     rm_msg_t msg = {.type = RM_MSG_ERROR};
     msg.error = (rm_msg_error_t){.code = code, .text = rm_bytes (text)};
     rm_leader_to_worker (self, from, &msg);
 }
 
-static bool other_pool (const rm_leader_t *self, const rm_msg_join_t *join)
+/* The first of its queues that is another pool's; NULL: there is none. */
+static const rm_queue_t *foreign_queue (const rm_leader_t *self, const rm_msg_join_t *join)
 {
     for (uint32_t i = 0; i < join->queue_count; i++) {
         const rm_queue_t *queue = rm_state_queue (self->state, join->queues[i]);
         if (queue && queue->pool && queue->pool != rm_state_pool (self->state, join->pool))
-            return true;
+            return queue;
     }
+    return NULL;
+}
+
+static bool new_queue (const rm_leader_t *self, const rm_msg_join_t *join)
+{
+    for (uint32_t i = 0; i < join->queue_count; i++)
+        if (!rm_state_queue (self->state, join->queues[i]))
+            return true;
     return false;
 }
 
@@ -193,8 +211,10 @@ static void take_join (rm_leader_t *self, const rm_address_t *from, const rm_msg
         joiner->from = *from;
         return;
     }
-    if (other_pool (self, join)) {
-        refuse_join (self, from, RM_EDENIED, "a queue of this worker belongs to another pool: give it that --pool");
+    const rm_queue_t *foreign = foreign_queue (self, join);
+    if (foreign) {
+        refuse_join (self, from, RM_EDENIED, "the queue %s belongs to the pool %s: give the worker --pool %s",
+                     foreign->name, foreign->pool->name, foreign->pool->name);
         return;
     }
     if (self->state->member_count + 64 > RM_MEMBERS_MAX) {
@@ -203,6 +223,10 @@ static void take_join (rm_leader_t *self, const rm_address_t *from, const rm_msg
     }
     if (!rm_state_pool (self->state, join->pool) && self->state->pool_count + 64 > RM_POOLS_MAX) {
         refuse_join (self, from, RM_EBUSY, "the cluster has as many pools as it can have");
+        return;
+    }
+    if (new_queue (self, join) && self->state->queue_count >= RM_QUEUES_MAX) {
+        refuse_join (self, from, RM_EBUSY, "the cluster has as many queues as it can have");
         return;
     }
     joiner = rm_calloc (1, sizeof *joiner);

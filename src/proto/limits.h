@@ -24,6 +24,7 @@ enum {
     RM_WORKER_QUEUES_MAX = 256,          /* queues a worker serves */
     RM_WORKER_THREADS_MAX = 1024,
     RM_WORKER_HELD_MAX = 16384,   /* ids in `held` and `returned` */
+    RM_QUEUES_MAX = 16384,        /* queues of a cluster; a queue is never taken away */
     RM_MEMBERS_MAX = 4096,        /* live incarnations in a cluster */
     RM_POOLS_MAX = 256,           /* pools of a cluster; a pool is never taken away */
     RM_MOVES_MAX = 1 << 20,       /* ranges of slots in one `moved`, of all pools together */
