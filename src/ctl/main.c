@@ -30,7 +30,7 @@ static const rm_option_t submit_options[] = {
 
 static const rm_option_t jobs_options[] = {
     RM_SECTION ("Options"), RM_TEXT ('q', "queue", "QUEUE", "only those of this queue", &ctl.said.queue),
-    RM_NUMBER ('n', "limit", "N", 1, 100000, "at most so many (20)", &ctl.said.limit), RM_OPTIONS_END};
+    RM_NUMBER ('n', "limit", "N", 1, 10000, "at most so many (20)", &ctl.said.limit), RM_OPTIONS_END};
 
 static const rm_option_t watch_options[] = {
     RM_SECTION ("Options"), RM_NUMBER ('n', "count", "N", 1, INT32_MAX, "leave after so many lines", &ctl.said.count),

@@ -1,6 +1,7 @@
 #include "master/master.h"
 
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -107,6 +108,12 @@ static void trace (void *arg, const char *line)
 {
     (void)arg;
     rm_log (RM_LOG_INFO, "%s", line);
+}
+
+static void warn (void *arg, const char *line)
+{
+    (void)arg;
+    rm_log (RM_LOG_WARN, "%s", line);
 }
 
 /* ---- what the ledger says --------------------------------------------------------------------------------------- */
@@ -287,8 +294,14 @@ static void answer (rm_master_t *self, const rm_address_t *to, const rm_msg_t *m
     rm_leader_to_client (&self->leader, to, msg);
 }
 
-static void answer_error (rm_master_t *self, const rm_address_t *to, int code, const char *text)
+__attribute__ ((format (printf, 4, 5))) static void answer_error (rm_master_t *self, const rm_address_t *to, int code,
+                                                                  const char *format, ...)
 {
+    char text[512];
+    va_list args;
+    va_start (args, format);
+    vsnprintf (text, sizeof text, format, args);
+    va_end (args);
     rm_msg_t msg = {.type = RM_MSG_ERROR};
     msg.error = (rm_msg_error_t){.code = code, .text = text_bytes (text)};
     answer (self, to, &msg);
@@ -306,13 +319,36 @@ static void welcome (rm_master_t *self, const rm_address_t *to)
     answer (self, to, &msg);
 }
 
+static void refuse_query (rm_master_t *self, const rm_address_t *to, const rm_msg_query_t *query, int code)
+{
+    unsigned long long id = query->id;
+    switch (code) {
+    case RM_EUNKNOWN:
+        answer_error (self, to, code, "no job %llu was ever accepted", id);
+        break;
+    case RM_EGONE:
+        answer_error (self, to, code, "job %llu has ended, and its outcome is kept no longer", id);
+        break;
+    case RM_EINVAL:
+        answer_error (self, to, code, "there is no question '%.*s': status, workers, ring, jobs and why are known",
+                      (int)query->what.size, query->what.size ? (const char *)query->what.data : "");
+        break;
+    case RM_ETOOBIG:
+        answer_error (self, to, code, "the answer has more than %d bytes: ask for less of it, or for one queue",
+                      RM_JSON_BYTES_MAX);
+        break;
+    default:
+        answer_error (self, to, code, "%s", rm_strerror (code));
+    }
+}
+
 static void query (rm_master_t *self, const rm_address_t *to, const rm_msg_query_t *query)
 {
     rm_buf_t json = {0};
     rm_view_t shown = view (self);
     int rc = rm_view_query (&shown, query, &json);
     if (rc) {
-        answer_error (self, to, rc, rm_strerror (rc));
+        refuse_query (self, to, query, rc);
     } else {
         rm_msg_t msg = {.type = RM_MSG_ANSWER};
         msg.answer.json = (rm_bytes_t){json.data, (uint32_t)json.size};
@@ -323,18 +359,20 @@ static void query (rm_master_t *self, const rm_address_t *to, const rm_msg_query
 
 static void drain (rm_master_t *self, const rm_address_t *to, rm_bytes_t worker)
 {
-    char json[RM_WORKER_NAME_BYTES_MAX + 64];
+    const char *name = worker.data;
+    char escaped[2 * RM_WORKER_NAME_BYTES_MAX + 1], json[sizeof escaped + 64];
+    size_t used = 0;
     if (!rm_leader_drain (&self->leader, now (), worker)) {
-        answer_error (self, to, RM_EUNKNOWN, "no worker of that name is joined");
+        answer_error (self, to, RM_EUNKNOWN, "no worker %.*s is joined: ringctl workers lists those that are",
+                      (int)worker.size, name);
         return;
     }
-    /* A name holds nothing that JSON would have to escape but a backslash, and that is refused here. */
-    if (memchr (worker.data, '\\', worker.size)) {
-        answer_error (self, to, RM_EINVAL, "a worker's name holds no backslash");
-        return;
+    for (uint32_t i = 0; i < worker.size; i++) { /* of what a name may hold, JSON escapes this only */
+        if (name[i] == '\\')
+            escaped[used++] = '\\';
+        escaped[used++] = name[i];
     }
-    int size = snprintf (json, sizeof json, "{\"worker\":\"%.*s\",\"text\":\"is leaving\"}", (int)worker.size,
-                         (const char *)worker.data);
+    int size = snprintf (json, sizeof json, "{\"worker\":\"%.*s\",\"text\":\"is leaving\"}", (int)used, escaped);
     rm_msg_t msg = {.type = RM_MSG_ANSWER};
     msg.answer.json = (rm_bytes_t){json, (uint32_t)size};
     answer (self, to, &msg);
@@ -372,7 +410,7 @@ static void on_jobs (void *arg, const rm_route_t *route, rm_frame_t *frame)
     int rc = rm_msg_decode (&msg, rm_frame_data (frame), rm_frame_size (frame), &why);
     if (rc == RM_EPROTO) {
         rm_log (RM_LOG_WARN, "event=bad_message socket=jobs why=%s", RM_QUOTE_TEXT (why));
-        answer_error (self, from, rc, why);
+        answer_error (self, from, rc, "%s", why);
     }
     if (rc)
         return;
@@ -424,7 +462,7 @@ rm_master_t *rm_master_new (const rm_master_config_t *config)
         return NULL;
     }
     rm_state_init (&self->state);
-    const rm_leader_out_t out = {self, to_client, to_worker, publish, trace};
+    const rm_leader_out_t out = {self, to_client, to_worker, publish, trace, warn};
     rm_leader_init (&self->leader, &self->state, &config->leader, &out, rm_random_u64 ());
     uv_timer_init (&self->loop, &self->tick);
     uv_prepare_init (&self->loop, &self->turn);

@@ -187,11 +187,22 @@ static json_t *jobs (const rm_view_t *self, const rm_msg_query_t *query)
     const rm_queue_t *queue = query->queue.size ? rm_state_queue (state, query->queue) : NULL;
     const rm_record_t *record =
         state->records ? ELMT_FROM_HH (state->records->hh.tbl, state->records->hh.tbl->tail) : NULL;
-    uint32_t limit = query->limit ? query->limit : 100;
+    uint32_t limit = query->limit > RM_VIEW_JOBS_MAX ? RM_VIEW_JOBS_MAX : query->limit ? query->limit : 100;
     for (; record && json_array_size (list) < limit; record = record->hh.prev)
         if (!query->queue.size || record->queue == queue)
             json_array_append_new (list, job (self, record));
     return json_pack ("{s:o}", "jobs", list);
+}
+
+/* A handler's reason may hold any bytes, and be cut in the middle of a letter; JSON takes UTF-8 only. What is not ASCII is
+ * replaced then. */
+static void make_text (char *text)
+{
+    json_t *valid = json_string (text);
+    for (; !valid && *text; text++)
+        if ((unsigned char)*text >= 0x80)
+            *text = '?';
+    json_decref (valid);
 }
 
 static json_t *why (const rm_view_t *self, uint64_t id)
@@ -200,6 +211,7 @@ static json_t *why (const rm_view_t *self, uint64_t id)
     if (!rm_leader_why (self->leader, self->now, id, text, sizeof text))
         return NULL;
     const rm_record_t *record = rm_state_record (self->state, id);
+    make_text (text);
     return json_pack ("{s:o, s:s, s:s}", "id", integer (id), "state", rm_record_state_name (record, self->now.wall_ms),
                       "text", text);
 }
@@ -239,7 +251,7 @@ int rm_view_query (const rm_view_t *self, const rm_msg_query_t *query, rm_buf_t 
         return RM_ENOMEM;
     json_dump_callback (document, put, out, JSON_COMPACT);
     json_decref (document);
-    return out->failed ? RM_ENOMEM : 0;
+    return out->failed ? RM_ENOMEM : out->size > RM_JSON_BYTES_MAX ? RM_ETOOBIG : 0;
 }
 
 static void metric (rm_buf_t *out, const char *name, const char *type, const char *help, uint64_t value)
