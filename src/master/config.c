@@ -33,7 +33,7 @@ static int check (const rm_program_t *program, const rm_master_config_t *config)
 {
     rm_endpoint_t endpoint;
     rm_fault_t fault = {0};
-    if (!config->data && !config->list_failpoints)
+    if ((!config->data || !*config->data) && !config->list_failpoints)
         return rm_options_refuse (program, NULL, "--data DIR is needed: where the ledger is kept");
     if (rm_endpoint_set (&endpoint, config->bind, (unsigned)config->port, &fault))
         return rm_options_refuse (program, NULL, "%s", fault.text);

@@ -1,16 +1,35 @@
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "master/master.h"
 #include "master/points.h"
 #include "master/raft_ledger.h"
 #include "net/failpoint.h"
 #include "net/options.h"
+#include "ringmaster/error.h"
 
+/* A repair's newest sentence is held back until it is known whether it says what was done or why it could not be. */
 static void say (void *arg, const char *sentence)
 {
-    (void)arg;
-    printf ("%s\n", sentence);
+    char **last = arg;
+    if (*last)
+        printf ("%s\n", *last);
+    free (*last);
+    *last = strdup (sentence);
+}
+
+static int repair (const char *data)
+{
+    char *last = NULL;
+    int rc = rm_ledger_repair (data, say, &last);
+    if (rc)
+        fprintf (stderr, "ringmaster: %s\n", last ? last : rm_strerror (rc));
+    else if (last)
+        printf ("%s\n", last);
+    free (last);
+    return rc ? 1 : 0;
 }
 
 static int run (const rm_master_config_t *config)
@@ -41,7 +60,7 @@ int main (int argc, char **argv)
         return 0;
     }
     if (config.repair)
-        return rm_ledger_repair (config.data, say, NULL) ? 1 : 0;
+        return repair (config.data);
     signal (SIGPIPE, SIG_IGN);
     return run (&config);
 }

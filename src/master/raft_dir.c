@@ -12,10 +12,28 @@
 #include "proto/alloc.h"
 #include "ringmaster/error.h"
 
+/* What may help against it. */
+static const char *advice (int code, bool creating)
+{
+    switch (code) {
+    case EACCES:
+    case EPERM:
+        return "; let this user read and write it, or give --data another one";
+    case ENOENT:
+        return creating ? "; create what it stands in first, or give --data another one" : "; check its spelling";
+    case ENOSPC:
+    case EDQUOT:
+        return "; make room there, or give --data another one";
+    default:
+        return "; give --data another one";
+    }
+}
+
 static int refuse (char *error, size_t error_size, const char *what, const char *path)
 {
     int code = errno;
-    snprintf (error, error_size, "cannot %s data directory %s: %s", what, path, strerror (code));
+    snprintf (error, error_size, "cannot %s data directory %s: %s%s", what, path, strerror (code),
+              advice (code, !strcmp (what, "create")));
     switch (code) {
     case EACCES:
     case EPERM:
@@ -38,8 +56,10 @@ static int lock (rm_raft_dir_t *self, char *error, size_t error_size)
         ssize_t size = pread (self->lock, pid, sizeof pid - 1, 0);
         pid[size > 0 ? size : 0] = 0;
         pid[strspn (pid, "0123456789")] = 0;
-        snprintf (error, error_size, "data directory %s is in use by another master (pid %s)", self->path,
-                  *pid ? pid : "unknown");
+        snprintf (
+            error, error_size,
+            "data directory %s is in use by another master (pid %s); stop that one, or give --data another directory",
+            self->path, *pid ? pid : "unknown");
         return RM_EBUSY;
     }
     int size = snprintf (pid, sizeof pid, "%ld\n", (long)getpid ());
@@ -80,7 +100,8 @@ int rm_raft_dir_open_existing (rm_raft_dir_t *self, const char *path, char *erro
     int rc;
     struct stat info;
     if (stat (path, &info) == 0 && !S_ISDIR (info.st_mode)) {
-        snprintf (error, error_size, "data directory %s is not a directory", path);
+        snprintf (error, error_size,
+                  "data directory %s is not a directory; give --data one that is, or that can be made", path);
         rc = RM_EINVAL;
         goto close;
     }

@@ -207,7 +207,9 @@ Test (ledger, a_second_master_is_refused_and_told_who_has_the_directory)
     char wanted[PATH_MAX + 128];
     cr_assert_eq (node_open (&node, dir, NULL), 0, "%s", node.failure);
     cr_assert_eq (node_open (&second, dir, NULL), RM_EBUSY);
-    snprintf (wanted, sizeof wanted, "data directory %s is in use by another master (pid %d)", dir, getpid ());
+    snprintf (wanted, sizeof wanted,
+              "data directory %s is in use by another master (pid %d); stop that one, or give --data another directory",
+              dir, getpid ());
     cr_assert_str_eq (second.failure, wanted);
     node_close (&second);
     cr_assert (node_put (&node, 1, 100));
