@@ -1,5 +1,9 @@
 /*  An intrusive binary min-heap of deadlines: what is due first is at the top.
  *  (Williams 1964, "Algorithm 232: Heapsort".)
+ *
+ *  Invariants: no node is due before its parent; a node's `place` is where it is. `rm_heap_t heap = {0};` is empty and
+ *  valid.
+ *  Thread rule: belongs to one thread. Ownership: nodes are embedded in the caller's structs, never allocated or freed here.
  */
 #pragma once
 

@@ -105,7 +105,7 @@ static bool enlist (rm_leader_t *self, rm_peer_t *peer)
 }
 
 /* `reported`: it is new and holds nothing. NULL: memory has run out. */
-rm_peer_t *rm_leader_add_peer (rm_leader_t *self, rm_member_t *member, bool reported)
+static rm_peer_t *add_peer (rm_leader_t *self, rm_member_t *member, bool reported)
 {
     rm_peer_t *peer = rm_calloc (1, sizeof *peer);
     if (!peer || (!member->pool->lead && rm_leader_attach_pool (self, member->pool))) {
@@ -279,7 +279,7 @@ static void warn_of_mixture (rm_leader_t *self, const rm_member_t *member)
 static void on_member_added (void *arg, rm_member_t *member)
 {
     rm_leader_t *self = arg;
-    if (!self->leading || !rm_leader_add_peer (self, member, true))
+    if (!self->leading || !add_peer (self, member, true))
         return;
     rm_leader_answer_joins (self, member);
     rm_leader_want_resize (self, false);
@@ -435,7 +435,7 @@ static void begin_to_lead (rm_leader_t *self)
         if (rm_leader_attach_pool (self, pool))
             return;
     for (uint32_t i = 0; i < RM_MEMBERS_MAX; i++)
-        if (self->state->members[i] && !rm_leader_add_peer (self, self->state->members[i], false))
+        if (self->state->members[i] && !add_peer (self, self->state->members[i], false))
             return;
     for (rm_pool_t *pool = self->state->pools; pool; pool = pool->next) {
         rm_leader_refresh_pool (self, pool);

@@ -171,13 +171,13 @@ typedef struct rm_leader {
     rm_resize_t resize;
     rm_link_t batches; /* rm_batch_t.link: not taken yet */
     uint64_t batch_number, applied_number;
-    rm_link_t submits;                      /* waiting for their batch, in order */
-    rm_link_t joins;                        /* waiting for their member_add */
-    uint64_t pending_count, pending_bytes;  /* new jobs of `submits` */
-    struct rm_leader_room *rooms;           /* the same by queue */
-    rm_heap_t delays;                       /* rm_record_t.lead.delay, by ledger time */
-    rm_heap_t polls;                        /* waiters by the end of their time, mono */
-    uint64_t accepted_count, refused_count; /* of this leadership, for the metrics */
+    rm_link_t submits;                     /* waiting for their batch, in order */
+    rm_link_t joins;                       /* waiting for their member_add */
+    uint64_t pending_count, pending_bytes; /* new jobs of `submits` */
+    struct rm_leader_room *rooms;          /* the same by queue */
+    rm_heap_t delays;                      /* rm_record_t.lead.delay, by ledger time */
+    rm_heap_t polls;                       /* waiters by the end of their time, mono */
+    uint64_t refused_count;                /* since the start, for the metrics */
     rm_dispatch_job_t dispatch[RM_DISPATCH_JOBS];
 } rm_leader_t;
 

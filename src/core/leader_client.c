@@ -269,10 +269,8 @@ static void answer_known (rm_leader_t *self, const pending_t *pending)
         if (error)
             rm_leader_refuse_request (self, &pending->from, error, jobs[i].seq);
     }
-    if (!error) {
-        self->accepted_count += pending->count;
+    if (!error)
         send_accepted (self, &pending->from, &pending->session, jobs, pending->count);
-    }
     rm_free (jobs);
 }
 

@@ -8,7 +8,6 @@
 /* leader.c */
 void rm_leader_trace (rm_leader_t *self, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
 rm_peer_t *rm_leader_peer (const rm_leader_t *self, uint64_t inc);
-rm_peer_t *rm_leader_add_peer (rm_leader_t *self, rm_member_t *member, bool reported);
 void rm_leader_to_worker (rm_leader_t *self, const rm_address_t *to, const rm_msg_t *msg);
 
 uint64_t rm_leader_retry_delay (rm_leader_t *self, const rm_record_t *record);

@@ -1,5 +1,7 @@
 /*  An intrusive, circular, doubly linked list. A head is a link that points to itself when empty; a link that is in no
  *  list points to itself too, so that removing twice does no harm.
+ *
+ *  Thread rule: a list belongs to whoever owns its head.
  */
 #pragma once
 
@@ -50,11 +52,6 @@ static inline void rm_list_insert_before (rm_link_t *place, rm_link_t *link)
 static inline void rm_list_append (rm_link_t *head, rm_link_t *link)
 {
     rm_list_insert_before (head, link);
-}
-
-static inline void rm_list_prepend (rm_link_t *head, rm_link_t *link)
-{
-    rm_list_insert_before (head->next, link);
 }
 
 static inline void rm_list_remove (rm_link_t *link)

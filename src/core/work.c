@@ -15,7 +15,8 @@ static const bool moves[RM_WORK_STATES][RM_WORK_STATES] = {
     [RM_WORK_REJOIN] = {[RM_WORK_NEW] = true, [RM_WORK_OVER] = true},
 };
 
-void rm_work_move (rm_work_t *self, rm_work_state_t state)
+/* The one way from a state to another; checks the table and what holds in the new state. */
+static void move (rm_work_t *self, rm_work_state_t state)
 {
     RM_ASSERT (moves[self->state][state]);
     self->state = state;
@@ -112,7 +113,7 @@ void rm_work_destroy (rm_work_t **self_p)
 static void finish (rm_work_t *self, rm_work_end_t end, const char *text)
 {
     self->leased_at_end = self->state == RM_WORK_LEASED;
-    rm_work_move (self, RM_WORK_OVER);
+    move (self, RM_WORK_OVER);
     self->end = end;
     size_t size = strnlen (text, sizeof self->text - 1);
     memcpy (self->text, text, size);
@@ -136,7 +137,7 @@ void rm_work_forget (rm_work_t *self, uint64_t now_ms)
     self->say_beat = self->say_leave = self->say_join = false;
     self->resize.say_1 = self->resize.say_2 = self->resize.say_3 = false;
     self->exit_at = now_ms + self->grace_ms;
-    rm_work_move (self, RM_WORK_REJOIN);
+    move (self, RM_WORK_REJOIN);
 }
 
 /* The handlers of the removed incarnation have ended: begins as if the process were new. A master that answers each
@@ -154,7 +155,7 @@ static void begin_anew (rm_work_t *self, uint64_t now_ms)
     self->resize.term = self->resize.epoch = 0;
     self->resize.reported = self->resize.closed = self->resize.ok = self->resize.over = false;
     memset (self->closed, 0, sizeof self->closed);
-    rm_work_move (self, RM_WORK_NEW);
+    move (self, RM_WORK_NEW);
 }
 
 /* A lease that begins at `from_ms`: when what was answered had been sent. */
@@ -164,7 +165,7 @@ static void grant (rm_work_t *self, uint64_t from_ms, uint64_t now_ms)
     if (until <= now_ms)
         return;
     if (self->state != RM_WORK_LEASED)
-        rm_work_move (self, RM_WORK_LEASED);
+        move (self, RM_WORK_LEASED);
     else if (until <= self->leased_until)
         return;
     self->leased_until = until;
@@ -206,7 +207,7 @@ static void receive_joined (rm_work_t *self, const rm_msg_joined_t *joined, uint
     self->joined_ever = true;
     self->say_join = false;
     self->say_beat = true;
-    rm_work_move (self, RM_WORK_JOINED);
+    move (self, RM_WORK_JOINED);
     grant (self, self->join_ms, now_ms);
 }
 
@@ -356,7 +357,7 @@ void rm_work_stop (rm_work_t *self, uint64_t now_ms)
  * the meantime gives its handlers the grace it could not give them in time. */
 static void lose_lease (rm_work_t *self, uint64_t now_ms)
 {
-    rm_work_move (self, RM_WORK_UNLEASED);
+    move (self, RM_WORK_UNLEASED);
     rm_work_jobs_cancel (self, RM_WORK_STOP_LEASE);
     self->exit_at = self->leased_until + self->grace_ms;
     if (self->exit_at <= now_ms)

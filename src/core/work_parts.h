@@ -47,7 +47,7 @@ struct rm_work {
     rm_bytes_t *queues; /* owned, with the texts behind them */
     uint32_t queue_count, threads;
 
-    rm_work_state_t state; /* moved only by rm_work_move */
+    rm_work_state_t state; /* moved only by work.c, along its table */
     bool connected;
     bool leaving;
     bool joined_ever, say_joined; /* the first join is told once */
@@ -98,8 +98,6 @@ struct rm_work {
 
 /* ---- work.c ---- */
 
-/* The one way from a state to another; checks the table and what holds in the new state. */
-void rm_work_move (rm_work_t *self, rm_work_state_t state);
 /* A newer term has spoken: dispatches are numbered anew, results are told again. */
 void rm_work_adopt (rm_work_t *self, uint64_t term);
 /* This incarnation is no more: cancels and forgets all it held. */

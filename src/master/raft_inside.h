@@ -103,9 +103,6 @@ struct rm_ledger {
 /* Stops applying and settling, for the reason given; the owner is told from the loop. The first reason counts. */
 void rm_raft_ledger_fail (rm_ledger_t *self, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
 
-/* Moves the mark up to the newest applied batch, or fails. */
-void rm_raft_ledger_mark (rm_ledger_t *self);
-
 /* Takes libraft down, once nobody reads a snapshot any more; the rest follows from the loop. */
 void rm_raft_ledger_shut (rm_ledger_t *self);
 

@@ -43,7 +43,8 @@ void rm_raft_ledger_fail (rm_ledger_t *self, const char *format, ...)
     va_end (args);
 }
 
-void rm_raft_ledger_mark (rm_ledger_t *self)
+/* Moves the mark up to the newest applied batch, or fails. */
+static void move_mark (rm_ledger_t *self)
 {
     if (self->broken || self->mark.link.number >= self->applied.number)
         return;
@@ -122,7 +123,7 @@ static void look (rm_ledger_t *self)
 {
     if (self->stage == RM_RAFT_OPEN && !self->closed) {
         watch_role (self);
-        rm_raft_ledger_mark (self); /* of a follower; a leader's is there before anything is settled */
+        move_mark (self); /* of a follower; a leader's is there before anything is settled */
         rm_raft_snapshot_arm (self);
         if (self->broken && !self->told) {
             self->told = true;
@@ -362,7 +363,7 @@ int rm_ledger_start (rm_ledger_t *self)
     rm_raft_scan_close (&scan);
     if (rc != 0)
         return rc;
-    rm_raft_ledger_mark (self);
+    move_mark (self);
     look_at_disk (self);
     self->stage = RM_RAFT_OPEN;
     self->ticked_ms = uv_now (self->loop);
@@ -376,7 +377,7 @@ static void on_settled (struct raft_apply *request, int status, void *result)
     rm_ledger_t *self = proposal->ledger;
     (void)result;
     if (status == 0)
-        rm_raft_ledger_mark (self);
+        move_mark (self);
     bool sure = status == 0 && !self->broken && self->mark.link.number >= proposal->number;
     uint64_t ticket = proposal->ticket;
     RM_ASSERT (ticket == self->settled + 1);

@@ -281,8 +281,7 @@ void rm_view_metrics (const rm_view_t *self, rm_buf_t *out)
     metric (out, "ringmaster_payload_bytes", "gauge", "Payloads of jobs that have not ended.", state->waiting_bytes);
     metric (out, "ringmaster_sessions", "gauge", "Client sessions.", HASH_COUNT (state->sessions));
     metric (out, "ringmaster_polls", "gauge", "Clients that wait for results.", leader->polls.count);
-    metric (out, "ringmaster_refused_total", "counter", "Requests refused since this master leads.",
-            leader->refused_count);
+    metric (out, "ringmaster_refused_total", "counter", "Requests refused since the start.", leader->refused_count);
     metric (out, "ringmaster_ledger_batches_total", "counter", "Batches in the ledger.", self->ledger_batches);
     metric (out, "ringmaster_ledger_bytes", "gauge", "Log since the newest snapshot.", self->ledger_bytes);
     metric (out, "ringmaster_ledger_snapshots_total", "counter", "Snapshots since the start.", self->ledger_snapshots);

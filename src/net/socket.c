@@ -197,11 +197,6 @@ const rm_endpoint_t *rm_socket_endpoint (const rm_socket_t *self)
     return &self->endpoint;
 }
 
-rm_socket_kind_t rm_socket_kind (const rm_socket_t *self)
-{
-    return (rm_socket_kind_t)(self->shape - shapes);
-}
-
 uint64_t rm_socket_dropped (const rm_socket_t *self)
 {
     return self->dropped;

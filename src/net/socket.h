@@ -59,8 +59,6 @@ void rm_socket_set_linger (rm_socket_t *self, int linger_ms);
  * Of a connecting one: where it connects to. */
 const rm_endpoint_t *rm_socket_endpoint (const rm_socket_t *self);
 
-rm_socket_kind_t rm_socket_kind (const rm_socket_t *self);
-
 /* Takes the next message. `frame`, which must be valid, is closed and filled; `route` is written for the ROUTER kinds
  * and NULL for the others.
  * 1: here it is. 0: there is none now. RM_EPROTO: a message of another shape was dropped, there may be more behind it.

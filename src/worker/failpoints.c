@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <time.h>
 
-const char *const rm_worker_failpoints[] = {
+static const char *const names[] = {
     "worker.join.before",
     "worker.join.after",
     "worker.joined.received",
@@ -40,7 +40,7 @@ static rm_fault_t declared_fault;
 
 static void declare (void)
 {
-    declared = rm_failpoint_table (rm_worker_failpoints, &declared_fault);
+    declared = rm_failpoint_table (names, &declared_fault);
 }
 
 int rm_worker_failpoints_declare (rm_fault_t *fault)

@@ -1,5 +1,7 @@
 /*  Where a test can kill, stop or slow down a worker (net/failpoint.h): around each message that matters, and around the
  *  start of a handler. `…before` is before the message is given to ZeroMQ, `…after` once it has had time to leave.
+ *
+ *  Thread rule: any thread.
  */
 #pragma once
 
@@ -9,9 +11,6 @@
 #define RM_FAIL_START_BEFORE                                                                                           \
     "worker.start.before"                        /* a thread has taken a job, and not yet asked whether it may start */
 #define RM_FAIL_START_AFTER "worker.start.after" /* the job counts as running; its handler is not yet called */
-
-/* Every name, then NULL. */
-extern const char *const rm_worker_failpoints[];
 
 /* Declares the table, once in a process. 0, or RM_EINVAL with a sentence. */
 int rm_worker_failpoints_declare (rm_fault_t *fault);

@@ -36,11 +36,6 @@ void rm_link_drop (rm_link_t *self, uint64_t now_ms)
     self->due_ms = now_ms;
 }
 
-bool rm_link_is_up (const rm_link_t *self)
-{
-    return self->work != NULL;
-}
-
 uint64_t rm_link_deadline (const rm_link_t *self)
 {
     return self->work ? UINT64_MAX : self->due_ms;

@@ -44,8 +44,6 @@ void rm_link_drop (rm_link_t *self, uint64_t now_ms);
 /* Goes on as far as it can now. True: it has just become linked. */
 bool rm_link_step (rm_link_t *self, uint64_t now_ms);
 
-bool rm_link_is_up (const rm_link_t *self);
-
 /* When rm_link_step is due if no message comes before; UINT64_MAX: never. */
 uint64_t rm_link_deadline (const rm_link_t *self);
 
