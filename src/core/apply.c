@@ -1,4 +1,4 @@
-/*  The entries of the ledger, applied (DESIGN §5). Deterministic: nothing here may look at `lead` members. */
+/*  The entries of the ledger, applied (docs/ledger.md). Deterministic: nothing here may look at `lead` members. */
 #include <string.h>
 
 #include "core/entry.h"
@@ -147,7 +147,7 @@ static int fail (rm_state_t *self, rm_record_t *record, const rm_entry_done_t *e
     return 0;
 }
 
-/* Fencing (G4): a completion counts only from a live incarnation, for the attempt that runs; the first one wins. */
+/* Fencing: a completion counts only from a live incarnation, for the attempt that runs; the first one wins. */
 static bool completion_counts (const rm_state_t *self, const rm_record_t *record, const rm_entry_done_t *entry)
 {
     if (!record || record->outcome != RM_OUTCOME_NONE || entry->attempt != rm_record_attempt (record))

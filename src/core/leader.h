@@ -1,5 +1,5 @@
-/*  The leader: what the master that leads decides (DESIGN §5, §6). Pure: messages, ticks and applied batches come in with
- *  the time, messages and batches go out.
+/*  The leader: what the master that leads decides (docs/architecture.md). Pure: messages, ticks and applied batches come
+ *  in with the time, messages and batches go out.
  *
  *      client ──submit──▶ leader ──batch──▶ ledger ──apply──▶ state ──listener──▶ leader ──accepted──▶ client
  *      leader ──dispatch──▶ worker ──done──▶ leader ──batch──▶ … ──ended──▶ leader ──committed──▶ worker, result ▶ client

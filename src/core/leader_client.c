@@ -1,4 +1,4 @@
-/*  What clients ask: submits by session, and long polls (DESIGN §5 sessions, §7). */
+/*  What clients ask: submits by session, and long polls (docs/protocol.md, "A client"). */
 #include <string.h>
 
 #include "core/leader_inside.h"

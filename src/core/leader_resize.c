@@ -1,4 +1,4 @@
-/*  The three-phase resize, as the leader drives it (DESIGN §6).
+/*  The three-phase resize, as the leader drives it (docs/architecture.md, "The ring and a resize").
  *
  *      idle ─▶ begin ─▶ phase 1 ─(all reported, slots known)─▶ phase 2 ─(all ok, table clean)─▶ commit ─▶ idle
  *

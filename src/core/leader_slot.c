@@ -1,4 +1,4 @@
-/*  Slots: when one may be dispatched, and to whom (DESIGN §6, the one rule). */
+/*  Slots: when one may be dispatched, and to whom (docs/architecture.md, the one rule). */
 #include <string.h>
 
 #include "core/leader_inside.h"

@@ -1,4 +1,4 @@
-/*  What is forgotten: sessions nobody heard of, outcomes whose keep is over (DESIGN §5, G2). */
+/*  What is forgotten: sessions nobody heard of, outcomes whose keep is over (docs/guarantees.md). */
 #include "core/leader_inside.h"
 
 enum { RM_SWEEP_MS = 1000, RM_SWEEP_SESSIONS = 1000 };

@@ -1,4 +1,4 @@
-/*  What workers say: join, heartbeat, done, leave, and the report every message carries (DESIGN §6, the rules). */
+/*  What workers say: join, heartbeat, done, leave, and the report every message carries (docs/protocol.md, the rules). */
 #include <stdarg.h>
 #include <stdio.h>
 

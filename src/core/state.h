@@ -1,4 +1,4 @@
-/*  The ledger's state machine: what every master computes alike from the log (DESIGN §5).
+/*  The ledger's state machine: what every master computes alike from the log (docs/ledger.md).
  *
  *  `rm_state_apply` is deterministic: it knows no clock, no randomness and no pointer order; the only time it knows is
  *  the one the leader stamped on the batch. It must not fail but for memory (RM_ENOMEM) or a batch that is not ours

@@ -1,4 +1,4 @@
-/*  The master's command line (DESIGN §11).
+/*  The master's command line.
  *
  *  Thread rule: at the start of the program.
  */

@@ -3,7 +3,7 @@
  *
  *  What it promises: a batch that was settled with 0 was synced to the disk and applied, and comes again, in the same place,
  *  after any crash. Batches are applied in one order, each exactly once in the life of a state. A directory in which an
- *  acknowledged batch cannot be read is not served (DESIGN §5).
+ *  acknowledged batch cannot be read is not served (docs/architecture.md, "The disk").
  *
  *  Thread rule: everything is called, and calls back, on the loop's thread. Only rm_ledger_close and rm_ledger_propose may
  *  be called from inside `settled`, `role` and `failed`; nothing from inside the others.

@@ -2,8 +2,8 @@
  *  messages, trusts a stranger's length or waits for ever; socket.c lists what is set and why.
  *
  *  Nothing here blocks: what cannot be done now is answered with a code. A message is one frame; the empty delimiter
- *  that the jobs socket has in front of it (DESIGN §4, "The wire") is added and taken off here. A message of any other
- *  shape is dropped whole and counted.
+ *  that the jobs socket has in front of it (docs/protocol.md, "Sockets and frames") is added and taken off here. A
+ *  message of any other shape is dropped whole and counted.
  *  Thread rule: a socket belongs to one thread. The process must hold a share of the context (net/context.h).
  */
 #pragma once

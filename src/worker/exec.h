@@ -1,4 +1,4 @@
-/*  Handlers that are commands: `exec:COMMAND`, run by sh -c, and nothing of it survives the job (DESIGN §8).
+/*  Handlers that are commands: `exec:COMMAND`, run by sh -c, and nothing of it survives the job.
  *
  *  The payload is the command's standard input, its standard output the result, the last lines of its standard error the
  *  reason of a failure. RM_JOB_ID, RM_KEY (unset without a key), RM_TOKEN, RM_ATTEMPT and RM_QUEUE are in its

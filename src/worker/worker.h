@@ -56,5 +56,5 @@ struct rm_worker {
             rm_log (level, __VA_ARGS__);                                                                               \
     } while (0)
 
-/* loop.c: works until it is over; as rm_worker_run. May end the process (DESIGN §6, "Lease"). */
+/* loop.c: works until it is over; as rm_worker_run. May end the process (docs/protocol.md, rule 16). */
 int rm_worker_loop (rm_worker_t *self);

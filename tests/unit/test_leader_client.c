@@ -1,4 +1,4 @@
-/*  What the leader owes clients: sessions, order of answers, overload, long polls, what is forgotten (DESIGN §2, §5). */
+/*  What the leader owes clients: sessions, order of answers, overload, long polls, what is forgotten. */
 #include "leader_fixture.h"
 
 TestSuite (leader_client, .init = cluster_begin, .fini = cluster_end);

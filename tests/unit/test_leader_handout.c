@@ -1,4 +1,4 @@
-/*  To whom jobs go, and how many: credit, load, fairness (DESIGN §6). */
+/*  To whom jobs go, and how many: credit, load, fairness. */
 #include <stdio.h>
 #include <stdlib.h>
 

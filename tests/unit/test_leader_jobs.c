@@ -1,4 +1,4 @@
-/*  What becomes of jobs: the order of keys, failures, crashes, at-most-once (DESIGN §2 G2 to G4, §5, §6). */
+/*  What becomes of jobs: the order of keys, failures, crashes, at-most-once (docs/guarantees.md). */
 #include <stdio.h>
 
 #include "leader_fixture.h"

@@ -1,4 +1,5 @@
-/*  What the leader makes of a worker's messages: reports, gaps, terms, incarnations, leases, completions (DESIGN §6). */
+/*  What the leader makes of a worker's messages: reports, gaps, terms, incarnations, leases, completions
+ *  (docs/protocol.md, the rules). */
 #include <stdio.h>
 
 #include "leader_fixture.h"

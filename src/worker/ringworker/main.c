@@ -1,4 +1,4 @@
-/* ringworker: a worker made of commands and builtin handlers (DESIGN §11). */
+/*  ringworker: a worker made of commands and builtin handlers. */
 #include <stdio.h>
 #include <string.h>
 
