@@ -46,6 +46,9 @@ typedef struct {
     char **arguments;
     size_t count;
     rm_client_t *client;
+    const char *masters; /* where they were looked for */
+    bool noted;          /* it was said what a job waits for */
+    bool several;        /* results are printed */
 } rm_ctl_t;
 
 int rm_ctl_submit (rm_ctl_t *self);

@@ -1,4 +1,5 @@
 /*  ringctl submit and wait: jobs and their results. */
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -13,7 +14,12 @@
 #include "proto/buf.h"
 #include "proto/limits.h"
 
-enum { READ_BYTES = 64 << 10, NOTE_MS = 1000, EXIT_INTERRUPTED = 128 + SIGINT };
+enum {
+    READ_BYTES = 64 << 10,
+    NOTE_MS = 1000,  /* how long a note may take to find out */
+    QUIET_MS = 3000, /* how long a job may take before it is said what it waits for */
+    EXIT_INTERRUPTED = 128 + SIGINT
+};
 
 /* ---- interrupted ------------------------------------------------------------------------------------------------- */
 
@@ -58,13 +64,14 @@ static void print_json (const rm_result_t *result)
     rm_ctl_json_print (object);
 }
 
-/* The bytes and nothing else; but a person's next prompt begins on a line of its own. */
-static void print_bytes (const rm_result_t *result)
+/* The bytes and nothing else; but on a terminal the next result, or prompt, begins on a line of its own. */
+static void print_bytes (const rm_ctl_t *self, const rm_result_t *result)
 {
     size_t size;
     const char *data = rm_result_data (result, &size);
+    bool ended = size ? data[size - 1] == '\n' : !self->several; /* among several, nothing is a line too */
     fwrite (data, 1, size, stdout);
-    if (size && data[size - 1] != '\n' && isatty (STDOUT_FILENO))
+    if (!ended && isatty (STDOUT_FILENO))
         putchar ('\n');
     fflush (stdout);
 }
@@ -75,7 +82,7 @@ static int show_result (const rm_ctl_t *self, const rm_result_t *result)
     if (self->said.json)
         print_json (result);
     else if (done)
-        print_bytes (result);
+        print_bytes (self, result);
     if (done)
         return RM_CTL_DONE;
     const char *reason = rm_result_reason (result);
@@ -84,10 +91,46 @@ static int show_result (const rm_ctl_t *self, const rm_result_t *result)
     return RM_CTL_FAILED;
 }
 
+/* Notes what a job waits for, unless it has just ended; once, of the first one that lets us wait. */
+static void note_why (rm_ctl_t *self, uint64_t id)
+{
+    static const char *const open[] = {"waiting", "delayed", "running"};
+    const char *text;
+    if (rm_client_query (self->client, "why", id, NULL, 0, NOTE_MS, &text))
+        return;
+    json_t *answer = json_loads (text, 0, NULL);
+    const char *why = json_string_value (json_object_get (answer, "text"));
+    const char *state = json_string_value (json_object_get (answer, "state"));
+    int size = why ? (int)strlen (why) : 0;
+    if (size && why[size - 1] == '.')
+        size--;
+    for (size_t i = 0; size && state && i < sizeof open / sizeof *open; i++) {
+        if (strcmp (state, open[i]))
+            continue;
+        rm_ctl_say ("note: %c%.*s", tolower ((unsigned char)*why), size - 1, rm_ctl_plain (why) + 1);
+        self->noted = true;
+    }
+    json_decref (answer);
+}
+
+/* Waits as long as it takes, with a note in between; but no longer than the usual patience without any master. */
+static int wait_long (rm_ctl_t *self, uint64_t id, rm_result_t **result)
+{
+    if (self->noted)
+        return rm_client_wait (self->client, id, -1, result);
+    int error = rm_client_wait (self->client, id, QUIET_MS, result);
+    if (error == RM_EUNREACHABLE)
+        error = rm_client_wait (self->client, id, RM_CTL_PATIENCE_MS - QUIET_MS, result);
+    if (error != RM_ETIMEDOUT)
+        return error;
+    note_why (self, id);
+    return rm_client_wait (self->client, id, -1, result);
+}
+
 static int wait_for (rm_ctl_t *self, uint64_t id)
 {
     rm_result_t *result;
-    int error = rm_client_wait (self->client, id, -1, &result);
+    int error = wait_long (self, id, &result);
     if (error)
         return rm_ctl_fail (self, error);
     int code = show_result (self, result);
@@ -98,6 +141,7 @@ static int wait_for (rm_ctl_t *self, uint64_t id)
 int rm_ctl_wait (rm_ctl_t *self)
 {
     int worst = RM_CTL_DONE;
+    self->several = self->count > 1;
     for (size_t i = 0; i < self->count; i++)
         if (!rm_ctl_id (self, self->arguments[i]))
             return RM_CTL_USAGE;

@@ -92,11 +92,16 @@ void rm_ctl_say (const char *format, ...)
 
 int rm_ctl_fail (const rm_ctl_t *self, int error)
 {
-    rm_ctl_say ("%s", rm_client_error (self->client));
+    if (error == RM_EUNREACHABLE) {
+        rm_ctl_say (
+            "no master answered for %d s (asked %s); start one, or say with --master or $RINGMASTER where it is",
+            RM_CTL_PATIENCE_MS / 1000, self->masters);
+        return RM_CTL_UNREACHABLE;
+    }
+    rm_ctl_say ("%s%s", rm_client_error (self->client), error == RM_EBUSY ? "; try again later" : "");
     switch (error) {
     case RM_EINVAL:
         return RM_CTL_USAGE;
-    case RM_EUNREACHABLE:
     case RM_ETIMEDOUT:
         return RM_CTL_UNREACHABLE;
     default:
@@ -139,6 +144,7 @@ static int find_masters (rm_ctl_t *self)
     if (said && rm_endpoint_parse_list (list, said, &fault) < 1)
         return rm_options_refuse (self->program, self->command, "%s '%s': %s",
                                   self->said.master ? "--master" : "$RINGMASTER", said, fault.text);
+    self->masters = said ? said : "tcp://127.0.0.1:5550"; /* the library's own choice */
     self->client = rm_client_new (said);
     if (self->client)
         return 0;

@@ -299,10 +299,7 @@ int rm_ctl_why (rm_ctl_t *self)
     if (!id)
         return RM_CTL_USAGE;
     int error = rm_client_query (self->client, "why", id, NULL, 0, RM_CTL_PATIENCE_MS, &text);
-    if (error != RM_EUNKNOWN)
-        return show_answer (self, error, text, show_text);
-    rm_ctl_say ("no job %" PRIu64 " was ever accepted, or it is kept no longer", id);
-    return RM_CTL_REFUSED;
+    return show_answer (self, error, text, show_text);
 }
 
 static void show_drain (const json_t *answer)

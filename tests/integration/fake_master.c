@@ -98,7 +98,7 @@ static rm_msg_t answer (const rm_msg_t *msg)
         return answer_wait (msg->wait.ids[0]);
     case RM_MSG_QUERY:
         if (msg->query.id > 7)
-            return refusal (RM_EUNKNOWN, "");
+            return refusal (RM_EUNKNOWN, "no job 99 was ever accepted");
         return (rm_msg_t){.type = RM_MSG_ANSWER, .answer = {bytes (document (msg->query.what))}};
     case RM_MSG_DRAIN:
         return is (msg->drain.worker, "w1")

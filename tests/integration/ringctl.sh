@@ -105,7 +105,7 @@ gives 4 "" "the key has 1025 bytes" submit echo x --key "$(printf 'k%.0s' {1..10
 gives 0 "w1 is leaving" "" drain w1
 gives 4 "" "there is no worker of that name" drain w9
 gives 0 "Job 7 waits for job 6." "" why 7
-gives 4 "" "no job 99 was ever accepted, or it is kept no longer" why 99
+gives 4 "" "no job 99 was ever accepted" why 99
 
 printf 'from stdin' | timeout 20 "$ringctl" submit echo >"$box/out" 2>"$box/err" || complain "submit: not from stdin"
 head -c 20000000 /dev/zero | timeout 20 "$ringctl" submit echo >"$box/out" 2>"$box/err"
@@ -139,6 +139,18 @@ timeout 20 "$ringctl" watch sync --until-commit >"$box/out" 2>"$box/err"
 timeout --preserve-status -s INT 1 "$ringctl" wait 7 >"$box/out" 2>"$box/err"
 [ $? -eq 130 ] && holds "$box/err" "ringctl wait 7 waits for it" || complain "wait: interrupted"
 
+# A job that lets one wait: once it is said what it waits for.
+timeout --preserve-status -s INT 5 "$ringctl" wait 7 >"$box/out" 2>"$box/err"
+[ "$(grep -c '^ringctl: note: ' "$box/err")" -eq 1 ] && grep -qx 'ringctl: note: job 7 waits for job 6' "$box/err" ||
+    complain "wait: not one note of what the job waits for"
+[ ! -s "$box/out" ] || complain "wait: the note is not on stdout"
+
+# On a terminal every result ends its line; the bytes are not touched elsewhere.
+script -qec "'$ringctl' wait 1 1 5" /dev/null >"$box/out" 2>"$box/err" </dev/null
+same "$box/out" 'hello\r\nhello\r\n\377\000z\r\n' || complain "wait: results on a terminal"
+gives 0 "*" "" wait 1 1 5
+same "$box/out" 'hellohello\377\000z' || complain "wait: more than the bytes"
+
 # A reader that leaves is no error to talk about; a full disk is.
 timeout 20 "$ringctl" watch sync --count 20 2>"$box/err" | head -1 >"$box/out"
 [ "$(grep -vc watching "$box/err")" -eq 0 ] || complain "a closed pipe"
@@ -151,7 +163,7 @@ wait $master 2>/dev/null
 from=$SECONDS
 timeout 20 "$ringctl" wait 1 >"$box/out" 2>"$box/err" &
 waits=$!
-gives 3 "" "no master answered for 10.0 s (asked $RINGMASTER)" submit echo x
+gives 3 "" "no master answered for 10 s (asked $RINGMASTER)" submit echo x
 wait $waits
 [ $? -eq 3 ] || complain "wait: without a master"
 took=$((SECONDS - from))
