@@ -208,7 +208,7 @@ static void find_open (char name[256])
     size_t count = list ("open-", names);
     for (size_t i = 0; i < count; i++) {
         if (written (names[i]) > 0) {
-            snprintf (name, 256, "%s", names[i]);
+            memcpy (name, names[i], sizeof names[i]);
             return;
         }
     }
