@@ -177,6 +177,36 @@ void rm_leader_want_resize (rm_leader_t *self, bool at_once)
     self->resize.wanted = true;
 }
 
+static bool is_in_ring (const rm_leader_t *self, uint16_t number)
+{
+    return number != RM_RING_NOBODY && self->state->members[number]->in_ring;
+}
+
+/* True when a slot belongs to nobody, or to a leaver, though somebody could have it: the newest begin found no room for
+ * one more holder of it, or was lost with the master that removed its owner. */
+static bool slot_waits (const rm_leader_t *self, const rm_pool_t *pool)
+{
+    bool anybody = false;
+    for (uint32_t i = 0; i < self->peer_count; i++)
+        anybody = anybody || (self->peers[i]->member->pool == pool && self->peers[i]->member->in_ring);
+    for (uint32_t slot = 0; anybody && slot < RM_SLOTS; slot++)
+        if (!is_in_ring (self, pool->target[slot]))
+            return true;
+    return false;
+}
+
+/* True when the newest assignment is not what it would be now. */
+static bool is_incomplete (const rm_leader_t *self)
+{
+    for (uint32_t i = 0; i < self->peer_count; i++)
+        if (!self->peers[i]->member->in_ring && !self->peers[i]->member->leaving)
+            return true;
+    for (const rm_pool_t *pool = self->state->pools; pool; pool = pool->next)
+        if (slot_waits (self, pool))
+            return true;
+    return false;
+}
+
 /* The new assignment: everybody who is not on the way out. In order of number, so that it does not depend on us. */
 void rm_leader_propose_begin (rm_leader_t *self)
 {
@@ -219,23 +249,15 @@ void rm_leader_resize_begun (rm_leader_t *self)
     enter_phase1 (self);
 }
 
-static bool somebody_waits_for_slots (const rm_leader_t *self)
-{
-    for (uint32_t i = 0; i < self->peer_count; i++)
-        if (!self->peers[i]->member->in_ring && !self->peers[i]->member->leaving)
-            return true;
-    return false;
-}
-
 /* A new leader takes the epoch it finds through the phases in its own term: the answers to phase 1 are the in-flight
- * table. Who joined after the newest begin still wants one. */
+ * table. */
 void rm_leader_resume_resize (rm_leader_t *self)
 {
     self->resize.state = RM_RESIZE_IDLE;
     self->proposed_epoch = self->state->epoch;
     if (self->peer_count || rm_state_resizing (self->state))
         enter_phase1 (self);
-    if (somebody_waits_for_slots (self))
+    if (is_incomplete (self))
         rm_leader_want_resize (self, false);
 }
 
@@ -246,6 +268,8 @@ static void end_resize (rm_leader_t *self)
                      (unsigned long long)self->state->epoch,
                      (unsigned long long)(self->now.mono_ms - self->resize.begun_ms));
     broadcast (self);
+    if (is_incomplete (self))
+        rm_leader_want_resize (self, false);
 }
 
 void rm_leader_resize_committed (rm_leader_t *self)
@@ -301,7 +325,9 @@ static void dismiss_leavers (rm_leader_t *self)
 {
     for (uint32_t i = 0; i < self->peer_count; i++) {
         rm_peer_t *peer = self->peers[i];
-        if (peer->member->leaving && !peer->removing && !peer->flight_count && peer->reported)
+        const rm_member_t *member = peer->member;
+        if (member->leaving && !peer->removing && !peer->flight_count && peer->reported &&
+            !rm_pool_share (member->pool, member->number))
             rm_leader_remove_peer (self, peer, "left");
     }
 }
