@@ -147,6 +147,7 @@ static void begin_anew (rm_work_t *self, uint64_t now_ms)
     bool hasty = self->join_sent && self->join_ms + self->heartbeat_ms > now_ms;
     self->beat_at = hasty ? self->join_ms + self->heartbeat_ms : now_ms;
     self->inc = 0;
+    self->term = 0; /* whoever takes the new incarnation in has logged it, and nothing older is meant for it */
     self->upto = 0;
     self->seen = 0;
     self->job_id_max = 0;
@@ -248,9 +249,18 @@ static void receive_committed (rm_work_t *self, const rm_msg_committed_t *commit
         self->say_leave = true; /* nothing keeps it any more */
 }
 
+/* Whoever led when this worker was a member has removed it by now, or is gone. A master whose term is lower than those the
+ * worker has seen is then one that began again with an empty ledger, and not a leader of the past. */
+static bool is_forsaken (const rm_work_t *self, uint64_t now_ms)
+{
+    return self->state == RM_WORK_UNLEASED && now_ms >= self->leased_until + RM_WORK_PATIENCE_MS;
+}
+
 static void receive_rejoin (rm_work_t *self, const rm_msg_rejoin_t *rejoin, uint64_t now_ms)
 {
-    if (!self->inc || rejoin->inc != self->inc || rejoin->term < self->term || self->state == RM_WORK_REJOIN)
+    if (!self->inc || rejoin->inc != self->inc || self->state == RM_WORK_REJOIN)
+        return;
+    if (rejoin->term < self->term && !is_forsaken (self, now_ms))
         return;
     heard (self, now_ms);
     rm_work_forget (self, now_ms);

@@ -157,7 +157,7 @@ static int serve (rm_worker_t *self, const char *queue, rm_handler_fn *handler, 
                          queue ? queue : "", RM_QUEUE_NAME_BYTES_MAX);
     if (self->runs || is_served (self, queue))
         return rm_fault (&self->fault, RM_ESTATE, "queue %s %s", queue,
-                         self->runs ? "comes too late: the worker runs" : "is served already");
+                         self->runs ? "comes too late: the worker runs" : "is served already: a queue has one handler");
     if (self->served_count == RM_WORKER_QUEUES_MAX)
         return rm_fault (&self->fault, RM_EINVAL, "a worker serves at most %d queues", RM_WORKER_QUEUES_MAX);
     char *copy = rm_strndup (queue, strlen (queue));

@@ -406,6 +406,27 @@ Test (work, told_to_rejoin_it_forgets_all_and_comes_back_as_another_once_its_han
     cr_assert_not (effects->joined, "ready is said once");
 }
 
+Test (work, a_master_that_began_again_with_an_empty_ledger_is_joined_once_no_other_can_be_left)
+{
+    after (1000);
+    cr_assert_eq (rm_work_state (half), RM_WORK_UNLEASED);
+    give (rejoin (TERM - 1, INC));
+    after (RM_WORK_PATIENCE_MS - 1);
+    give (rejoin (TERM - 1, INC));
+    turn ();
+    cr_assert_eq (rm_work_state (half), RM_WORK_UNLEASED, "it may still be a leader of the past");
+    after (1);
+    rm_work_connected (half, now);
+    next_random = 1234;
+    give (rejoin (TERM - 1, INC));
+    turn ();
+    cr_assert_eq (said (RM_MSG_JOIN)->join.inc, 1234);
+    give (joined (TERM - 1, 0, 1234));
+    turn ();
+    cr_assert_eq (rm_work_state (half), RM_WORK_LEASED);
+    cr_assert_eq (rm_work_term (half), TERM - 1);
+}
+
 Test (work, a_handler_of_a_removed_incarnation_that_runs_on_ends_the_process)
 {
     some_work ();

@@ -1,7 +1,10 @@
 /*  ringworker: a worker made of commands and builtin handlers. */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "net/endpoint.h"
 #include "net/options.h"
 #include "proto/limits.h"
 #include "ringmaster/worker.h"
@@ -106,7 +109,8 @@ static int run (rm_worker_t *worker)
     int rc = rm_worker_run (worker);
     if (!rc)
         return EXIT_DONE;
-    fprintf (stderr, "ringworker: %s\n", rm_worker_error (worker));
+    const char *advice = rc == RM_EUNREACHABLE ? "; start one, or say with --master or $RINGMASTER where it is" : "";
+    fprintf (stderr, "ringworker: %s%s\n", rm_worker_error (worker), advice);
     switch (rc) {
     case RM_EINVAL:
         return RM_EXIT_USAGE;
@@ -119,23 +123,42 @@ static int run (rm_worker_t *worker)
     }
 }
 
+/* Where the masters are: checked here, since the library can only say that something is wrong. 0 or the exit code. */
+static int check_masters (void)
+{
+    const char *environment = getenv ("RINGMASTER");
+    const char *text = said.master ? said.master : environment && *environment ? environment : NULL;
+    rm_endpoint_t list[RM_ENDPOINTS_MAX];
+    rm_fault_t fault = {0};
+    if (text && rm_endpoint_parse_list (list, text, &fault) < 1)
+        return rm_options_refuse (&program, NULL, "%s '%.300s': %s", said.master ? "--master" : "$RINGMASTER", text,
+                                  fault.text);
+    return 0;
+}
+
 int main (int argc, char **argv)
 {
     rm_parsed_t parsed;
-    rm_fault_t fault;
+    rm_fault_t fault = {0};
     int code;
     if (!rm_options_parse (&parsed, &program, argc, argv, &code))
         return code;
-    if (rm_worker_failpoints_declare (&fault))
-        return rm_options_refuse (&program, NULL, "%s", fault.text);
+    if (rm_worker_failpoints_declare (&fault)) {
+        fprintf (stderr, "ringworker: %s\n", fault.text);
+        return RM_EXIT_USAGE;
+    }
     if (said.list_failpoints) {
         rm_failpoint_list (stdout);
         return EXIT_DONE;
     }
+    code = check_masters ();
+    if (code)
+        return code;
     rm_worker_t *worker = rm_worker_new (said.master);
-    if (!worker)
-        return rm_options_refuse (&program, NULL, "'%s' is not a list of endpoints: write host:port[,host:port...]",
-                                  said.master ? said.master : "$RINGMASTER");
+    if (!worker) {
+        fprintf (stderr, "ringworker: %s\n", strerror (errno));
+        return EXIT_FAILED;
+    }
     code = configure (worker);
     if (!code)
         code = run (worker);
