@@ -226,9 +226,10 @@ int main (int argc, char **argv)
 {
     flow_t flow = {.keys = 1000, .workers = 3, .next_seq = 1};
     const rm_option_t table[] = {
+        RM_SECTION ("Options"),
         RM_NUMBER (0, "keys", "N", 1, 100000, "keys that flow (1000)", &flow.keys),
         RM_NUMBER (0, "workers", "N", 1, 16, "workers before the join (3)", &flow.workers),
-        {0},
+        RM_OPTIONS_END,
     };
     const rm_program_t program = {.self = {.name = "bench_resize_gap",
                                            .about = "Measures how long a resize holds up keys that do not move.",

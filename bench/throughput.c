@@ -201,6 +201,7 @@ int main (int argc, char **argv)
     options_t options = {
         .jobs = 400000, .batch = 256, .window = 32, .workers = 2, .threads = 2, .size = 64, .calls = 1000};
     const rm_option_t table[] = {
+        RM_SECTION ("Options"),
         RM_NUMBER (0, "jobs", "N", 1, 100000000, "jobs in all (400000)", &options.jobs),
         RM_NUMBER (0, "batch", "N", 1, RM_MESSAGE_JOBS_MAX, "jobs in a message (256)", &options.batch),
         RM_NUMBER (0, "window", "N", 1, 1024, "messages outstanding (32)", &options.window),
@@ -209,7 +210,7 @@ int main (int argc, char **argv)
         RM_NUMBER (0, "size", "BYTES", 0, 1 << 20, "payload of a job (64)", &options.size),
         RM_NUMBER (0, "keys", "N", 0, 1000000, "spread over so many keys; 0: without keys (0)", &options.keys),
         RM_NUMBER (0, "calls", "N", 1, 1000000, "calls timed one at a time (1000)", &options.calls),
-        {0},
+        RM_OPTIONS_END,
     };
     const rm_program_t program = {.self = {.name = "bench_throughput",
                                            .about = "Measures durable jobs a second end to end, and latency.",

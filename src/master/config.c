@@ -52,6 +52,7 @@ bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, 
     limits_t limits;
     limits_from (&limits, &config->leader);
     const rm_option_t options[] = {
+        RM_SECTION ("Options"),
         RM_TEXT ('d', "data", "DIR", "where the ledger is kept; made if it is not there", &config->data),
         RM_TEXT (0, "bind", "HOST", "address to listen on (127.0.0.1)", &config->bind),
         RM_NUMBER ('p', "port", "BASE", 0, RM_PORT_MAX,
@@ -72,15 +73,15 @@ bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, 
                    &config->snapshot_bytes),
         RM_SECTION ("Testing"),
         RM_FLAG (0, "list-failpoints", "print the places RM_FAILPOINTS knows, one a line", &config->list_failpoints),
-        {0},
+        RM_OPTIONS_END,
     };
     const rm_program_t program = {
         .self = {.name = "ringmaster",
                  .about = "Keeps every job in a ledger on the disk and deals keyed jobs to workers by a ring.",
                  .options = options,
-                 .examples = "ringmaster --data /var/lib/ringmaster\n"
-                             "ringmaster --data ./data --port 0      # free ports; `ready …` says which\n"
-                             "RM_FAILPOINTS=master.send.sync2.after=kill ringmaster --data ./data"},
+                 .examples = "  ringmaster --data /var/lib/ringmaster\n"
+                             "  ringmaster --data ./data --port 0      # free ports; `ready …` says which\n"
+                             "  RM_FAILPOINTS=master.send.sync2.after=kill ringmaster --data ./data"},
         .version = RM_VERSION,
     };
     rm_parsed_t parsed;

@@ -25,6 +25,7 @@ static struct {
 } said;
 
 static const rm_option_t options[] = {
+    RM_SECTION ("Options"),
     RM_TEXT ('m', "master", "EP[,EP...]", "jobs endpoints of the masters ($RINGMASTER, else 127.0.0.1:5550)",
              &said.master),
     RM_LIST ('q', "queue", "NAME=HANDLER",
@@ -47,10 +48,10 @@ static const rm_program_t program = {
                 "Runs the jobs of its queues, until SIGTERM or SIGINT: then it finishes what runs, hands back the\n"
                 "rest and leaves. Prints \"ready name=...\" once it has joined.",
             .options = options,
-            .examples = "ringworker --queue hello=builtin:echo\n"
-                        "ringworker --master 10.0.0.1:5550,10.0.0.2:5550 --threads 8 --queue 'thumbs=exec:convert - "
+            .examples = "  ringworker --queue hello=builtin:echo\n"
+                        "  ringworker --master 10.0.0.1:5550,10.0.0.2:5550 --threads 8 --queue 'thumbs=exec:convert - "
                         "-resize 200 jpg:-'\n"
-                        "ringworker --name w1 --queue count='exec:wc -w' --queue wait=builtin:sleep\n",
+                        "  ringworker --name w1 --queue count='exec:wc -w' --queue wait=builtin:sleep",
         },
     .version = RM_VERSION,
 };
