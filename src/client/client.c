@@ -53,13 +53,9 @@ static rm_session_id_t random_session (void)
 
 rm_client_t *rm_client_new (const char *masters)
 {
-    if (!masters)
-        masters = getenv ("RINGMASTER");
-    if (!masters || !*masters)
-        masters = "tcp://127.0.0.1:5550";
     rm_endpoint_t list[RM_ENDPOINTS_MAX];
     const char *texts[RM_ENDPOINTS_MAX];
-    int count = rm_endpoint_parse_list (list, masters, NULL);
+    int count = rm_endpoint_parse_list (list, rm_endpoint_masters (masters), NULL);
     if (count < 1) {
         errno = EINVAL;
         return NULL;
@@ -210,17 +206,12 @@ static int ask (rm_client_t *self, const rm_msg_t *request, int timeout_ms, uint
 
 /* ---- jobs -------------------------------------------------------------------------------------------------------- */
 
-static rm_bytes_t bytes_of (const char *text)
-{
-    return (rm_bytes_t){text, text ? (uint32_t)strlen (text) : 0};
-}
-
 /* Refuses what no master would take, before it is sent. */
 static int check_spec (rm_client_t *self, const rm_spec_t *spec)
 {
     if (!spec || !spec->queue)
         return fail (self, RM_EINVAL, "a job needs a queue");
-    if (strlen (spec->queue) > RM_QUEUE_NAME_BYTES_MAX || !rm_name_valid (bytes_of (spec->queue)))
+    if (strlen (spec->queue) > RM_QUEUE_NAME_BYTES_MAX || !rm_name_valid (rm_bytes (spec->queue)))
         return fail (self, RM_EINVAL,
                      "the queue's name must be 1 to %d printable characters without white space, '/' or '\"'",
                      RM_QUEUE_NAME_BYTES_MAX);
@@ -241,8 +232,8 @@ int rm_client_submit (rm_client_t *self, const rm_spec_t *spec, int timeout_ms, 
     if (error)
         return error;
     rm_submit_job_t job = {
-        .queue = bytes_of (spec->queue),
-        .key = bytes_of (spec->key),
+        .queue = rm_bytes (spec->queue),
+        .key = rm_bytes (spec->key),
         .data = {spec->data, (uint32_t)spec->size},
         .tries = spec->tries,
         .timeout_ms = spec->timeout_ms,
@@ -349,17 +340,17 @@ int rm_client_query (rm_client_t *self, const char *what, uint64_t id, const cha
     if (!strcmp (what, "endpoints"))
         return ask_endpoints (self, timeout_ms, json_p);
     rm_msg_t request = {.type = RM_MSG_QUERY,
-                        .query = {.what = bytes_of (what), .id = id, .queue = bytes_of (queue), .limit = limit}};
+                        .query = {.what = rm_bytes (what), .id = id, .queue = rm_bytes (queue), .limit = limit}};
     return ask_json (self, &request, timeout_ms, json_p);
 }
 
 int rm_client_drain (rm_client_t *self, const char *worker, int timeout_ms, const char **json_p)
 {
-    if (!worker || strlen (worker) > RM_WORKER_NAME_BYTES_MAX || !rm_name_valid (bytes_of (worker)))
+    if (!worker || strlen (worker) > RM_WORKER_NAME_BYTES_MAX || !rm_name_valid (rm_bytes (worker)))
         return fail (self, RM_EINVAL,
                      "a worker's name is 1 to %d printable characters without white space, '/' or '\"'",
                      RM_WORKER_NAME_BYTES_MAX);
-    rm_msg_t request = {.type = RM_MSG_DRAIN, .drain = {.worker = bytes_of (worker)}};
+    rm_msg_t request = {.type = RM_MSG_DRAIN, .drain = {.worker = rm_bytes (worker)}};
     return ask_json (self, &request, timeout_ms, json_p);
 }
 

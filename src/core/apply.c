@@ -13,11 +13,6 @@
             (self)->listener.event ((self)->listener.arg __VA_OPT__ (, ) __VA_ARGS__);                                 \
     } while (0)
 
-static rm_bytes_t bytes_of (const char *text)
-{
-    return (rm_bytes_t){text, (uint32_t)strlen (text)};
-}
-
 /* ---- submit ----------------------------------------------------------------------------------------------------- */
 
 static int accept (rm_state_t *self, rm_ledger_session_t *session, const rm_submit_job_t *job)
@@ -117,9 +112,9 @@ static int crash (rm_state_t *self, rm_record_t *record)
 {
     record->crashes++;
     if (record->flags & RM_JOB_AT_MOST_ONCE)
-        return bury (self, record, bytes_of ("lost"));
+        return bury (self, record, rm_bytes ("lost"));
     if (record->crashes >= RM_CRASHES_MAX)
-        return bury (self, record, bytes_of ("crashed"));
+        return bury (self, record, rm_bytes ("crashed"));
     record->not_before_ms = 0;
     TELL (self, waits_again, record);
     return 0;

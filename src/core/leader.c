@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/leader_inside.h"
+#include "core/splitmix.h"
 #include "proto/alloc.h"
 #include "ringmaster/error.h"
 
@@ -52,18 +53,9 @@ void rm_leader_to_worker (rm_leader_t *self, const rm_address_t *to, const rm_ms
     rm_buf_close (&frame);
 }
 
-/* splitmix64 (Steele, Lea, Flood 2014): jitter needs no better. */
-static uint64_t next_random (rm_leader_t *self)
-{
-    uint64_t z = self->random += 0x9e3779b97f4a7c15ull;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-    return z ^ z >> 31;
-}
-
 uint64_t rm_leader_retry_delay (rm_leader_t *self, const rm_record_t *record)
 {
-    return rm_backoff_next (&self->config.retry, record->failures + 1, 0, next_random (self));
+    return rm_backoff_next (&self->config.retry, record->failures + 1, 0, rm_splitmix (&self->random));
 }
 
 /* ---- peers ------------------------------------------------------------------------------------------------------ */
@@ -569,7 +561,7 @@ uint32_t rm_leader_drain (rm_leader_t *self, rm_now_t now, rm_bytes_t worker)
     self->now = now;
     for (uint32_t i = 0; i < self->peer_count; i++) {
         rm_peer_t *peer = self->peers[i];
-        if (strlen (peer->member->name) != worker.size || memcmp (peer->member->name, worker.data, worker.size))
+        if (!rm_bytes_equal (rm_bytes (peer->member->name), worker))
             continue;
         peer->leave_asked = true;
         found++;

@@ -389,7 +389,7 @@ static void send_results (rm_leader_t *self, const rm_address_t *to, const uint6
     size_t bytes = 0;
     for (uint32_t i = 0; i < count; i++) {
         rm_result_job_t job = result_of (self, ids[i]);
-        bytes += 64 + job.data.size + job.reason.size;
+        bytes += RM_MESSAGE_ROW_BYTES + job.data.size + job.reason.size;
         if (i && bytes > RM_FRAME_BYTES_MAX / 2)
             break;
         msg.result.jobs[msg.result.job_count++] = job;

@@ -62,7 +62,7 @@ void rm_leader_dispatch (rm_leader_t *self, rm_peer_t *peer, rm_record_t *record
     if (peer->out_count == RM_DISPATCH_JOBS || peer->out_bytes > RM_DISPATCH_BYTES)
         send_out (self, peer);
     peer->out[peer->out_count++] = record;
-    peer->out_bytes += record->data_size + 64;
+    peer->out_bytes += record->data_size + RM_MESSAGE_ROW_BYTES;
 }
 
 /* A connection swallowed what was dispatched after `upto`: the same jobs under the same numbers once more. None of them

@@ -84,8 +84,3 @@ static inline bool rm_record_runs (const rm_record_t *record)
 {
     return record->lead.peer && record->lead.at != RM_AT_FAILED;
 }
-
-static inline rm_bytes_t rm_bytes (const char *text)
-{
-    return (rm_bytes_t){text, (uint32_t)__builtin_strlen (text)};
-}

@@ -94,7 +94,6 @@ static void why_waiting (const rm_leader_t *self, const rm_record_t *record, cha
 bool rm_leader_why (const rm_leader_t *self, rm_now_t now, uint64_t id, char *text, size_t size)
 {
     const rm_record_t *record = rm_state_record (self->state, id);
-    (void)now;
     if (!record)
         return false;
     int used = snprintf (text, size, "Job %llu ", (unsigned long long)id);

@@ -153,18 +153,3 @@ int rm_ring_assign (const uint16_t *previous, const uint16_t *members, size_t co
         RM_ASSERT (work.need[i] == 0);
     return 0;
 }
-
-bool rm_ring_next_range (const uint16_t *before, const uint16_t *after, uint32_t *cursor, rm_ring_range_t *range)
-{
-    uint32_t first = *cursor;
-    while (first < RM_SLOTS && before[first] == after[first])
-        first++;
-    uint32_t end = first;
-    while (end < RM_SLOTS && before[end] == before[first] && after[end] == after[first])
-        end++;
-    *cursor = end;
-    if (first == RM_SLOTS)
-        return false;
-    *range = (rm_ring_range_t){first, end - 1, before[first], after[first]};
-    return true;
-}

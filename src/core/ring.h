@@ -1,4 +1,4 @@
-/*  The ring: which slot a key belongs to, and which member owns each slot (docs: the ring and its resize).
+/*  The ring: which slot a key belongs to, and which member owns each slot (docs/architecture.md, "The ring and a resize").
  *
  *  An assignment is an array of RM_SLOTS member numbers; RM_RING_NOBODY stands for a slot without an owner. A new
  *  assignment is a function of the one before and of the members, and of nothing else: it is computed again on every
@@ -10,21 +10,12 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "proto/limits.h"
 
 enum { RM_RING_NOBODY = 0xffff };
-
-/* Slots `first` to `last`, both included, that go from one owner to another. */
-typedef struct {
-    uint32_t first;
-    uint32_t last;
-    uint16_t from; /* the owner before, or RM_RING_NOBODY */
-    uint16_t to;   /* the owner afterwards, or RM_RING_NOBODY */
-} rm_ring_range_t;
 
 /* The slot of a key: XXH3_64 (key) % RM_SLOTS. */
 uint32_t rm_ring_slot (const void *key, size_t size);
@@ -35,7 +26,3 @@ uint32_t rm_ring_slot (const void *key, size_t size);
  * at all leaves every slot to nobody. `next` must not be `previous`.
  * 0, or RM_EINVAL with `next` untouched: a member is named twice or is RM_RING_NOBODY, or `count` > RM_MEMBERS_MAX. */
 int rm_ring_assign (const uint16_t *previous, const uint16_t *members, size_t count, uint16_t *next);
-
-/* Steps through the longest ranges in which two assignments differ, by slot: start with `*cursor` = 0. False at the
- * end. Neighbouring slots are in one range if both owners are the same. */
-bool rm_ring_next_range (const uint16_t *before, const uint16_t *after, uint32_t *cursor, rm_ring_range_t *range);

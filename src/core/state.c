@@ -35,7 +35,7 @@ rm_queue_t *rm_state_queue (const rm_state_t *self, rm_bytes_t name)
 rm_pool_t *rm_state_pool (const rm_state_t *self, rm_bytes_t name)
 {
     for (rm_pool_t *pool = self->pools; pool; pool = pool->next)
-        if (strlen (pool->name) == name.size && !memcmp (pool->name, name.data, name.size))
+        if (rm_bytes_equal (rm_bytes (pool->name), name))
             return pool;
     return NULL;
 }

@@ -93,7 +93,7 @@ rm_work_job_t *rm_work_jobs_find (rm_work_t *self, uint64_t id)
 static rm_work_job_t *first_of_key (rm_work_t *self, uint32_t queue, rm_bytes_t key)
 {
     rm_work_job_t *job = *key_bucket (self, queue, key);
-    while (job && (job->queue != queue || job->key.size != key.size || memcmp (job->key.data, key.data, key.size)))
+    while (job && (job->queue != queue || !rm_bytes_equal (job->key, key)))
         job = job->next_of_key_bucket;
     return job;
 }
@@ -231,8 +231,7 @@ static bool is_finished (const rm_work_job_t *job)
 static uint32_t find_queue (const rm_work_t *self, rm_bytes_t name)
 {
     uint32_t i = 0;
-    while (i < self->queue_count &&
-           (self->queues[i].size != name.size || memcmp (self->queues[i].data, name.data, name.size)))
+    while (i < self->queue_count && !rm_bytes_equal (self->queues[i], name))
         i++;
     return i;
 }

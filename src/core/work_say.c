@@ -5,7 +5,7 @@
 
 /* A joining worker is answered when a running resize is over, so it waits longer than a member before it looks for
  * another master. */
-enum { JOIN_LEASES = 3, DONE_JOB_BYTES = 64 };
+enum { JOIN_LEASES = 3 };
 
 bool rm_work_grow (void **array, uint32_t *capacity, size_t count, size_t element_size)
 {
@@ -111,7 +111,7 @@ static bool say_done (rm_work_t *self, uint64_t now_ms)
     uint32_t count = 0;
     while (self->finished && count < RM_MESSAGE_JOBS_MAX) {
         rm_work_job_t *job = self->finished;
-        bytes += job->result.data.size + job->result.reason.size + DONE_JOB_BYTES;
+        bytes += job->result.data.size + job->result.reason.size + RM_MESSAGE_ROW_BYTES;
         if (count && bytes > RM_WORK_MESSAGE_BYTES)
             break;
         write_done (&first[count++], job);

@@ -137,15 +137,13 @@ static int run (rm_ctl_t *self)
 /* Where the masters are: checked here, since the library can only say that something is wrong. */
 static int find_masters (rm_ctl_t *self)
 {
-    const char *environment = getenv ("RINGMASTER");
-    const char *said = self->said.master ? self->said.master : environment && *environment ? environment : NULL;
     rm_endpoint_t list[RM_ENDPOINTS_MAX];
     rm_fault_t fault = {0};
-    if (said && rm_endpoint_parse_list (list, said, &fault) < 1)
+    self->masters = rm_endpoint_masters (self->said.master);
+    if (rm_endpoint_parse_list (list, self->masters, &fault) < 1)
         return rm_options_refuse (self->program, self->command, "%s '%s': %s",
-                                  self->said.master ? "--master" : "$RINGMASTER", said, fault.text);
-    self->masters = said ? said : "tcp://127.0.0.1:5550"; /* the library's own choice */
-    self->client = rm_client_new (said);
+                                  self->said.master ? "--master" : "$RINGMASTER", self->masters, fault.text);
+    self->client = rm_client_new (self->masters);
     if (self->client)
         return 0;
     rm_ctl_say ("%s", strerror (errno));

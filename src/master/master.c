@@ -284,11 +284,6 @@ static rm_view_t view (const rm_master_t *self)
     };
 }
 
-static rm_bytes_t text_bytes (const char *text)
-{
-    return (rm_bytes_t){text, (uint32_t)strlen (text)};
-}
-
 static void answer (rm_master_t *self, const rm_address_t *to, const rm_msg_t *msg)
 {
     rm_leader_to_client (&self->leader, to, msg);
@@ -303,7 +298,7 @@ __attribute__ ((format (printf, 4, 5))) static void answer_error (rm_master_t *s
     vsnprintf (text, sizeof text, format, args);
     va_end (args);
     rm_msg_t msg = {.type = RM_MSG_ERROR};
-    msg.error = (rm_msg_error_t){.code = code, .text = text_bytes (text)};
+    msg.error = (rm_msg_error_t){.code = code, .text = rm_bytes (text)};
     answer (self, to, &msg);
 }
 
@@ -311,9 +306,9 @@ static void welcome (rm_master_t *self, const rm_address_t *to)
 {
     rm_msg_t msg = {.type = RM_MSG_WELCOME};
     msg.welcome = (rm_msg_welcome_t){.term = self->state.term,
-                                     .work = text_bytes (rm_socket_endpoint (self->work)->text),
-                                     .sync = text_bytes (rm_socket_endpoint (self->sync)->text),
-                                     .http = text_bytes (self->http_text),
+                                     .work = rm_bytes (rm_socket_endpoint (self->work)->text),
+                                     .sync = rm_bytes (rm_socket_endpoint (self->sync)->text),
+                                     .http = rm_bytes (self->http_text),
                                      .payload_bytes_max = self->config->leader.payload_bytes_max,
                                      .result_bytes_max = self->config->leader.result_bytes_max};
     answer (self, to, &msg);
@@ -435,7 +430,7 @@ static void on_work (void *arg, const rm_route_t *route, rm_frame_t *frame)
 static void on_status (rm_http_answer_t *answer, void *arg)
 {
     rm_view_t shown = view (arg);
-    rm_msg_query_t query = {.what = text_bytes ("status")};
+    rm_msg_query_t query = {.what = rm_bytes ("status")};
     answer->content_type = "application/json";
     if (rm_view_query (&shown, &query, &answer->body))
         answer->status = 503;

@@ -172,11 +172,11 @@ static json_t *key_text (const rm_record_t *record)
 
 static json_t *job (const rm_view_t *self, const rm_record_t *record)
 {
-    return json_pack (
-        "{s:o, s:s, s:o, s:s, s:s?, s:o, s:o}", "id", integer (record->id), "queue", record->queue->name, "key",
-        key_text (record), "state", rm_record_state_name (record, self->now.wall_ms), "worker",
-        record->lead.peer ? record->lead.peer->member->name : NULL, "attempt", integer (rm_record_attempt (record)),
-        "age_ms", integer (self->state->time_ms > record->accepted_ms ? self->now.wall_ms - record->accepted_ms : 0));
+    return json_pack ("{s:o, s:s, s:o, s:s, s:s?, s:o, s:o}", "id", integer (record->id), "queue", record->queue->name,
+                      "key", key_text (record), "state", rm_record_state_name (record, self->now.wall_ms), "worker",
+                      record->lead.peer ? record->lead.peer->member->name : NULL, "attempt",
+                      integer (rm_record_attempt (record)), "age_ms",
+                      integer (self->now.wall_ms > record->accepted_ms ? self->now.wall_ms - record->accepted_ms : 0));
 }
 
 /* The newest first. */
@@ -224,25 +224,20 @@ static int put (const char *data, size_t size, void *out)
     return 0;
 }
 
-static bool asks (const rm_msg_query_t *query, const char *what)
-{
-    return query->what.size == strlen (what) && !memcmp (query->what.data, what, query->what.size);
-}
-
 int rm_view_query (const rm_view_t *self, const rm_msg_query_t *query, rm_buf_t *out)
 {
     json_t *document = NULL;
-    if (asks (query, "why")) {
+    if (rm_bytes_equal (query->what, rm_bytes ("why"))) {
         if (!rm_state_record (self->state, query->id))
             return query->id && query->id <= self->state->last_id ? RM_EGONE : RM_EUNKNOWN;
         document = why (self, query->id);
-    } else if (asks (query, "status")) {
+    } else if (rm_bytes_equal (query->what, rm_bytes ("status"))) {
         document = status (self);
-    } else if (asks (query, "workers")) {
+    } else if (rm_bytes_equal (query->what, rm_bytes ("workers"))) {
         document = workers (self);
-    } else if (asks (query, "ring")) {
+    } else if (rm_bytes_equal (query->what, rm_bytes ("ring"))) {
         document = ring (self);
-    } else if (asks (query, "jobs")) {
+    } else if (rm_bytes_equal (query->what, rm_bytes ("jobs"))) {
         document = jobs (self, query);
     } else {
         return RM_EINVAL;

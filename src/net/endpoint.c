@@ -114,6 +114,13 @@ int rm_endpoint_parse_list (rm_endpoint_t *list, const char *text, rm_fault_t *f
     }
 }
 
+const char *rm_endpoint_masters (const char *said)
+{
+    if (!said)
+        said = getenv ("RINGMASTER");
+    return said && *said ? said : "tcp://127.0.0.1:5550";
+}
+
 static int set_address (rm_endpoint_t *self, const struct sockaddr *address, socklen_t size)
 {
     char host[NI_MAXHOST];

@@ -26,6 +26,9 @@ int rm_endpoint_parse (rm_endpoint_t *self, const char *text, rm_fault_t *fault)
 /* Reads a list separated by commas into `list`, which has room for RM_ENDPOINTS_MAX. The number read, or RM_EINVAL. */
 int rm_endpoint_parse_list (rm_endpoint_t *list, const char *text, rm_fault_t *fault);
 
+/* Where the masters are: what was said, else what $RINGMASTER says, else this machine's usual port. A list's text. */
+const char *rm_endpoint_masters (const char *said);
+
 /* Makes one of its parts; port 0 means any free one. 0 or RM_EINVAL. */
 int rm_endpoint_set (rm_endpoint_t *self, const char *host, unsigned port, rm_fault_t *fault);
 

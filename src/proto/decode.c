@@ -31,17 +31,17 @@ static const char not_a_map[] = "the frame is not one whole MessagePack map with
 static bool map_add (map_t *self, rm_bytes_t name, const uint8_t *value)
 {
     for (uint32_t i = 0; i < self->count; i++)
-        if (self->names[i].size == name.size && !memcmp (self->names[i].data, name.data, name.size))
+        if (rm_bytes_equal (self->names[i], name))
             return false;
     self->names[self->count] = name;
     self->values[self->count++] = value;
     return true;
 }
 
-static const uint8_t *map_find (const map_t *self, const char *name, uint32_t size)
+static const uint8_t *map_find (const map_t *self, rm_bytes_t name)
 {
     for (uint32_t i = 0; i < self->count; i++)
-        if (self->names[i].size == size && !memcmp (self->names[i].data, name, size))
+        if (rm_bytes_equal (self->names[i], name))
             return self->values[i];
     return NULL;
 }
@@ -137,18 +137,13 @@ static const char *read_session (const rm_field_t *field, rm_cursor_t *cursor, r
     return NULL;
 }
 
-static bool says (rm_bytes_t bytes, const char *text)
-{
-    return bytes.size == strlen (text) && !memcmp (bytes.data, text, bytes.size);
-}
-
 static const char *read_ack (const rm_field_t *field, rm_cursor_t *cursor, rm_head_t head, void *base)
 {
     if (head.kind != RM_WIRE_STR)
         return field->mistyped;
     rm_bytes_t ack = take_bytes (cursor, head);
-    bool ok = says (ack, "ok");
-    if (!ok && (field->min || !says (ack, "draining")))
+    bool ok = rm_bytes_equal (ack, rm_bytes ("ok"));
+    if (!ok && (field->min || !rm_bytes_equal (ack, rm_bytes ("draining"))))
         return field->outside;
     *(bool *)member_of (field, base) = ok;
     return NULL;
@@ -293,11 +288,9 @@ static const char *read_move (const rm_field_t *field, rm_cursor_t *cursor, rm_s
 /* The pools before this one, by the first move of each: none may be called `pool`. */
 static bool pool_repeats (const rm_sync_move_t *moves, const uint32_t *firsts, uint32_t count, rm_bytes_t pool)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        rm_bytes_t other = moves[firsts[i]].pool;
-        if (other.size == pool.size && !memcmp (other.data, pool.data, pool.size))
+    for (uint32_t i = 0; i < count; i++)
+        if (rm_bytes_equal (moves[firsts[i]].pool, pool))
             return true;
-    }
     return false;
 }
 
@@ -343,7 +336,7 @@ static const char *plan (plan_t *self, const map_t *map, const uint8_t *end, rm_
 {
     for (uint32_t i = 0; i < self->shape->row_count; i++) {
         const rm_field_t *field = &self->shape->rows[i];
-        self->values[i] = map_find (map, field->name, field->name_size);
+        self->values[i] = map_find (map, (rm_bytes_t){field->name, field->name_size});
         rm_cursor_t cursor = {self->values[i], end};
         const char *wrong;
         uint64_t count = 0;
@@ -392,7 +385,7 @@ static const char *fill (const plan_t *self, const uint8_t *end, rm_msg_t *msg, 
 /* A missing version is the first one. */
 static const char *check_version (const map_t *map, const uint8_t *end)
 {
-    rm_cursor_t cursor = {map_find (map, "v", 1), end};
+    rm_cursor_t cursor = {map_find (map, rm_bytes ("v")), end};
     rm_head_t head;
     if (!cursor.at)
         return NULL;
@@ -405,7 +398,7 @@ static const char *check_version (const map_t *map, const uint8_t *end)
 
 static const char *find_type (const map_t *map, const uint8_t *end, rm_msg_type_t *type)
 {
-    rm_cursor_t cursor = {map_find (map, "type", 4), end};
+    rm_cursor_t cursor = {map_find (map, rm_bytes ("type")), end};
     rm_head_t head;
     if (!cursor.at)
         return "the field 'type' is missing";
@@ -418,7 +411,7 @@ static const char *find_type (const map_t *map, const uint8_t *end, rm_msg_type_
 /* Opens a SYNC's `data`, whose table follows from who speaks and the phase. */
 static const char *plan_data (plan_t *self, const map_t *top, const uint8_t *end, rm_msg_t *msg, size_t *room)
 {
-    rm_cursor_t cursor = {map_find (top, "data", 4), end};
+    rm_cursor_t cursor = {map_find (top, rm_bytes ("data")), end};
     map_t map;
     if (!cursor.at)
         return "the field 'data' is missing";

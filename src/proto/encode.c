@@ -85,16 +85,11 @@ static void put_ack (msgpack_packer *to, const rm_field_t *field, bool ok)
         put_text (to, "draining", 8);
 }
 
-static bool same_pool (const rm_sync_move_t *one, const rm_sync_move_t *other)
-{
-    return one->pool.size == other->pool.size && !memcmp (one->pool.data, other->pool.data, one->pool.size);
-}
-
 /* How many of the moves from `at` on are of one pool. */
 static uint32_t moves_of_pool (const rm_sync_move_t *moves, uint32_t at, uint32_t count)
 {
     uint32_t end = at + 1;
-    while (end < count && same_pool (&moves[at], &moves[end]))
+    while (end < count && rm_bytes_equal (moves[at].pool, moves[end].pool))
         end++;
     return end - at;
 }

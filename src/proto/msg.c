@@ -365,7 +365,7 @@ const rm_shape_t *rm_shape_of_sync (bool from_master, uint32_t phase)
 rm_msg_type_t rm_type_named (rm_bytes_t name)
 {
     for (rm_msg_type_t type = RM_MSG_NONE + 1; type < RM_MSG_TYPES; type++)
-        if (shapes[type].name_size == name.size && !memcmp (shapes[type].name, name.data, name.size))
+        if (rm_bytes_equal ((rm_bytes_t){shapes[type].name, shapes[type].name_size}, name))
             return type;
     return RM_MSG_NONE;
 }

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "proto/buf.h"
 #include "proto/limits.h"
@@ -22,6 +23,17 @@ typedef struct {
     const void *data;
     uint32_t size;
 } rm_bytes_t;
+
+/* The bytes of a string, without its NUL; NULL is "not there". */
+static inline rm_bytes_t rm_bytes (const char *text)
+{
+    return (rm_bytes_t){text, text ? (uint32_t)strlen (text) : 0};
+}
+
+static inline bool rm_bytes_equal (rm_bytes_t one, rm_bytes_t other)
+{
+    return one.size == other.size && (!one.size || !memcmp (one.data, other.data, one.size));
+}
 
 /* 128 random bits, made by the client. */
 typedef struct {

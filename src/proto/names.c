@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include "proto/msg.h"
 #include "proto/table.h"
 
@@ -16,5 +14,5 @@ bool rm_name_valid (rm_bytes_t name)
 
 bool rm_name_is_master (rm_bytes_t name)
 {
-    return name.size == sizeof RM_MASTER_NAME - 1 && !memcmp (name.data, RM_MASTER_NAME, name.size);
+    return rm_bytes_equal (name, rm_bytes (RM_MASTER_NAME));
 }

@@ -40,14 +40,10 @@ static unsigned cores (void)
 
 rm_worker_t *rm_worker_new (const char *masters)
 {
-    if (!masters)
-        masters = getenv ("RINGMASTER");
-    if (!masters || !*masters)
-        masters = "tcp://127.0.0.1:5550";
     rm_worker_t *self = rm_calloc (1, sizeof *self);
     if (!self)
         goto no_memory;
-    int count = rm_endpoint_parse_list (self->masters, masters, NULL);
+    int count = rm_endpoint_parse_list (self->masters, rm_endpoint_masters (masters), NULL);
     if (count < 1) {
         rm_free (self);
         errno = EINVAL;

@@ -21,14 +21,9 @@ enum { PHASE_MS = 50 };
 
 static rm_socket_t *jobs_socket, *sync_socket;
 
-static rm_bytes_t bytes (const char *text)
-{
-    return (rm_bytes_t){text, (uint32_t)strlen (text)};
-}
-
 static bool is (rm_bytes_t name, const char *text)
 {
-    return name.size == strlen (text) && !memcmp (name.data, text, name.size);
+    return rm_bytes_equal (name, rm_bytes (text));
 }
 
 static const char *document (rm_bytes_t what)
@@ -54,7 +49,7 @@ static const char *document (rm_bytes_t what)
 
 static rm_msg_t refusal (int code, const char *text)
 {
-    return (rm_msg_t){.type = RM_MSG_ERROR, .error = {.code = code, .text = bytes (text)}};
+    return (rm_msg_t){.type = RM_MSG_ERROR, .error = {.code = code, .text = rm_bytes (text)}};
 }
 
 static rm_msg_t answer_submit (const rm_msg_submit_t *submit)
@@ -62,7 +57,7 @@ static rm_msg_t answer_submit (const rm_msg_submit_t *submit)
     static rm_accepted_job_t job;
     rm_bytes_t queue = submit->jobs[0].queue;
     if (is (queue, "busy"))
-        return (rm_msg_t){.type = RM_MSG_BUSY, .busy = {60000, bytes ("the queue holds as many jobs as it may")}};
+        return (rm_msg_t){.type = RM_MSG_BUSY, .busy = {60000, rm_bytes ("the queue holds as many jobs as it may")}};
     if (is (queue, "big"))
         return refusal (RM_ETOOBIG, "the payload has more bytes than this master takes");
     job = (rm_accepted_job_t){submit->jobs[0].seq, is (queue, "dead") ? 2 : 1};
@@ -83,9 +78,9 @@ static rm_msg_t answer_wait (uint64_t id)
     uint32_t outcome = id < sizeof outcomes / sizeof *outcomes ? outcomes[id] : RM_OUTCOME_UNKNOWN;
     job = (rm_result_job_t){.id = id, .outcome = outcome, .attempt = 1};
     if (outcome == RM_OUTCOME_DONE)
-        job.data = id == 5 ? (rm_bytes_t){"\xff\x00z", 3} : bytes ("hello");
+        job.data = id == 5 ? (rm_bytes_t){"\xff\x00z", 3} : rm_bytes ("hello");
     else if (outcome == RM_OUTCOME_DEAD)
-        job.reason = bytes ("boom\033[31m");
+        job.reason = rm_bytes ("boom\033[31m");
     return (rm_msg_t){.type = RM_MSG_RESULT, .result = {&job, 1}};
 }
 
@@ -99,17 +94,17 @@ static rm_msg_t answer (const rm_msg_t *msg)
     case RM_MSG_QUERY:
         if (msg->query.id > 7)
             return refusal (RM_EUNKNOWN, "no job 99 was ever accepted");
-        return (rm_msg_t){.type = RM_MSG_ANSWER, .answer = {bytes (document (msg->query.what))}};
+        return (rm_msg_t){.type = RM_MSG_ANSWER, .answer = {rm_bytes (document (msg->query.what))}};
     case RM_MSG_DRAIN:
         return is (msg->drain.worker, "w1")
                    ? (rm_msg_t){.type = RM_MSG_ANSWER,
-                                .answer = {bytes ("{\"worker\":\"w1\",\"text\":\"is leaving\"}")}}
+                                .answer = {rm_bytes ("{\"worker\":\"w1\",\"text\":\"is leaving\"}")}}
                    : refusal (RM_EUNKNOWN, "there is no worker of that name");
     default:
         return (rm_msg_t){.type = RM_MSG_WELCOME,
                           .welcome = {.term = 1,
-                                      .sync = bytes (rm_socket_endpoint (sync_socket)->text),
-                                      .work = bytes ("tcp://127.0.0.1:1"),
+                                      .sync = rm_bytes (rm_socket_endpoint (sync_socket)->text),
+                                      .work = rm_bytes ("tcp://127.0.0.1:1"),
                                       .payload_bytes_max = 1,
                                       .result_bytes_max = 1}};
     }
@@ -117,10 +112,11 @@ static rm_msg_t answer (const rm_msg_t *msg)
 
 static void publish (uint64_t n)
 {
-    rm_sync_member_t members[] = {{bytes ("w1"), 0xaa}, {bytes ("w2"), 0xbb}};
-    rm_sync_move_t moved[] = {{bytes ("default"), 0, 8191, 0, 0xaa}, {bytes ("default"), 8192, 16383, 0xaa, 0xbb}};
+    rm_sync_member_t members[] = {{rm_bytes ("w1"), 0xaa}, {rm_bytes ("w2"), 0xbb}};
+    rm_sync_move_t moved[] = {{rm_bytes ("default"), 0, 8191, 0, 0xaa},
+                              {rm_bytes ("default"), 8192, 16383, 0xaa, 0xbb}};
     rm_msg_t msg = {.type = RM_MSG_SYNC,
-                    .sync = {.from_master = true, .name = bytes ("Master"), .phase = n % 3 + 1, .term = 1}};
+                    .sync = {.from_master = true, .name = rm_bytes ("Master"), .phase = n % 3 + 1, .term = 1}};
     msg.sync.epoch = n / 3 + 1;
     if (msg.sync.phase == 2) {
         msg.sync.sync_to = 42;

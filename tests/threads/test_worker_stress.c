@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/splitmix.h"
 #include "net/clock.h"
 #include "net/poll.h"
 #include "worker/crew.h"
@@ -38,11 +39,7 @@ static uint64_t state;
 
 static uint64_t random_bits (void)
 {
-    state += 0x9e3779b97f4a7c15u;
-    uint64_t z = state;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
+    return rm_splitmix (&state);
 }
 
 static bool one_in (unsigned n)

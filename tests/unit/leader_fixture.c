@@ -344,11 +344,6 @@ void settle (void)
 
 /* ---- workers ---------------------------------------------------------------------------------------------------- */
 
-static rm_bytes_t text_bytes (const char *text)
-{
-    return (rm_bytes_t){text, (uint32_t)strlen (text)};
-}
-
 static rm_address_t address_of (const char *text)
 {
     rm_address_t address = {.size = (uint8_t)strlen (text)};
@@ -390,10 +385,10 @@ void say_join (worker_t *self)
 {
     rm_bytes_t queues[4];
     for (uint32_t i = 0; i < self->queue_count; i++)
-        queues[i] = text_bytes (self->queues[i]);
+        queues[i] = rm_bytes (self->queues[i]);
     rm_msg_t msg = {.type = RM_MSG_JOIN};
-    msg.join = (rm_msg_join_t){text_bytes (self->name), self->inc,    text_bytes (self->pool), queues,
-                               self->queue_count,       self->threads};
+    msg.join = (rm_msg_join_t){rm_bytes (self->name), self->inc,    rm_bytes (self->pool), queues,
+                               self->queue_count,     self->threads};
     self->beat_ms = now.mono_ms;
     tell (self, &msg);
 }
@@ -440,7 +435,7 @@ void beat (worker_t *self)
 static rm_msg_t sync_of (worker_t *self, uint32_t phase)
 {
     rm_msg_t msg = {.type = RM_MSG_SYNC};
-    msg.sync.name = text_bytes (self->name);
+    msg.sync.name = rm_bytes (self->name);
     msg.sync.phase = phase;
     msg.sync.term = self->phase_term;
     msg.sync.epoch = self->phase_epoch;
@@ -498,9 +493,9 @@ void say_done (worker_t *self, uint64_t id, uint64_t token, uint32_t attempt, rm
 {
     rm_done_job_t job = {.id = id, .token = token, .attempt = attempt, .verdict = verdict, .ran_us = 1000000};
     if (verdict == RM_VERDICT_OK)
-        job.data = text_bytes (data);
+        job.data = rm_bytes (data);
     else
-        job.reason = text_bytes (data);
+        job.reason = rm_bytes (data);
     rm_msg_t msg = {.type = RM_MSG_DONE};
     msg.done = (rm_msg_done_t){report_of (self), &job, 1};
     tell (self, &msg);
@@ -697,9 +692,9 @@ client_t client_make (const char *address)
 
 rm_submit_job_t job_of (const char *queue, const char *key, const char *data)
 {
-    rm_submit_job_t job = {.queue = text_bytes (queue), .data = text_bytes (data)};
+    rm_submit_job_t job = {.queue = rm_bytes (queue), .data = rm_bytes (data)};
     if (key)
-        job.key = text_bytes (key);
+        job.key = rm_bytes (key);
     return job;
 }
 

@@ -36,11 +36,6 @@ static inline void ledger_close (void)
     rm_state_close (&ledger.state);
 }
 
-static inline rm_bytes_t bytes (const char *text)
-{
-    return (rm_bytes_t){text, text ? (uint32_t)strlen (text) : 0};
-}
-
 static inline rm_session_id_t session_id (uint8_t number)
 {
     return (rm_session_id_t){{number, 0x5e}};
@@ -70,12 +65,12 @@ static inline rm_record_t *ledger_record (uint64_t id)
 
 static inline rm_queue_t *ledger_queue (const char *name)
 {
-    return rm_state_queue (&ledger.state, bytes (name));
+    return rm_state_queue (&ledger.state, rm_bytes (name));
 }
 
 static inline rm_pool_t *ledger_pool (const char *name)
 {
-    return rm_state_pool (&ledger.state, bytes (name));
+    return rm_state_pool (&ledger.state, rm_bytes (name));
 }
 
 static inline rm_ledger_session_t *ledger_session (uint8_t number)
@@ -104,9 +99,9 @@ static inline uint64_t ledger_submit (uint8_t session, uint64_t seq, const char 
                                       const char *data)
 {
     rm_submit_job_t job = {.seq = seq,
-                           .queue = bytes (queue),
-                           .key = bytes (key),
-                           .data = bytes (data),
+                           .queue = rm_bytes (queue),
+                           .key = rm_bytes (key),
+                           .data = rm_bytes (data),
                            .flags = ledger.job_flags,
                            .tries = ledger.job_tries};
     rm_entry_submit (ledger_begin_batch (), &(rm_entry_submit_t){session_id (session), 0, &job, 1});
@@ -125,11 +120,13 @@ static inline void ledger_join (uint64_t inc, const char *pool, const char *queu
 {
     char name[24];
     snprintf (name, sizeof name, "w%llu", (unsigned long long)inc);
-    rm_bytes_t queues[] = {bytes (queue)};
-    rm_entry_member_add (
-        ledger_begin_batch (),
-        &(rm_msg_join_t){
-            .name = bytes (name), .inc = inc, .pool = bytes (pool), .queues = queues, .queue_count = 1, .threads = 2});
+    rm_bytes_t queues[] = {rm_bytes (queue)};
+    rm_entry_member_add (ledger_begin_batch (), &(rm_msg_join_t){.name = rm_bytes (name),
+                                                                 .inc = inc,
+                                                                 .pool = rm_bytes (pool),
+                                                                 .queues = queues,
+                                                                 .queue_count = 1,
+                                                                 .threads = 2});
     ledger_apply ();
 }
 
@@ -142,9 +139,9 @@ static inline void ledger_remove (uint64_t inc, uint64_t id)
 
 static inline void ledger_done (uint64_t id, uint64_t inc, uint32_t attempt, const char *result)
 {
-    rm_entry_done (
-        ledger_begin_batch (),
-        &(rm_entry_done_t){.id = id, .inc = inc, .attempt = attempt, .verdict = RM_VERDICT_OK, .data = bytes (result)});
+    rm_entry_done (ledger_begin_batch (),
+                   &(rm_entry_done_t){
+                       .id = id, .inc = inc, .attempt = attempt, .verdict = RM_VERDICT_OK, .data = rm_bytes (result)});
     ledger_apply ();
 }
 
@@ -155,7 +152,7 @@ static inline void ledger_fail (uint64_t id, uint64_t inc, uint32_t attempt, rm_
                                                              .attempt = attempt,
                                                              .verdict = verdict,
                                                              .not_before_ms = ledger.now_ms + 500,
-                                                             .reason = bytes (reason)});
+                                                             .reason = rm_bytes (reason)});
     ledger_apply ();
 }
 
@@ -173,7 +170,7 @@ static inline void ledger_unstart (uint64_t id, uint64_t inc)
 
 static inline void ledger_bury (uint64_t id, const char *reason)
 {
-    rm_entry_bury (ledger_begin_batch (), &(rm_entry_bury_t){id, bytes (reason)});
+    rm_entry_bury (ledger_begin_batch (), &(rm_entry_bury_t){id, rm_bytes (reason)});
     ledger_apply ();
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/backoff.h"
+#include "core/splitmix.h"
 #include "ringmaster/error.h"
 
 static const rm_backoff_t standard = {
@@ -15,15 +16,6 @@ static rm_backoff_t with (rm_jitter_t jitter)
     return policy;
 }
 
-/* splitmix64 */
-static uint64_t draw (uint64_t *state)
-{
-    uint64_t bits = *state += 0x9e3779b97f4a7c15;
-    bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9;
-    bits = (bits ^ (bits >> 27)) * 0x94d049bb133111eb;
-    return bits ^ (bits >> 31);
-}
-
 /* Draws often, and expects all of low … high (both reached within 2 %), with the mean in the middle. */
 static void expect_even_spread (const rm_backoff_t *policy, uint64_t failure, uint32_t previous, double low,
                                 double high)
@@ -32,7 +24,7 @@ static void expect_even_spread (const rm_backoff_t *policy, uint64_t failure, ui
     uint64_t state = failure;
     double sum = 0, least = 1e18, most = 0, slack = (high - low) / 50;
     for (int i = 0; i < DRAWS; i++) {
-        double delay = rm_backoff_next (policy, failure, previous, draw (&state));
+        double delay = rm_backoff_next (policy, failure, previous, rm_splitmix (&state));
         sum += delay;
         least = delay < least ? delay : least;
         most = delay > most ? delay : most;
@@ -83,7 +75,7 @@ Test (backoff, decorrelated_jitter_stops_at_the_cap)
     uint32_t previous = 0;
     bool capped = false, came_down = false;
     for (uint64_t failure = 1; failure < 500; failure++) {
-        previous = rm_backoff_next (&policy, failure, previous, draw (&state));
+        previous = rm_backoff_next (&policy, failure, previous, rm_splitmix (&state));
         cr_assert (previous >= 250 && previous <= 8000);
         came_down |= capped && previous < 8000;
         capped |= previous == 8000;
@@ -101,7 +93,7 @@ Test (backoff, the_nth_failure_waits_1_to_2_to_the_n_turns)
         bool seen[65] = {0};
         uint64_t state = failure, turns = 1u << failure;
         for (int i = 0; i < 4000; i++) {
-            uint32_t delay = rm_backoff_next (&policy, failure, 0, draw (&state));
+            uint32_t delay = rm_backoff_next (&policy, failure, 0, rm_splitmix (&state));
             cr_assert_eq (delay % 10, 0, "%u ms are not whole turns", delay);
             cr_assert (delay >= 10 && delay <= turns * 10, "%u ms after failure %d", delay, (int)failure);
             seen[delay / 10] = true;
@@ -321,7 +313,7 @@ Test (retry_budget, retries_are_a_bounded_part_of_the_traffic)
     uint64_t state = 7;
     int retries = 0, successes = 0;
     for (uint64_t now_ms = 0; now_ms < 60000; now_ms++) {
-        if (draw (&state) % 2 == 0) {
+        if (rm_splitmix (&state) % 2 == 0) {
             rm_retry_budget_success (&budget);
             successes++;
         } else

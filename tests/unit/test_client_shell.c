@@ -34,11 +34,6 @@ typedef struct {
     atomic_bool stop;
 } master_t;
 
-static rm_bytes_t bytes (const char *text)
-{
-    return (rm_bytes_t){text, (uint32_t)strlen (text)};
-}
-
 static void send_reply (master_t *self, const rm_route_t *route, const rm_msg_t *reply, bool twice)
 {
     rm_buf_t buf = {0};
@@ -67,10 +62,10 @@ static void answer (master_t *self, const rm_route_t *route, const rm_msg_t *msg
     } else if (msg->type == RM_MSG_HELLO) {
         reply =
             (rm_msg_t){.type = RM_MSG_WELCOME, .welcome = {.term = 7, .payload_bytes_max = 1, .result_bytes_max = 1}};
-        reply.welcome.work = bytes ("tcp://127.0.0.1:1");
-        reply.welcome.sync = bytes ("tcp://127.0.0.1:2");
+        reply.welcome.work = rm_bytes ("tcp://127.0.0.1:1");
+        reply.welcome.sync = rm_bytes ("tcp://127.0.0.1:2");
     } else {
-        reply = (rm_msg_t){.type = RM_MSG_ANSWER, .answer = {bytes ("{\"term\":7}")}};
+        reply = (rm_msg_t){.type = RM_MSG_ANSWER, .answer = {rm_bytes ("{\"term\":7}")}};
     }
     send_reply (self, route, &reply, twice);
 }
@@ -95,16 +90,16 @@ static void react (master_t *self, const rm_route_t *route, const rm_msg_t *msg)
         (void)rm_socket_send (self->socket, route, "\xc1garbage", 8);
         break;
     case BUSY:
-        reply = (rm_msg_t){.type = RM_MSG_BUSY, .busy = {.retry_after_ms = 60, .text = bytes ("the queue is full")}};
+        reply = (rm_msg_t){.type = RM_MSG_BUSY, .busy = {.retry_after_ms = 60, .text = rm_bytes ("the queue is full")}};
         break;
     case REDIRECT:
     case NO_LEADER:
         reply = (rm_msg_t){.type = RM_MSG_NOT_LEADER};
         if (self->moods[n] == REDIRECT)
-            reply.not_leader.leader = bytes (self->leader);
+            reply.not_leader.leader = rm_bytes (self->leader);
         break;
     case REFUSE:
-        reply = (rm_msg_t){.type = RM_MSG_ERROR, .error = {.code = RM_ETOOBIG, .text = bytes ("too big for me")}};
+        reply = (rm_msg_t){.type = RM_MSG_ERROR, .error = {.code = RM_ETOOBIG, .text = rm_bytes ("too big for me")}};
         break;
     }
     if (reply.type)

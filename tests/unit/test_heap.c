@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 
 #include "core/heap.h"
+#include "core/splitmix.h"
 #include "counting_alloc.h"
 #include "ringmaster/error.h"
 
@@ -9,14 +10,6 @@ enum { NODES = 200 };
 
 static rm_heap_t heap;
 static rm_heap_node_t nodes[NODES];
-
-static uint64_t draw (uint64_t *state)
-{
-    uint64_t bits = *state += 0x9e3779b97f4a7c15;
-    bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9;
-    bits = (bits ^ (bits >> 27)) * 0x94d049bb133111eb;
-    return bits ^ (bits >> 31);
-}
 
 /* The earliest deadline, found by looking at every node. */
 static uint64_t earliest (void)
@@ -60,9 +53,9 @@ Test (heap, the_top_is_always_the_earliest)
 {
     uint64_t seed = 7;
     for (int step = 0; step < 20000; step++) {
-        rm_heap_node_t *node = &nodes[draw (&seed) % NODES];
-        if (draw (&seed) % 3)
-            cr_assert_eq (rm_heap_put (&heap, node, draw (&seed) % 1000), 0);
+        rm_heap_node_t *node = &nodes[rm_splitmix (&seed) % NODES];
+        if (rm_splitmix (&seed) % 3)
+            cr_assert_eq (rm_heap_put (&heap, node, rm_splitmix (&seed) % 1000), 0);
         else
             rm_heap_remove (&heap, node);
         const rm_heap_node_t *top = rm_heap_top (&heap);
@@ -89,9 +82,9 @@ Test (heap, nodes_come_out_in_order_whatever_was_taken_from_the_middle)
     uint64_t seed = 11;
     for (int round = 0; round < 300; round++) {
         for (int i = 0; i < NODES; i++)
-            rm_heap_put (&heap, &nodes[i], draw (&seed) % 500);
+            rm_heap_put (&heap, &nodes[i], rm_splitmix (&seed) % 500);
         for (int i = 0; i < NODES / 4; i++)
-            rm_heap_remove (&heap, &nodes[draw (&seed) % NODES]);
+            rm_heap_remove (&heap, &nodes[rm_splitmix (&seed) % NODES]);
         empty_in_order ();
     }
     rm_heap_close (&heap);

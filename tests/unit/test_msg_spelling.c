@@ -41,7 +41,7 @@ static void written_the_same (void)
 
 static bool is (rm_bytes_t bytes, const char *text)
 {
-    return bytes.size == strlen (text) && !memcmp (bytes.data, text, bytes.size);
+    return rm_bytes_equal (bytes, rm_bytes (text));
 }
 
 static void is_session (const rm_session_id_t *session)

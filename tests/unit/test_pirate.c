@@ -19,11 +19,6 @@ static struct {
 
 static const char *const MASTERS[] = {"tcp://a:1", "tcp://b:1", "tcp://c:1"};
 
-static rm_bytes_t bytes (const char *text)
-{
-    return (rm_bytes_t){text, (uint32_t)strlen (text)};
-}
-
 static rm_session_id_t session (uint8_t first)
 {
     return (rm_session_id_t){{first, 2, 3}};
@@ -66,7 +61,7 @@ static void submit (const char *data, uint64_t timeout_ms)
 {
     static rm_submit_job_t job;
     static rm_msg_t request;
-    job = (rm_submit_job_t){.queue = bytes ("q"), .data = bytes (data)};
+    job = (rm_submit_job_t){.queue = rm_bytes ("q"), .data = rm_bytes (data)};
     request = (rm_msg_t){.type = RM_MSG_SUBMIT, .submit = {.jobs = &job, .job_count = 1}};
     begin (&request, timeout_ms);
 }
@@ -104,17 +99,18 @@ static void result (uint64_t id, rm_outcome_t outcome)
 
 static void busy (uint32_t retry_after_ms)
 {
-    reply (&(rm_msg_t){.type = RM_MSG_BUSY, .busy = {.retry_after_ms = retry_after_ms, .text = bytes ("queue\nfull")}});
+    reply (
+        &(rm_msg_t){.type = RM_MSG_BUSY, .busy = {.retry_after_ms = retry_after_ms, .text = rm_bytes ("queue\nfull")}});
 }
 
 static void not_leader (const char *leader)
 {
-    reply (&(rm_msg_t){.type = RM_MSG_NOT_LEADER, .not_leader = {.leader = bytes (leader)}});
+    reply (&(rm_msg_t){.type = RM_MSG_NOT_LEADER, .not_leader = {.leader = rm_bytes (leader)}});
 }
 
 static void error (int code, uint64_t seq)
 {
-    reply (&(rm_msg_t){.type = RM_MSG_ERROR, .error = {.code = code, .seq = seq, .text = bytes ("no\033way")}});
+    reply (&(rm_msg_t){.type = RM_MSG_ERROR, .error = {.code = code, .seq = seq, .text = rm_bytes ("no\033way")}});
 }
 
 /* Lets time go by until the client acts or ends; how long that took. */
@@ -437,7 +433,7 @@ Test (pirate, replies_to_other_requests_are_ignored)
     cr_expect (!t.effects.ended, "an error of the one before");
     result (5, RM_OUTCOME_DONE);
     cr_expect (!t.effects.ended, "a result nobody asked for");
-    reply (&(rm_msg_t){.type = RM_MSG_ANSWER, .answer = {bytes ("{}")}});
+    reply (&(rm_msg_t){.type = RM_MSG_ANSWER, .answer = {rm_bytes ("{}")}});
     cr_expect (!t.effects.ended, "an answer nobody asked for");
     cr_expect_eq (t.effects.until_ms, until_ms, "none of them moves the deadline");
     accept_it (2);

@@ -2,6 +2,7 @@
 #include "ledger_fixture.h"
 
 #include "core/snapshot_layout.h"
+#include "core/splitmix.h"
 #include "counting_alloc.h"
 #include "ledger_check.h"
 
@@ -109,7 +110,7 @@ static void write_members (rm_buf_t *out)
 {
     WRITE_U32 (out, 1, 0); /* members: number */
     rm_write_u64 (out, 7); /* inc */
-    rm_write_bytes (out, bytes ("w7"));
+    rm_write_bytes (out, rm_bytes ("w7"));
     WRITE_U32 (out, 0, 2, 1, 1, 0); /* pool, threads, in the ring, queues: "bank" */
     uint16_t run[] = {RM_SLOTS, 0xffff, 0, 0, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff};
     rm_buf_put (out, run, sizeof run); /* length, owner, target, holders */
@@ -140,9 +141,9 @@ Test (snapshot, a_state_is_spelled_as_documented)
 
     write_head (&want, 2);
     rm_write_u32 (&want, 1); /* pools */
-    rm_write_bytes (&want, bytes ("default"));
+    rm_write_bytes (&want, rm_bytes ("default"));
     rm_write_u32 (&want, 1); /* queues */
-    rm_write_bytes (&want, bytes ("bank"));
+    rm_write_bytes (&want, rm_bytes ("bank"));
     WRITE_U32 (&want, 1, RM_TRIES, RM_JOB_TIMEOUT_MS, RM_KEEP_MS); /* pool + 1, and its settings */
     WRITE_U64 (&want, RM_KEEP_BYTES, 0, 1);                        /* ever done, dead */
     write_members (&want);
@@ -159,8 +160,8 @@ Test (snapshot, a_state_is_spelled_as_documented)
     rm_write_u8 (&want, RM_OUTCOME_DEAD);
     rm_write_u64 (&want, ledger.now_ms); /* ended */
     rm_write_u32 (&want, 3);             /* data_size */
-    rm_write_bytes (&want, bytes ("bob"));
-    rm_write_bytes (&want, bytes ("why"));
+    rm_write_bytes (&want, rm_bytes ("bob"));
+    rm_write_bytes (&want, rm_bytes ("why"));
     write_record (&want, 2, 0);
     rm_write_u64 (&want, 1);                /* session */
     rm_write_u32 (&want, sizeof large - 1); /* data: among the large */
@@ -265,8 +266,8 @@ Test (snapshot, every_order_survives)
 {
     restore_filled ();
     cr_assert_ids (&rm_state_record (&restored, 1)->key->records, (uint64_t[]){1, 2}, 2);
-    cr_assert_ids (&rm_state_queue (&restored, bytes ("mail"))->ended, (uint64_t[]){4, 8}, 2);
-    cr_assert_ids (&rm_state_queue (&restored, bytes ("bank"))->ended, (uint64_t[]){3}, 1);
+    cr_assert_ids (&rm_state_queue (&restored, rm_bytes ("mail"))->ended, (uint64_t[]){4, 8}, 2);
+    cr_assert_ids (&rm_state_queue (&restored, rm_bytes ("bank"))->ended, (uint64_t[]){3}, 1);
     const rm_member_t *member = restored.by_inc;
     for (const uint64_t *inc = (uint64_t[]){11, 13, 14, 0}; *inc; inc++, member = member->hh.next)
         cr_assert_eq (member->inc, *inc, "members stand in the order in which they joined");
@@ -285,7 +286,7 @@ Test (snapshot, a_queues_settings_survive)
     rm_buf_t all = snapshot_of (&ledger.state);
     cr_assert_eq (restore (&restored, all.data, all.size), 0);
     rm_buf_close (&all);
-    queue = rm_state_queue (&restored, bytes ("bank"));
+    queue = rm_state_queue (&restored, rm_bytes ("bank"));
     cr_assert_eq (queue->tries, 7);
     cr_assert_eq (queue->timeout_ms, 8);
     cr_assert_eq (queue->keep_ms, 9);
@@ -379,7 +380,8 @@ Test (snapshot, many_small_jobs_are_restored)
     static rm_submit_job_t jobs[BATCH];
     for (uint64_t seq = 1; seq <= JOBS;) {
         for (int i = 0; i < BATCH; i++, seq++)
-            jobs[i] = (rm_submit_job_t){.seq = seq, .queue = bytes ("bank"), .data = {"some data", (uint32_t)i % 10}};
+            jobs[i] =
+                (rm_submit_job_t){.seq = seq, .queue = rm_bytes ("bank"), .data = {"some data", (uint32_t)i % 10}};
         rm_entry_submit (ledger_begin_batch (), &(rm_entry_submit_t){session_id (1), 0, jobs, BATCH});
         ledger_apply ();
     }
@@ -463,7 +465,7 @@ Test (snapshot, more_pools_than_allowed_are_corrupt)
     for (uint32_t i = 0; i <= RM_POOLS_MAX; i++) {
         char name[8];
         snprintf (name, sizeof name, "p%u", i);
-        rm_write_bytes (&all, bytes (name));
+        rm_write_bytes (&all, rm_bytes (name));
     }
     count_allocations (-1);
     cr_assert_eq (restore (&other, all.data, all.size), RM_ECORRUPT);
@@ -516,14 +518,6 @@ Test (snapshot, a_flipped_bit_is_refused_or_another_state, .timeout = 100)
     rm_buf_close (&all);
 }
 
-static uint64_t draw (uint64_t *seed)
-{
-    uint64_t bits = *seed += 0x9e3779b97f4a7c15;
-    bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9;
-    bits = (bits ^ (bits >> 27)) * 0x94d049bb133111eb;
-    return bits ^ (bits >> 31);
-}
-
 Test (snapshot, scrambled_bytes_are_refused_or_another_state, .timeout = 100)
 {
     fill ();
@@ -533,11 +527,12 @@ Test (snapshot, scrambled_bytes_are_refused_or_another_state, .timeout = 100)
     size_t refused = 0;
     for (int round = 0; round < 3000; round++) {
         memcpy (scrambled, all.data, all.size);
-        for (uint64_t left = 1 + draw (&seed) % 4; left; left--) {
+        for (uint64_t left = 1 + rm_splitmix (&seed) % 4; left; left--) {
             static const uint8_t tellings[] = {0, 1, 0x7f, 0x80, 0xff};
-            size_t at = draw (&seed) % all.size, run = 1 + draw (&seed) % 8;
+            size_t at = rm_splitmix (&seed) % all.size, run = 1 + rm_splitmix (&seed) % 8;
             for (size_t i = at; i < at + run && i < all.size; i++)
-                scrambled[i] = draw (&seed) % 2 ? tellings[draw (&seed) % 5] : (uint8_t)draw (&seed);
+                scrambled[i] =
+                    rm_splitmix (&seed) % 2 ? tellings[rm_splitmix (&seed) % 5] : (uint8_t)rm_splitmix (&seed);
         }
         refused += refuses (scrambled, all.size);
     }

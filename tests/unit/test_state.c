@@ -76,17 +76,17 @@ Test (state, another_request_with_a_used_seq_can_be_told)
 {
     ledger_submit (1, 1, "bank", "bob", "10");
     ledger_submit (1, 1, "bank", "bob", "11");
-    rm_submit_job_t asked = {.seq = 1, .queue = bytes ("bank"), .key = bytes ("bob"), .data = bytes ("10")};
+    rm_submit_job_t asked = {.seq = 1, .queue = rm_bytes ("bank"), .key = rm_bytes ("bob"), .data = rm_bytes ("10")};
     const rm_request_t *request = rm_session_request (ledger_session (1), 1);
     cr_assert_eq (request->hash, rm_submit_hash (&asked));
-    asked.data = bytes ("11");
+    asked.data = rm_bytes ("11");
     cr_assert_neq (request->hash, rm_submit_hash (&asked));
     cr_assert (blob_is (ledger_record (1)->data, "10"), "the first one is kept");
 }
 
 Test (state, a_record_keeps_what_was_asked)
 {
-    rm_submit_job_t job = {1, bytes ("bank"), bytes ("bob"), bytes ("10"), 5, 6000, RM_JOB_AT_MOST_ONCE};
+    rm_submit_job_t job = {1, rm_bytes ("bank"), rm_bytes ("bob"), rm_bytes ("10"), 5, 6000, RM_JOB_AT_MOST_ONCE};
     ledger.now_ms = 1234;
     rm_entry_submit (ledger_begin_batch (), &(rm_entry_submit_t){session_id (1), 0, &job, 1});
     ledger_apply ();

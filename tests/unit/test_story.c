@@ -3,6 +3,7 @@
  */
 #include "ledger_fixture.h"
 
+#include "core/splitmix.h"
 #include "counting_alloc.h"
 #include "ledger_check.h"
 
@@ -28,10 +29,7 @@ static story_t story;
 
 static uint64_t draw (uint64_t below)
 {
-    uint64_t bits = story.seed += 0x9e3779b97f4a7c15;
-    bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9;
-    bits = (bits ^ (bits >> 27)) * 0x94d049bb133111eb;
-    return (bits ^ (bits >> 31)) % below;
+    return rm_splitmix (&story.seed) % below;
 }
 
 static bool chance (unsigned percent)
@@ -212,7 +210,7 @@ static void write_submit (rm_buf_t *out)
         story.seqs[session] = 0;
     for (uint32_t i = 0; i < count; i++)
         jobs[i] = (rm_submit_job_t){.seq = some_seq (session),
-                                    .queue = bytes (queues[draw (5)]),
+                                    .queue = rm_bytes (queues[draw (5)]),
                                     .key = some_key (),
                                     .data = some_bytes (),
                                     .tries = (uint32_t)draw (4),
@@ -255,8 +253,8 @@ static void write_start (rm_buf_t *out)
 static void write_join (rm_buf_t *out)
 {
     uint64_t inc = 1 + draw (INCARNATIONS);
-    rm_bytes_t served[3] = {bytes (queues[draw (4)]), bytes (queues[draw (4)]), bytes (queues[draw (4)])};
-    rm_msg_join_t join = {bytes ("worker"), inc, bytes (pools[draw (2)]), served, (uint32_t)draw (4), 4};
+    rm_bytes_t served[3] = {rm_bytes (queues[draw (4)]), rm_bytes (queues[draw (4)]), rm_bytes (queues[draw (4)])};
+    rm_msg_join_t join = {rm_bytes ("worker"), inc, rm_bytes (pools[draw (2)]), served, (uint32_t)draw (4), 4};
     rm_entry_member_add (out, &join);
 }
 
