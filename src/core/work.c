@@ -382,8 +382,9 @@ static void tick_member (rm_work_t *self, uint64_t now_ms)
     if (now_ms >= self->exit_at && runs)
         finish (self, RM_WORK_END_HUNG, "a handler did not stop after the lease was lost");
     else if (!rm_work_jobs_expire (self, now_ms)) {
+        /* Its last words ask to leave: a heartbeat would renew its lease, and what it hands back would come again. */
         rm_work_jobs_return_all (self);
-        self->say_beat = true;
+        self->say_leave = true;
         finish (self, RM_WORK_END_HUNG, "a handler did not stop after its timeout");
     } else if (self->leaving && self->state == RM_WORK_UNLEASED && !runs && !self->held_count)
         finish (self, RM_WORK_END_LEFT, "left without a word: no master answers, and nothing is held");

@@ -353,7 +353,8 @@ Test (work_jobs, a_handler_that_ignores_its_timeout_ends_the_process_after_handi
     after (1);
     cr_assert_eq (effects->end, RM_WORK_END_HUNG);
     cr_assert (reported (4), "what is known is told");
-    const rm_report_t *report = &said (RM_MSG_HEARTBEAT)->heartbeat.report;
+    cr_assert_null (said (RM_MSG_HEARTBEAT), "it must not be given more, nor longer");
+    const rm_report_t *report = &said (RM_MSG_LEAVE)->leave.report;
     cr_assert (holds (report, 3), "the hung one still runs: nobody else may have it before the process is gone");
     cr_assert_not (holds (report, 5));
     cr_assert_not (rm_work_try_start (half, effects->withdrawn, now));
