@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -62,8 +63,7 @@ static void clean_up (void)
 {
     if (getpid () != scratch_owner)
         return;
-    for (int i = 0; i < PROCESSES_MAX; i++)
-        process_destroy (&processes[i]);
+    process_destroy_all ();
     if (!keep_scratch)
         nftw (scratch, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
@@ -176,6 +176,8 @@ process_t *process_start (const char *name, char *const argv[], char *const envi
     if (!self || place == PROCESSES_MAX || pipe2 (ends, O_CLOEXEC))
         harness_fail ("cannot start %s", name);
     snprintf (self->log, sizeof self->log, "%s/%s.log", scratch_dir (), name);
+    struct stat info;
+    self->log_at = stat (self->log, &info) ? 0 : (long)info.st_size;
     pid_t parent = getpid ();
     self->pid = fork ();
     if (self->pid < 0)
@@ -229,7 +231,7 @@ const char *process_line (process_t *self, const char *prefix, int timeout_ms)
             if (!strncmp (line, prefix, strlen (prefix)))
                 return line;
         uint64_t now = time_ms ();
-        if (now >= end || self->out < 0 || (!read_more (self, (int)(end - now)) && self->out < 0))
+        if (self->out < 0 || (!read_more (self, now < end ? (int)(end - now) : 0) && (self->out < 0 || now >= end)))
             return NULL;
     }
 }
@@ -307,4 +309,12 @@ void process_destroy (process_t **self_p)
     if (self->out >= 0)
         close (self->out);
     free (self);
+}
+
+void process_destroy_all (void)
+{
+    for (int i = 0; i < PROCESSES_MAX; i++) {
+        process_t *process = processes[i];
+        process_destroy (&process);
+    }
 }

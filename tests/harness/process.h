@@ -3,7 +3,7 @@
  *  A process dies with its starter (PR_SET_PDEATHSIG), leads a group of its own, has its stderr in a log file and its
  *  stdout in a pipe that is read line by line. What goes wrong in a test's own machinery ends the test: the message, the
  *  logs' tails, exit 99.
- *  Thread rule: one thread.
+ *  Thread rule: one thread; harness_fail and the times in any.
  */
 #pragma once
 
@@ -25,7 +25,8 @@ process_t *process_start (const char *name, char *const argv[], char *const envi
  * NULL after `timeout_ms`, or when stdout has ended. */
 const char *process_line (process_t *self, const char *prefix, int timeout_ms);
 
-/* Waits until its log has `text` at or after where the last found text ended; false after `timeout_ms`. */
+/* Waits until its log has a line with `text` after the line that was found last; what the log held before this process
+ * began does not count. False after `timeout_ms`. */
 bool process_logged (process_t *self, const char *text, int timeout_ms);
 
 pid_t process_pid (const process_t *self);
@@ -36,6 +37,9 @@ void process_signal (process_t *self, int signal);
 int process_wait (process_t *self, int timeout_ms);
 /* Kills its group if it still lives, waits, frees; nulls the pointer, takes NULL. */
 void process_destroy (process_t **self_p);
+
+/* The same for all there are; pointers to them are dangling afterwards. */
+void process_destroy_all (void);
 
 /* Prints the tails of all logs on stderr. */
 void print_logs (void);

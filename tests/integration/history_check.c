@@ -1,0 +1,267 @@
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "history_inside.h"
+#include "ringmaster/client.h"
+
+enum { FAULTS_SAID_MAX = 40 };
+
+typedef struct {
+    history_t *history;
+    FILE *out;
+    size_t faults;
+} check_t;
+
+__attribute__ ((format (printf, 2, 3))) static void fault (check_t *self, const char *format, ...)
+{
+    if (self->faults++ >= FAULTS_SAID_MAX)
+        return;
+    va_list arguments;
+    va_start (arguments, format);
+    fputs ("history: ", self->out);
+    vfprintf (self->out, format, arguments);
+    fputc ('\n', self->out);
+    va_end (arguments);
+}
+
+/* ---- jobs and their outcomes ------------------------------------------------------------------------------------ */
+
+static int by_id (const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static int job_by_id (const void *a, const void *b)
+{
+    return by_id (&((const history_job_t *)a)->id, &((const history_job_t *)b)->id);
+}
+
+static int job_by_request (const void *a, const void *b)
+{
+    const history_job_t *x = a, *y = b;
+    int order = strcmp (x->session, y->session);
+    return order ? order : by_id (&x->seq, &y->seq);
+}
+
+static int outcome_by_id (const void *a, const void *b)
+{
+    return by_id (&((const history_outcome_t *)a)->id, &((const history_outcome_t *)b)->id);
+}
+
+static const history_job_t *find_job (const history_t *history, uint64_t id)
+{
+    const history_job_t wanted = {.id = id};
+    return bsearch (&wanted, history->jobs.all, history->jobs.count, sizeof wanted, job_by_id);
+}
+
+/* Two notes of the same acceptance are one; afterwards the jobs are in order of their ids, one of each. */
+static void check_requests (check_t *self)
+{
+    history_t *history = self->history;
+    history_job_t *jobs = history->jobs.all;
+    qsort (jobs, history->jobs.count, sizeof *jobs, job_by_request);
+    for (size_t i = 1; i < history->jobs.count; i++)
+        if (!job_by_request (&jobs[i - 1], &jobs[i]) && jobs[i - 1].id != jobs[i].id)
+            fault (self, "request %s:%" PRIu64 " is two jobs, %" PRIu64 " and %" PRIu64, jobs[i].session, jobs[i].seq,
+                   jobs[i - 1].id, jobs[i].id);
+    qsort (jobs, history->jobs.count, sizeof *jobs, job_by_id);
+    size_t kept = 0;
+    for (size_t i = 0; i < history->jobs.count; i++) {
+        if (kept && jobs[kept - 1].id == jobs[i].id) {
+            if (job_by_request (&jobs[kept - 1], &jobs[i]))
+                fault (self, "job %" PRIu64 " is two requests, %s:%" PRIu64 " and %s:%" PRIu64, jobs[i].id,
+                       jobs[kept - 1].session, jobs[kept - 1].seq, jobs[i].session, jobs[i].seq);
+            continue;
+        }
+        jobs[kept++] = jobs[i];
+    }
+    history->jobs.count = kept;
+}
+
+static int run_by_id (const void *a, const void *b)
+{
+    const run_t *x = a, *y = b;
+    int order = by_id (&x->id, &y->id);
+    return order ? order : by_id (&x->start_us, &y->start_us);
+}
+
+/* The runs are in order of their ids. */
+static bool ran_to_its_end (const history_t *history, uint64_t id)
+{
+    size_t low = 0, high = history->runs.count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (history->runs.all[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < history->runs.count && history->runs.all[low].id == id; low++)
+        if (history->runs.all[low].end == RUN_OK)
+            return true;
+    return false;
+}
+
+static void check_outcome (check_t *self, const history_job_t *job, const history_outcome_t *outcome)
+{
+    static const char *const names[] = {"none", "done", "dead", "cancelled", "expired"};
+    if (outcome->outcome < 1 || outcome->outcome > 4 || !(job->may_end >> outcome->outcome & 1))
+        fault (self, "job %" PRIu64 " of %s is %s (%s), which it must not be", job->id, job->key,
+               outcome->outcome >= 0 && outcome->outcome <= 4 ? names[outcome->outcome] : "?", outcome->reason);
+    if (outcome->outcome == RM_DONE && *job->bytes && strcmp (job->bytes, outcome->bytes))
+        fault (self, "job %" PRIu64 " of %s brought '%s', not '%s'", job->id, job->key, outcome->bytes, job->bytes);
+    if (outcome->outcome == RM_DONE && !ran_to_its_end (self->history, job->id))
+        fault (self, "job %" PRIu64 " of %s is done, but no run of it came to its end", job->id, job->key);
+}
+
+static void check_outcomes (check_t *self)
+{
+    history_t *history = self->history;
+    history_outcome_t *outcomes = history->outcomes.all;
+    size_t at = 0, count = history->outcomes.count;
+    qsort (outcomes, count, sizeof *outcomes, outcome_by_id);
+    for (size_t i = 0; i < history->jobs.count; i++) {
+        const history_job_t *job = &history->jobs.all[i];
+        for (; at < count && outcomes[at].id < job->id; at++)
+            fault (self, "job %" PRIu64 " has an outcome, but was not accepted", outcomes[at].id);
+        if (at == count || outcomes[at].id != job->id) {
+            fault (self, "job %" PRIu64 " of %s was accepted and has no outcome", job->id, job->key);
+            continue;
+        }
+        const history_outcome_t *first = &outcomes[at];
+        check_outcome (self, job, first);
+        for (at++; at < count && outcomes[at].id == job->id; at++)
+            if (outcomes[at].outcome != first->outcome || outcomes[at].attempt != first->attempt ||
+                strcmp (outcomes[at].bytes, first->bytes) || strcmp (outcomes[at].reason, first->reason))
+                fault (self, "job %" PRIu64 " of %s has two outcomes", job->id, job->key);
+    }
+    for (; at < count; at++)
+        fault (self, "job %" PRIu64 " has an outcome, but was not accepted", outcomes[at].id);
+}
+
+static void check_overtaken (check_t *self)
+{
+    for (size_t i = 0; i < self->history->overtaken.count; i++)
+        fault (self, "job %" PRIu64 " had ended before job %" PRIu64 " of the same key",
+               self->history->overtaken.all[i].younger, self->history->overtaken.all[i].older);
+}
+
+/* ---- runs ------------------------------------------------------------------------------------------------------- */
+
+/* What ran when its process died ended then. */
+static void close_runs (history_t *history)
+{
+    for (size_t i = 0; i < history->runs.count; i++) {
+        run_t *run = &history->runs.all[i];
+        for (size_t d = 0; run->end == RUN_OPEN && d < history->deaths.count; d++) {
+            const moment_t *death = &history->deaths.all[d];
+            if (death->pid == run->pid && death->from_us >= run->start_us && death->from_us < run->end_us)
+                run->end_us = death->from_us;
+        }
+    }
+}
+
+/* Whether this process is excused at that moment. */
+static bool excused (const history_t *history, pid_t pid, uint64_t us)
+{
+    for (size_t i = 0; i < history->stops.count; i++) {
+        const moment_t *stop = &history->stops.all[i];
+        if (stop->pid == pid && us >= stop->from_us && us <= stop->to_us + HISTORY_WAKE_MS * 1000)
+            return true;
+    }
+    return false;
+}
+
+static int run_by_key (const void *a, const void *b)
+{
+    const run_t *x = a, *y = b;
+    int order = strcmp (x->key, y->key);
+    return order ? order : by_id (&x->start_us, &y->start_us);
+}
+
+static void check_overlap (check_t *self, const run_t *first, const run_t *second, const char *what)
+{
+    if (second->start_us >= first->end_us || excused (self->history, first->pid, second->start_us) ||
+        excused (self->history, second->pid, second->start_us))
+        return;
+    fault (self,
+           "%s ran twice at a time: job %" PRIu64 " in process %ld from %" PRIu64 " to %" PRIu64 ", job %" PRIu64
+           " in process %ld from %" PRIu64,
+           what, first->id, (long)first->pid, first->start_us, first->end_us, second->id, (long)second->pid,
+           second->start_us);
+}
+
+/* Runs of one key, in the order they started; `newest` is the last one that is not excused. */
+static void check_successor (check_t *self, const run_t *newest, const run_t *run)
+{
+    if (run->id < newest->id)
+        fault (self, "key %s: job %" PRIu64 " started after job %" PRIu64 " had", run->key, run->id, newest->id);
+    if (run->token <= newest->token)
+        fault (self, "key %s: job %" PRIu64 " has token %" PRIu64 ", after %" PRIu64, run->key, run->id, run->token,
+               newest->token);
+}
+
+static void check_keys (check_t *self)
+{
+    history_t *history = self->history;
+    run_t *runs = history->runs.all;
+    size_t count = history->runs.count;
+    qsort (runs, count, sizeof *runs, run_by_key);
+    for (size_t i = 0; i < count;) {
+        const run_t *newest = NULL;
+        size_t first = i;
+        for (; i < count && !strcmp (runs[i].key, runs[first].key); i++) {
+            if (!strcmp (runs[i].key, "-"))
+                continue;
+            for (size_t before = first; before < i; before++)
+                check_overlap (self, &runs[before], &runs[i], runs[i].key);
+            if (excused (history, runs[i].pid, runs[i].start_us))
+                continue;
+            if (newest)
+                check_successor (self, newest, &runs[i]);
+            newest = &runs[i];
+        }
+    }
+}
+
+/* Runs of one job, whether it has a key or not. Leaves the runs in order of their ids. */
+static void check_jobs (check_t *self)
+{
+    history_t *history = self->history;
+    run_t *runs = history->runs.all;
+    qsort (runs, history->runs.count, sizeof *runs, run_by_id);
+    for (size_t i = 0, first = 0; i < history->runs.count; i++) {
+        const history_job_t *job = find_job (history, runs[i].id);
+        if (runs[i].id != runs[first].id)
+            first = i;
+        if (!job)
+            fault (self, "job %" PRIu64 " of %s ran, but was not accepted", runs[i].id, runs[i].key);
+        else if (strcmp (job->key, runs[i].key))
+            fault (self, "job %" PRIu64 " of %s ran as one of %s", runs[i].id, job->key, runs[i].key);
+        if (job && i != first && (job->at_most_once || history->no_restarts))
+            fault (self, "job %" PRIu64 " %s, and was started again", runs[i].id,
+                   job->at_most_once ? "is at-most-once" : "had no reason for it");
+        if (!strcmp (runs[i].key, "-"))
+            for (size_t before = first; before < i; before++)
+                check_overlap (self, &runs[before], &runs[i], "a job without a key");
+    }
+}
+
+size_t history_check (history_t *self, FILE *out)
+{
+    check_t check = {.history = self, .out = out};
+    pthread_mutex_lock (&self->mutex);
+    close_runs (self);
+    check_requests (&check);
+    check_keys (&check);
+    check_jobs (&check);
+    check_outcomes (&check);
+    check_overtaken (&check);
+    pthread_mutex_unlock (&self->mutex);
+    if (check.faults > FAULTS_SAID_MAX)
+        fprintf (out, "history: and %zu more\n", check.faults - FAULTS_SAID_MAX);
+    return check.faults;
+}
