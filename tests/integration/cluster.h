@@ -1,0 +1,113 @@
+/*  A cluster of real processes for the integration tests: a master on fixed ports, so that it can be killed and started
+ *  again under its address, recorders as workers, and the history of it all, checked at the end.
+ *
+ *  Nothing here waits for time to pass: `until` waits for a condition, with a deadline after which the test has failed.
+ *  Thread rule: the test's main thread; clients may be made in any thread.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <pthread.h>
+
+#include "history.h"
+#include "process.h"
+#include "ringmaster/client.h"
+
+enum {
+    CLUSTER_PROCESSES_MAX = 128, /* recorders in one test */
+    CLUSTER_PATIENCE_MS = 30000, /* for what takes a second on an idle machine */
+};
+
+/* Waits for a condition; fails the test with it as the message. */
+#define until(condition) until_within (CLUSTER_PATIENCE_MS, condition)
+#define until_within(ms, condition)                                                                                    \
+    do {                                                                                                               \
+        uint64_t until_end = time_ms () + (ms);                                                                        \
+        while (!(condition)) {                                                                                         \
+            if (time_ms () > until_end)                                                                                \
+                harness_fail ("%s:%d: not within %d ms: %s", __FILE__, __LINE__, (int)(ms), #condition);               \
+            sleep_ms (5);                                                                                              \
+        }                                                                                                              \
+    } while (0)
+
+/* Fails the test with the condition as the message. */
+#define must(condition)                                                                                                \
+    do {                                                                                                               \
+        if (!(condition))                                                                                              \
+            harness_fail ("%s:%d: it is not so: %s", __FILE__, __LINE__, #condition);                                  \
+    } while (0)
+
+typedef struct {
+    char bin[512];      /* folder of the programs */
+    char data[600];     /* the master's directory */
+    char jobs[64];      /* its endpoint */
+    char recorded[600]; /* the recorders' file */
+    int base;           /* its first port */
+    history_t *history;
+    process_t *master;                         /* NULL: none runs */
+    rm_client_t *client;                       /* the main thread's */
+    pthread_t watchers[CLUSTER_PROCESSES_MAX]; /* each notes when a recorder died */
+    unsigned watcher_count;
+} cluster_t;
+
+/* Starts a master with an empty ledger. */
+void cluster_open (cluster_t *self);
+/* Ends everything, then judges the whole history; a fault in it fails the test. */
+void cluster_close (cluster_t *self);
+
+/* Starts the master, with RM_FAILPOINTS unless NULL. False: a fail point killed it before it was ready. */
+bool cluster_master (cluster_t *self, const char *failpoints);
+/* kill -9, and waits for the end. */
+void cluster_kill_master (cluster_t *self);
+
+/* Starts a recorder that serves the queue "rec", with RM_FAILPOINTS unless NULL, and does not wait for it. */
+process_t *cluster_recorder (cluster_t *self, const char *name, int threads, const char *failpoints);
+/* The same with a ringworker: `queues` are NAME=HANDLER, end in NULL. */
+process_t *cluster_ringworker (cluster_t *self, const char *name, int threads, const char *const *queues);
+/* Waits until it has joined. */
+void cluster_ready (process_t *worker);
+/* kill -9, waits for the end, forgets the process. */
+void cluster_kill (process_t **worker_p);
+/* SIGSTOP; waits until it stands. When that was, in microseconds. */
+uint64_t cluster_freeze (process_t *worker);
+/* SIGCONT; the history excuses it for the time between. */
+void cluster_thaw (cluster_t *self, process_t *worker, uint64_t frozen_us);
+/* Waits until the process stands still by itself (a fail point that stops it). When that was seen. */
+uint64_t cluster_stands (process_t *worker);
+/* Waits for the end that a fail point called `point` makes, and fails the test if there is another end, or none. */
+void cluster_fired (process_t *process, const char *point);
+
+/* How many lines of a kind ("start", "end") the recorders have written about a job; `worker`, unless NULL, becomes the
+ * name of the newest one's. */
+unsigned cluster_recorded (const cluster_t *self, const char *what, uint64_t id, char worker[32]);
+/* How many lines with `text` are in the log of that name. */
+unsigned logged (const char *name, const char *text);
+
+/* Asks the master, by the main thread's client; NULL: it did not answer. The caller's to decref. */
+json_t *cluster_ask (cluster_t *self, const char *what);
+/* How many workers are live members with slots of their own, -1: the master did not answer. */
+int cluster_live (cluster_t *self);
+/* Waits until there are just so many workers, all live and with slots, and no resize runs. */
+void cluster_settle (cluster_t *self, int workers);
+
+/* A new client of this cluster's master, that tries often. */
+rm_client_t *cluster_client (const cluster_t *self);
+uint64_t time_us (void);
+
+/* A job to submit. */
+typedef struct {
+    const char *queue;   /* NULL: "rec" */
+    const char *key;     /* NULL: none */
+    const char *payload; /* of a recorder */
+    unsigned tries, timeout_ms;
+    bool at_most_once;
+    unsigned may_end;  /* 0: must be done */
+    const char *bytes; /* of `done`; NULL: the payload's answer; "": anything */
+} job_t;
+
+/* Submits, and notes it in the history; fails the test if that takes longer than a minute. The id. */
+uint64_t cluster_submit (cluster_t *self, rm_client_t *client, const job_t *job);
+#define submit(cluster, ...) cluster_submit (cluster, (cluster)->client, &(job_t){__VA_ARGS__})
+
+/* Waits for a job's outcome, and notes it in the history; fails the test if that takes longer than a minute. */
+history_outcome_t cluster_wait (cluster_t *self, rm_client_t *client, uint64_t id);
