@@ -1,4 +1,7 @@
-/*  A master and workers for a benchmark, from the build's own bin/ folder. */
+/*  A master and workers for a benchmark, from the build's own bin/ folder.
+ *
+ *  Thread rule: one thread.
+ */
 #pragma once
 
 #include "process.h"

@@ -46,6 +46,7 @@ typedef struct {
 /* A client of the masters at `masters`, jobs endpoints separated by commas ("tcp://127.0.0.1:5550"; NULL: the
  * environment's RINGMASTER, else that address). Nothing is sent yet. NULL with errno EINVAL or ENOMEM. */
 RM_EXPORT rm_client_t *rm_client_new (const char *masters);
+/* Closes its socket and frees it; nulls the pointer, takes NULL. What was accepted goes on. */
 RM_EXPORT void rm_client_destroy (rm_client_t **self_p);
 
 /* Sets one option, before the first request:
@@ -86,13 +87,14 @@ RM_EXPORT uint64_t rm_client_last_id (const rm_client_t *self);
 /* The last error as a sentence for a person; lives until the next call. */
 RM_EXPORT const char *rm_client_error (const rm_client_t *self);
 
+/* What became of a job. What these hand out lives until the result is destroyed. */
 RM_EXPORT uint64_t rm_result_id (const rm_result_t *self);
-RM_EXPORT int rm_result_outcome (const rm_result_t *self);        /* RM_DONE … */
-RM_EXPORT unsigned rm_result_attempt (const rm_result_t *self);   /* how many attempts it took */
-RM_EXPORT const char *rm_result_reason (const rm_result_t *self); /* "" when done */
-RM_EXPORT const void *rm_result_data (const rm_result_t *self, size_t *size_p);
-RM_EXPORT const char *rm_result_text (const rm_result_t *self); /* the data, with a NUL behind it */
-RM_EXPORT void rm_result_destroy (rm_result_t **self_p);
+RM_EXPORT int rm_result_outcome (const rm_result_t *self);                      /* RM_DONE … */
+RM_EXPORT unsigned rm_result_attempt (const rm_result_t *self);                 /* how many attempts it took */
+RM_EXPORT const char *rm_result_reason (const rm_result_t *self);               /* "" when done */
+RM_EXPORT const void *rm_result_data (const rm_result_t *self, size_t *size_p); /* `size_p` may be NULL */
+RM_EXPORT const char *rm_result_text (const rm_result_t *self);                 /* the data, with a NUL behind it */
+RM_EXPORT void rm_result_destroy (rm_result_t **self_p);                        /* nulls the pointer, takes NULL */
 
 #ifdef __cplusplus
 }

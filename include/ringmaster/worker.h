@@ -31,6 +31,7 @@ typedef int rm_handler_fn (rm_job_t *job, void *arg);
 
 /* A worker for the masters at `masters` (as rm_client_new). NULL with errno EINVAL or ENOMEM. */
 RM_EXPORT rm_worker_t *rm_worker_new (const char *masters);
+/* Frees it; it must not run. Nulls the pointer, takes NULL. */
 RM_EXPORT void rm_worker_destroy (rm_worker_t **self_p);
 
 /* Sets one option, before rm_worker_run:
@@ -54,9 +55,12 @@ RM_EXPORT void rm_worker_on_ready (rm_worker_t *self, void (*ready) (const char 
  * Ends the process with exit code 1 at a second signal, and when a handler runs on past its timeout, or past the loss of
  * the lease, by the master's grace time: nobody could promise that the job runs once at a time otherwise. */
 RM_EXPORT int rm_worker_run (rm_worker_t *self);
+/* Tells it to finish what runs and leave; does not wait for that. */
 RM_EXPORT void rm_worker_stop (rm_worker_t *self);
+/* The last error as a sentence for a person, "" if there was none; lives until the next call. */
 RM_EXPORT const char *rm_worker_error (const rm_worker_t *self);
 
+/* The job that a handler was given: its payload as bytes (`size_p` may be NULL) and as text, and what it is. */
 RM_EXPORT const void *rm_job_data (const rm_job_t *self, size_t *size_p);
 RM_EXPORT const char *rm_job_text (const rm_job_t *self);
 RM_EXPORT const char *rm_job_key (const rm_job_t *self); /* NULL: without a key */

@@ -73,11 +73,13 @@ typedef struct {
     uint32_t count; /* so many of its oldest outcomes are forgotten */
 } rm_entry_expire_t;
 
+/* Begins a batch: its header. */
 void rm_entry_batch (rm_buf_t *out, uint64_t time_ms);
 /* Sets the stamp of a batch that was begun with rm_entry_batch. */
 void rm_entry_stamp (rm_buf_t *batch, uint64_t time_ms);
 enum { RM_BATCH_HEADER_BYTES = 9 };
 
+/* Each appends an entry. Memory that runs out shows in `out->failed`. */
 void rm_entry_lead (rm_buf_t *out);
 void rm_entry_submit (rm_buf_t *out, const rm_entry_submit_t *entry);
 void rm_entry_start (rm_buf_t *out, const rm_entry_start_t *entry);
@@ -97,6 +99,7 @@ typedef struct {
     bool bad;
 } rm_reader_t;
 
+/* Each reads a value and steps behind it. */
 uint8_t rm_read_u8 (rm_reader_t *self);
 uint32_t rm_read_u32 (rm_reader_t *self);
 uint64_t rm_read_u64 (rm_reader_t *self);
@@ -109,6 +112,7 @@ void rm_read_raw (rm_reader_t *self, void *to, size_t size);
 /* A count of things of at least `least` bytes each: more than the bytes left can hold is bad. */
 uint32_t rm_read_count (rm_reader_t *self, size_t least);
 
+/* Each appends a value as rm_read_… reads it. */
 void rm_write_u8 (rm_buf_t *out, uint8_t value);
 void rm_write_u32 (rm_buf_t *out, uint32_t value);
 void rm_write_u64 (rm_buf_t *out, uint64_t value);
@@ -119,5 +123,5 @@ void rm_write_submit_job (rm_buf_t *out, const rm_submit_job_t *job);
 rm_submit_job_t rm_read_submit_job (rm_reader_t *self);
 /* A done or fail entry's body (both share one). */
 rm_entry_done_t rm_read_done (rm_reader_t *self);
-/* The names of a member_add; `queues` has room for RM_WORKER_QUEUES_MAX. */
+/* A member_add entry's body; `queues` has room for RM_WORKER_QUEUES_MAX. */
 rm_msg_join_t rm_read_member_add (rm_reader_t *self, rm_bytes_t *queues);

@@ -48,6 +48,7 @@ typedef struct {
 /* Decides whether something of a queue may be handed out now. Must answer the same throughout one rm_fair_next. */
 typedef bool rm_fair_allowed_fn (uint32_t queue, void *arg);
 
+/* Empty, without memory of its own. */
 void rm_fair_init (rm_fair_t *self);
 
 /* Frees everything but the items: those that are left are in no flow afterwards. */

@@ -1,4 +1,8 @@
-/*  What the files of the leader (core/leader*.c) say to each other. Nobody else includes this. */
+/*  What the files of the leader (core/leader*.c) say to each other. Nobody else includes this; what each does is said
+ *  where it is defined.
+ *
+ *  Thread rule: as leader.h.
+ */
 #pragma once
 
 #include "core/entry.h"

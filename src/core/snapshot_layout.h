@@ -6,6 +6,7 @@
  *     small    = all the rest
  *
  *  Every state has one spelling: what may be left out is left out, and the reader refuses any other spelling.
+ *  Thread rule: constants.
  */
 #pragma once
 

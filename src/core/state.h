@@ -227,6 +227,7 @@ void rm_state_close (rm_state_t *self);
 /* Applies one batch (core/entry). 0, RM_ENOMEM or RM_ECORRUPT. */
 int rm_state_apply (rm_state_t *self, const void *batch, size_t size);
 
+/* Each finds one, or answers NULL. */
 rm_record_t *rm_state_record (const rm_state_t *self, uint64_t id);
 rm_queue_t *rm_state_queue (const rm_state_t *self, rm_bytes_t name);
 rm_pool_t *rm_state_pool (const rm_state_t *self, rm_bytes_t name);

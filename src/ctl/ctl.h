@@ -51,6 +51,7 @@ typedef struct {
     bool several;        /* results are printed */
 } rm_ctl_t;
 
+/* The commands; each answers the exit code. */
 int rm_ctl_submit (rm_ctl_t *self);
 int rm_ctl_wait (rm_ctl_t *self);
 int rm_ctl_status (rm_ctl_t *self);

@@ -18,4 +18,5 @@ rm_master_t *rm_master_new (const rm_master_config_t *config);
 /* Starts and works until a signal or a failure ends it; the exit code. */
 int rm_master_run (rm_master_t *self);
 
+/* Frees it, once it has run; nulls the pointer, takes NULL. */
 void rm_master_destroy (rm_master_t **self_p);

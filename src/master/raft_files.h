@@ -43,6 +43,7 @@ typedef struct {
 /* Lists them. 0, RM_EIO or RM_ENOMEM; then there is nothing to close. */
 int rm_raft_files_list (rm_raft_files_t *self, const rm_raft_dir_t *dir);
 
+/* Frees the list. */
 void rm_raft_files_close (rm_raft_files_t *self);
 
 /* The name of the closed segment that holds the entries first..last. */

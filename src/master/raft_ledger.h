@@ -105,6 +105,7 @@ int rm_ledger_propose (rm_ledger_t *self, const void *batch, size_t size, uint64
    overdue by far. Proposals that free or finish something are better still made. */
 bool rm_ledger_full (const rm_ledger_t *self);
 
+/* Fills in how it is now. */
 void rm_ledger_status (const rm_ledger_t *self, rm_ledger_status_t *status);
 
 /* Stops and frees it, and nulls the pointer. What is in flight is settled as unknown before `closed` is called, once, from

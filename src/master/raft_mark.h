@@ -32,4 +32,5 @@ int rm_raft_mark_create (const rm_raft_dir_t *dir, const rm_raft_link_t *link);
 /* Moves the mark; 0 or RM_EIO. */
 int rm_raft_mark_move (rm_raft_mark_t *self, const rm_raft_link_t *link);
 
+/* Closes the file; does nothing if it is closed. */
 void rm_raft_mark_close (rm_raft_mark_t *self);

@@ -56,4 +56,5 @@ int rm_raft_scan_read (rm_raft_scan_t *self, const rm_raft_dir_t *dir, const rm_
    do so itself, but refuses where a crash cut a segment short. 0 or RM_EIO. */
 int rm_raft_scan_finish (const rm_raft_scan_t *self, const rm_raft_dir_t *dir);
 
+/* Frees what it found; `problem` stays. */
 void rm_raft_scan_close (rm_raft_scan_t *self);

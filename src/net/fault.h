@@ -2,6 +2,7 @@
  *
  *  The sentence says what happened, to what, and what to do; it has no capital, no full stop and no program's name, so
  *  that a shell can print "ringmaster: <sentence>".
+ *  Thread rule: a fault belongs to its caller.
  */
 #pragma once
 

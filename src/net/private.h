@@ -1,4 +1,7 @@
-/*  What the files of this folder know of each other, and nobody else. */
+/*  What the files of this folder know of each other, and nobody else.
+ *
+ *  Thread rule: rm_context_… from any thread; rm_socket_… from the socket's.
+ */
 #pragma once
 
 #include <stdbool.h>

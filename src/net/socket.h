@@ -77,6 +77,7 @@ int rm_socket_send_buf (rm_socket_t *self, const rm_route_t *route, rm_buf_t *bu
 /* How many messages were dropped for their shape. */
 uint64_t rm_socket_dropped (const rm_socket_t *self);
 
+/* The message's bytes; NULL and 0 of an empty frame. They live until the frame is closed or filled again. */
 const void *rm_frame_data (const rm_frame_t *self);
 size_t rm_frame_size (const rm_frame_t *self);
 /* Frees it; it is empty and valid afterwards. */

@@ -1,4 +1,7 @@
-/*  RM_ASSERT: on in release too. For bugs of ours, never for the wire, the disk or memory running out. */
+/*  RM_ASSERT: on in release too. For bugs of ours, never for the wire, the disk or memory running out.
+ *
+ *  Thread rule: any thread.
+ */
 #pragma once
 
 #include <stdnoreturn.h>

@@ -1,6 +1,7 @@
 /*  A growing buffer of bytes. In-place struct: `rm_buf_t buf = {0};` is empty and valid.
  *
  *  A failed allocation is remembered in `failed`, and later writes do nothing: write all, then check once.
+ *  Thread rule: belongs to one thread at a time.
  */
 #pragma once
 

@@ -72,4 +72,5 @@ rm_msg_type_t rm_type_named (rm_bytes_t name);
 
 /* The name by which the master speaks in SYNC; no worker may have it. */
 #define RM_MASTER_NAME "Master"
+/* True if it is that name. */
 bool rm_name_is_master (rm_bytes_t name);

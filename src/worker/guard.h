@@ -24,5 +24,6 @@ int rm_guard_start (rm_guard_t *self, rm_fault_t *fault);
 /* Lets it kill what is registered and end. */
 void rm_guard_stop (rm_guard_t *self);
 
+/* Registers a process group, and strikes it off once nothing of it is left. */
 void rm_guard_add (const rm_guard_t *self, pid_t group);
 void rm_guard_remove (const rm_guard_t *self, pid_t group);

@@ -35,7 +35,9 @@ typedef struct {
     const char *trouble; /* what the last one was, for the log; static memory */
 } rm_link_t;
 
+/* Idle, and due at once. */
 void rm_link_init (rm_link_t *self, const rm_endpoint_t *masters, unsigned count, const char *name, uint64_t now_ms);
+/* Closes its sockets. */
 void rm_link_close (rm_link_t *self);
 
 /* What is linked is given up; the next master is asked. */

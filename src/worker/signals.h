@@ -9,5 +9,6 @@
 
 enum { RM_EXIT_AT_ONCE = 1 }; /* exit code after a second signal, and when a handler had to be abandoned */
 
+/* From now on, and until it is unwatched, a signal stops this worker. */
 void rm_signals_watch (rm_worker_t *worker);
 void rm_signals_unwatch (rm_worker_t *worker);
