@@ -30,7 +30,7 @@ static bool in_flight_state (rm_at_t at)
 
 static uint64_t hash_of (const rm_record_t *record)
 {
-    uint64_t hash = 14695981039346656037u + record->queue->number;
+    uint64_t hash = 14695981039346656037u ^ (record->queue->number + 1) * 0x9e3779b97f4a7c15u;
     for (uint32_t i = 0; i < record->key_bytes->size; i++)
         hash = (hash ^ record->key_bytes->data[i]) * 1099511628211u;
     return hash | 1;
@@ -156,11 +156,6 @@ static void check_slots (const rm_pool_t *pool, const uint32_t *slot_flights)
             continue;
         cr_assert_eq (slot->at, pool->target[i]);
         cr_assert (state->members[slot->at]);
-        for (int h = 0; h < RM_HOLDERS_MAX; h++) {
-            uint16_t holder = pool->holders[i].members[h];
-            cr_assert (holder == RM_RING_NOBODY || state->members[holder]->peer->reported,
-                       "slot %u is open before all its holders reported", i);
-        }
     }
 }
 

@@ -128,6 +128,11 @@ size_t frame_index (const rm_msg_t *msg)
     return SIZE_MAX;
 }
 
+const frame_t *frame_at (size_t index)
+{
+    return index < frame_count ? frames[index] : NULL;
+}
+
 /* ---- the ledger ------------------------------------------------------------------------------------------------- */
 
 static bool take_batches (void)

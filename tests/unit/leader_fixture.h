@@ -143,6 +143,7 @@ const frame_t *published (uint32_t phase); /* since the mark */
 uint32_t published_count (uint32_t phase);
 bool told_committed (const worker_t *worker, uint64_t id);
 size_t frame_index (const rm_msg_t *msg); /* in the order of sending */
+const frame_t *frame_at (size_t index);   /* NULL: none yet */
 
 /* ---- checks ---- */
 void check_books (void);

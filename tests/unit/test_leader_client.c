@@ -156,6 +156,17 @@ Test (leader_client, an_unknown_session_is_accepted_only_with_its_first_request)
     cr_assert_eq (accepted_id (), 1);
 }
 
+Test (leader_client, a_second_request_need_not_wait_for_the_answer_to_the_one_that_opens_the_session)
+{
+    rm_submit_job_t first = request (1, "a"), second = request (2, "b");
+    mark ();
+    submit_jobs (&client, &first, 1);
+    submit_jobs (&client, &second, 1);
+    turn ();
+    cr_assert_eq (sent_count ("client", RM_MSG_ACCEPTED), 2);
+    cr_assert_eq (sent_nth ("client", RM_MSG_ACCEPTED, 1)->accepted.jobs[0].id, 2);
+}
+
 Test (leader_client, a_message_is_refused_whole)
 {
     put (NULL, "a");
@@ -348,6 +359,19 @@ Test (leader_full, too_many_bytes_of_a_queue_are_busy_for_it_alone)
     turn ();
     cr_assert (busy_for (&client, "q", 1, "1234"));
     cr_assert (!busy_for (&client, "r", 1, "1234"));
+}
+
+Test (leader_full, a_full_disk_is_busy_for_new_jobs_and_takes_outcomes)
+{
+    cluster_begin ();
+    worker_t *worker = join_settled ("w", 1);
+    uint64_t id = put (NULL, "a");
+    leader->disk_full = true;
+    cr_assert (busy_for (&client, "q", 1, "x"));
+    finish (worker, id);
+    cr_assert_eq (outcome_of (id), RM_OUTCOME_DONE);
+    leader->disk_full = false;
+    cr_assert (!busy_for (&client, "q", 1, "x"));
 }
 
 Test (leader_full, a_request_that_is_known_is_never_busy)
