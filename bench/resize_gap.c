@@ -140,10 +140,10 @@ static void read_ring (rm_client_t *client, char owners[RM_SLOTS][32], int *movi
     json_t *pool = json_array_get (json_object_get (ring, "pools"), 0), *range;
     size_t index;
     *moving = (int)json_integer_value (json_object_get (pool, "moving"));
-    json_array_foreach (json_object_get (pool, "ranges"), index,
-                        range) for (json_int_t slot = json_integer_value (json_array_get (range, 0));
-                                    slot <= json_integer_value (json_array_get (range, 1)); slot++)
-        snprintf (owners[slot], sizeof owners[slot], "%s", json_string_value (json_array_get (range, 2)));
+    json_array_foreach (json_object_get (pool, "ranges"), index, range)
+        for (json_int_t slot = json_integer_value (json_array_get (range, 0));
+             slot <= json_integer_value (json_array_get (range, 1)); slot++)
+            snprintf (owners[slot], sizeof owners[slot], "%s", json_string_value (json_array_get (range, 2)));
     json_decref (ring);
 }
 

@@ -134,8 +134,7 @@ uint64_t words_total (const words_t *self)
 void words_close (words_t *self)
 {
     word_t *word, *next;
-    HASH_ITER (hh, self->first, word, next)
-    {
+    HASH_ITER (hh, self->first, word, next) {
         HASH_DEL (self->first, word);
         free (word);
     }

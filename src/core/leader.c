@@ -225,7 +225,7 @@ static void on_pooled (void *arg, rm_queue_t *queue)
     for (rm_key_t *key = queue->keys; key; key = key->hh.next)
         rm_leader_offer_key (self, key, false);
     RM_LIST_EACH (&queue->unkeyed, link)
-    rm_leader_offer_record (self, RM_OWNER (link, rm_record_t, line), false);
+        rm_leader_offer_record (self, RM_OWNER (link, rm_record_t, line), false);
 }
 
 /* A queue of `one` that `other` does not serve; NULL: there is none. */

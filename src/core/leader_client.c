@@ -67,8 +67,8 @@ static void send_accepted (rm_leader_t *self, const rm_address_t *to, const rm_s
 static bool is_opening (const rm_leader_t *self, const rm_session_id_t *session)
 {
     RM_LIST_EACH (&self->submits, link)
-    if (!memcmp (&RM_OWNER (link, pending_t, link)->session, session, sizeof *session))
-        return true;
+        if (!memcmp (&RM_OWNER (link, pending_t, link)->session, session, sizeof *session))
+            return true;
     return false;
 }
 

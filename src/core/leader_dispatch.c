@@ -72,8 +72,7 @@ void rm_leader_resend (rm_leader_t *self, rm_peer_t *peer)
     rm_record_t *batch[RM_DISPATCH_JOBS];
     uint32_t count = 0;
     send_out (self, peer);
-    RM_LIST_EACH (&peer->flight, link)
-    {
+    RM_LIST_EACH (&peer->flight, link) {
         rm_record_t *record = RM_OWNER (link, rm_record_t, lead.flight);
         if (record->lead.seq <= peer->upto)
             continue;
@@ -133,8 +132,7 @@ static bool hand_out (rm_leader_t *self, rm_peer_t *peer, rm_record_t *record)
 /* The first job of a list whose queue the worker serves. */
 static rm_record_t *aside_for (rm_peer_t *peer, rm_link_t *list)
 {
-    RM_LIST_EACH (list, link)
-    {
+    RM_LIST_EACH (list, link) {
         rm_record_t *record = RM_OWNER (link, rm_record_t, lead.aside);
         if (serves (record->queue->number, peer))
             return record;

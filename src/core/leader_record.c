@@ -118,7 +118,7 @@ void rm_leader_offer_unkeyed (rm_leader_t *self, rm_pool_t *pool)
     for (rm_queue_t *queue = self->state->queues; queue; queue = queue->hh.next)
         if (queue->pool == pool)
             RM_LIST_EACH (&queue->unkeyed, link)
-    offer_unkeyed (self, RM_OWNER (link, rm_record_t, line), false);
+                offer_unkeyed (self, RM_OWNER (link, rm_record_t, line), false);
 }
 
 /* Puts a job in flight at `peer`: chosen (STARTING), dispatched or learnt from a report (SENT). */

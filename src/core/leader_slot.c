@@ -60,7 +60,7 @@ void rm_leader_refresh_slot (rm_leader_t *self, rm_pool_t *pool, uint32_t number
         return;
     move_slot (slot, state, at);
     RM_LIST_EACH (&pool->slot_keys[number], link)
-    rm_leader_offer_key (self, RM_OWNER (link, rm_key_t, neighbours), false);
+        rm_leader_offer_key (self, RM_OWNER (link, rm_key_t, neighbours), false);
 }
 
 void rm_leader_refresh_pool (rm_leader_t *self, rm_pool_t *pool)

@@ -23,8 +23,7 @@ static uint32_t outlived (const rm_leader_t *self, const rm_queue_t *queue)
 {
     uint32_t count = 0;
     uint64_t bytes = queue->ended_bytes;
-    RM_LIST_EACH (&queue->ended, link)
-    {
+    RM_LIST_EACH (&queue->ended, link) {
         const rm_record_t *record = RM_OWNER (link, rm_record_t, line);
         if (record->ended_ms + queue->keep_ms > self->now.wall_ms && bytes <= queue->keep_bytes)
             break;

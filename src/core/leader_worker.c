@@ -113,8 +113,7 @@ static void mark_held (rm_leader_t *self, rm_peer_t *peer, const rm_report_t *re
 /* The watermark: dispatched with seq <= upto, not held and not done means handed back. */
 static void hand_back_unheld (rm_leader_t *self, rm_peer_t *peer)
 {
-    RM_LIST_EACH (&peer->flight, link)
-    {
+    RM_LIST_EACH (&peer->flight, link) {
         rm_record_t *record = RM_OWNER (link, rm_record_t, lead.flight);
         if (record->lead.seq > peer->upto)
             break;
@@ -191,8 +190,8 @@ static bool new_queue (const rm_leader_t *self, const rm_msg_join_t *join)
 static joiner_t *find_joiner (const rm_leader_t *self, uint64_t inc)
 {
     RM_LIST_EACH (&self->joins, link)
-    if (RM_OWNER (link, joiner_t, link)->inc == inc)
-        return RM_OWNER (link, joiner_t, link);
+        if (RM_OWNER (link, joiner_t, link)->inc == inc)
+            return RM_OWNER (link, joiner_t, link);
     return NULL;
 }
 
@@ -245,8 +244,7 @@ static void take_join (rm_leader_t *self, const rm_address_t *from, const rm_msg
 /* Its member_add is applied. NULL: forget everybody who waits. */
 void rm_leader_answer_joins (rm_leader_t *self, rm_member_t *member)
 {
-    RM_LIST_EACH (&self->joins, link)
-    {
+    RM_LIST_EACH (&self->joins, link) {
         joiner_t *joiner = RM_OWNER (link, joiner_t, link);
         if (member && joiner->inc != member->inc)
             continue;
@@ -272,8 +270,7 @@ void rm_leader_remove_peer (rm_leader_t *self, rm_peer_t *peer, const char *why)
         return;
     }
     uint32_t count = 0;
-    RM_LIST_EACH (&peer->flight, link)
-    {
+    RM_LIST_EACH (&peer->flight, link) {
         rm_record_t *record = RM_OWNER (link, rm_record_t, lead.flight);
         if (record->lead.at == RM_AT_SENT || record->lead.at == RM_AT_STARTING)
             ids[count++] = record->id;

@@ -208,10 +208,10 @@ void rm_work_jobs_close (rm_work_t *self)
 {
     rm_work_job_t *job, *next;
     DL_FOREACH_SAFE (self->offered, job, next)
-    if (!job->held)
-        job_free (job);
+        if (!job->held)
+            job_free (job);
     DL_FOREACH_SAFE2 (self->held, job, next, next_held)
-    job_free (job);
+        job_free (job);
 }
 
 /* ---- dispatches ------------------------------------------------------------------------------------------------ */
@@ -341,8 +341,8 @@ void rm_work_jobs_return_all (rm_work_t *self)
 {
     rm_work_job_t *job, *next;
     DL_FOREACH_SAFE2 (self->held, job, next, next_held)
-    if (job->state == RM_WORK_JOB_QUEUED)
-        rm_work_jobs_return (self, job);
+        if (job->state == RM_WORK_JOB_QUEUED)
+            rm_work_jobs_return (self, job);
 }
 
 /* With the read side, like others at the same time: it may touch this job, atomics, and nothing else. */
@@ -456,22 +456,21 @@ void rm_work_jobs_cancel (rm_work_t *self, rm_work_stop_t why)
 {
     rm_work_job_t *job;
     DL_FOREACH (self->offered, job)
-    if (job->state == RM_WORK_JOB_RUNNING)
-        stop (self, job, why);
+        if (job->state == RM_WORK_JOB_RUNNING)
+            stop (self, job, why);
 }
 
 void rm_work_jobs_forget (rm_work_t *self)
 {
     rm_work_job_t *job, *next;
-    DL_FOREACH_SAFE2 (self->held, job, next, next_held)
-    {
+    DL_FOREACH_SAFE2 (self->held, job, next, next_held) {
         if (job->state != RM_WORK_JOB_RUNNING)
             continue;
         stop (self, job, RM_WORK_STOP_REMOVED);
         let_go (self, job);
     }
     DL_FOREACH_SAFE2 (self->held, job, next, next_held)
-    end (self, job, RM_WORK_JOB_GONE);
+        end (self, job, RM_WORK_JOB_GONE);
 }
 
 /* Its time is over. False if it was over before, and so is the grace it was given then. */
@@ -492,8 +491,7 @@ bool rm_work_jobs_expire (rm_work_t *self, uint64_t now_ms)
     bool all_stop = true;
     uint64_t next_at = RM_WORK_NEVER;
     rm_work_job_t *job;
-    DL_FOREACH (self->offered, job)
-    {
+    DL_FOREACH (self->offered, job) {
         if (job->state != RM_WORK_JOB_RUNNING)
             continue;
         if (now_ms >= job->timeout_at && !expire (self, job, now_ms))

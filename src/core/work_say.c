@@ -60,7 +60,7 @@ static bool list_held (rm_work_t *self)
     says->held_count = 0;
     const rm_work_job_t *job;
     DL_FOREACH2 (self->held, job, next_held)
-    says->held[says->held_count++] = job->id;
+        says->held[says->held_count++] = job->id;
     return true;
 }
 

@@ -41,8 +41,8 @@ static bool is_draining (const rm_work_t *self)
 {
     const rm_work_job_t *job;
     DL_FOREACH2 (self->held, job, next_held)
-    if (in_lost_slot (self, job))
-        return true;
+        if (in_lost_slot (self, job))
+            return true;
     return false;
 }
 
@@ -58,8 +58,7 @@ static void close_slots (rm_work_t *self, const rm_msg_sync_t *sync)
             self->closed[slot] = resize->epoch;
     }
     rm_work_job_t *job, *next;
-    DL_FOREACH_SAFE2 (self->held, job, next, next_held)
-    {
+    DL_FOREACH_SAFE2 (self->held, job, next, next_held) {
         if (job->state != RM_WORK_JOB_QUEUED || !in_lost_slot (self, job))
             continue;
         /* Without memory for its id it is not named here; that it is not held says the same. */

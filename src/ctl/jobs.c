@@ -191,8 +191,7 @@ static void note_unserved (rm_ctl_t *self, const char *queue)
     json_t *status = json_loads (text, 0, NULL);
     size_t i;
     json_t *each;
-    json_array_foreach (json_object_get (status, "queues"), i, each)
-    {
+    json_array_foreach (json_object_get (status, "queues"), i, each) {
         const char *name = json_string_value (json_object_get (each, "name"));
         json_t *workers = json_object_get (each, "workers");
         if (name && !strcmp (name, queue) && json_is_integer (workers) && !json_integer_value (workers))

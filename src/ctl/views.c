@@ -91,8 +91,7 @@ static void cell_list (rm_ctl_table_t *table, const json_t *array)
     char text[1024] = "";
     size_t used = 0, i;
     json_t *each;
-    json_array_foreach (array, i, each)
-    {
+    json_array_foreach (array, i, each) {
         const char *item = json_string_value (each);
         int more = snprintf (text + used, sizeof text - used, "%s%s", i ? ", " : "", item ? item : "-");
         used += more > 0 ? (size_t)more : 0;
@@ -166,8 +165,7 @@ static void show_status (const json_t *status)
     rm_ctl_table_t *table = rm_ctl_table_new ("QUEUE|POOL|>WAITING|>RUNNING|>DONE|>DEAD|>WORKERS");
     size_t i;
     json_t *queue;
-    json_array_foreach (queues, i, queue)
-    {
+    json_array_foreach (queues, i, queue) {
         rm_ctl_table_cell (table, "%s", text_of (queue, "name"));
         rm_ctl_table_cell (table, "%s", text_of (queue, "pool"));
         cell_number (table, queue, "waiting");
@@ -194,8 +192,7 @@ static void show_workers (const json_t *answer)
     rm_ctl_table_t *table = rm_ctl_table_new ("WORKER|POOL|STATE|QUEUES|>THREADS|>SLOTS|>IN FLIGHT|>DONE|>HEARD");
     size_t i;
     json_t *worker;
-    json_array_foreach (workers, i, worker)
-    {
+    json_array_foreach (workers, i, worker) {
         rm_ctl_table_cell (table, "%s", text_of (worker, "name"));
         rm_ctl_table_cell (table, "%s", text_of (worker, "pool"));
         rm_ctl_table_cell (table, "%s", text_of (worker, "state"));
@@ -225,8 +222,7 @@ static void show_pool (const json_t *pool)
     rm_ctl_table_t *table = rm_ctl_table_new ("WORKER|INCARNATION|>SLOTS|>SHARE");
     size_t i;
     json_t *member;
-    json_array_foreach (members, i, member)
-    {
+    json_array_foreach (members, i, member) {
         long long share = number_of (member, "slots");
         rm_ctl_table_cell (table, "%s", text_of (member, "name"));
         rm_ctl_table_cell (table, "%s", text_of (member, "inc"));
@@ -242,8 +238,7 @@ static void show_ring (const json_t *answer)
     size_t i;
     json_t *pool;
     printf ("epoch %s%s\n", count_of (answer, "epoch"), json_array_size (pools) ? "" : ", no pools");
-    json_array_foreach (pools, i, pool)
-    {
+    json_array_foreach (pools, i, pool) {
         show_pool (pool);
     }
 }
@@ -263,8 +258,7 @@ static void show_jobs (const json_t *answer)
     rm_ctl_table_t *table = rm_ctl_table_new (">ID|QUEUE|KEY|STATE|WORKER|>ATTEMPT|>AGE");
     size_t i;
     json_t *job;
-    json_array_foreach (jobs, i, job)
-    {
+    json_array_foreach (jobs, i, job) {
         cell_number (table, job, "id");
         rm_ctl_table_cell (table, "%s", text_of (job, "queue"));
         rm_ctl_table_cell (table, "%s", text_of (job, "key"));

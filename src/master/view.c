@@ -39,7 +39,7 @@ static uint32_t running_of (const rm_view_t *self, const rm_queue_t *queue)
     uint32_t count = 0;
     for (uint32_t i = 0; i < self->leader->peer_count; i++)
         RM_LIST_EACH (&self->leader->peers[i]->flight, link)
-    count += RM_OWNER (link, rm_record_t, lead.flight)->queue == queue;
+            count += RM_OWNER (link, rm_record_t, lead.flight)->queue == queue;
     return count;
 }
 

@@ -242,8 +242,7 @@ int cluster_live (cluster_t *self)
     json_t *answer = cluster_ask (self, "workers"), *worker;
     int live = answer ? 0 : -1;
     size_t i;
-    json_array_foreach (json_object_get (answer, "workers"), i, worker)
-    {
+    json_array_foreach (json_object_get (answer, "workers"), i, worker) {
         live += !strcmp (json_string_value (json_object_get (worker, "state")), "live") &&
                 json_integer_value (json_object_get (worker, "slots"));
     }

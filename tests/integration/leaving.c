@@ -98,8 +98,7 @@ static void check_shares (cluster_t *cluster, size_t workers)
     json_t *answer = cluster_ask (cluster, "workers"), *worker;
     json_int_t least = 16384, most = 0, sum = 0;
     size_t i;
-    json_array_foreach (json_object_get (answer, "workers"), i, worker)
-    {
+    json_array_foreach (json_object_get (answer, "workers"), i, worker) {
         json_int_t share = json_integer_value (json_object_get (worker, "slots"));
         least = share < least ? share : least;
         most = share > most ? share : most;

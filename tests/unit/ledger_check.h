@@ -81,7 +81,7 @@ static inline claim_t check_key (const rm_queue_t *queue, const rm_key_t *key, u
     bool among_neighbours = !queue->pool;
     if (queue->pool)
         RM_LIST_EACH (&queue->pool->slot_keys[key->slot], link)
-    among_neighbours |= link == &key->neighbours;
+            among_neighbours |= link == &key->neighbours;
     HOLDS (among_neighbours);
     const rm_record_t *first = RM_OWNER (key->records.next, rm_record_t, line);
     HOLDS (first->key_bytes->size == key->bytes->size);

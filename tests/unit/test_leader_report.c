@@ -158,8 +158,7 @@ Test (leader_report, a_gap_is_filled_with_the_same_jobs_under_the_same_numbers_i
     uint64_t last = peer_of (worker)->last_seq;
     cr_assert_eq (last, 252, "the unkeyed ones and the first of the key");
     uint64_t tokens[600];
-    RM_LIST_EACH (&peer_of (worker)->flight, link)
-    {
+    RM_LIST_EACH (&peer_of (worker)->flight, link) {
         const rm_record_t *record = RM_OWNER (link, rm_record_t, lead.flight);
         tokens[record->lead.seq] = record->lead.token;
     }
