@@ -24,7 +24,6 @@ uint64_t rm_leader_batch_number (const rm_leader_t *self);
 void rm_leader_move_record (rm_record_t *record, rm_at_t to);
 void rm_leader_offer_record (rm_leader_t *self, rm_record_t *record, bool front);
 void rm_leader_offer_key (rm_leader_t *self, rm_key_t *key, bool front);
-void rm_leader_withdraw_key (rm_leader_t *self, rm_key_t *key);
 void rm_leader_withdraw_record (rm_leader_t *self, rm_record_t *record);
 void rm_leader_take_off (rm_leader_t *self, rm_record_t *record, rm_peer_t *peer, rm_at_t to);
 void rm_leader_land (rm_leader_t *self, rm_record_t *record);

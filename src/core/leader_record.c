@@ -51,7 +51,7 @@ void rm_leader_withdraw_record (rm_leader_t *self, rm_record_t *record)
     rm_leader_move_record (record, RM_AT_PARKED);
 }
 
-void rm_leader_withdraw_key (rm_leader_t *self, rm_key_t *key)
+static void withdraw_key (rm_leader_t *self, rm_key_t *key)
 {
     if (key->lead.lane)
         rm_fair_remove (key->lead.lane, &key->lead.fair);
@@ -64,7 +64,7 @@ void rm_leader_withdraw_key (rm_leader_t *self, rm_key_t *key)
 /* Offers the head of a key's line to the owner of its slot, if the slot is open; takes an older offer back first. */
 void rm_leader_offer_key (rm_leader_t *self, rm_key_t *key, bool front)
 {
-    rm_leader_withdraw_key (self, key);
+    withdraw_key (self, key);
     rm_link_t *first = rm_list_first (&key->records);
     if (!self->leading || !first || key->lead.busy || !key->queue->pool)
         return;
@@ -125,7 +125,7 @@ void rm_leader_offer_unkeyed (rm_leader_t *self, rm_pool_t *pool)
 void rm_leader_take_off (rm_leader_t *self, rm_record_t *record, rm_peer_t *peer, rm_at_t to)
 {
     if (record->key)
-        rm_leader_withdraw_key (self, record->key);
+        withdraw_key (self, record->key);
     else
         rm_leader_withdraw_record (self, record);
     record->lead.peer = peer;

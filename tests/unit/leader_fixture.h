@@ -147,4 +147,3 @@ const frame_t *frame_at (size_t index);   /* NULL: none yet */
 
 /* ---- checks ---- */
 void check_books (void);
-extern bool books_off; /* a test that breaks the books on purpose */
