@@ -407,7 +407,6 @@ static int apply_entry (rm_state_t *self, rm_reader_t *reader)
     switch (kind) {
     case RM_ENTRY_LEAD:
         self->term++;
-        TELL (self, led);
         return 0;
     case RM_ENTRY_SUBMIT:
         return apply_submit (self, reader);

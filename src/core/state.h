@@ -183,7 +183,6 @@ struct rm_ledger_session {
 /* What the leader wants to know of an apply. Called in the middle of it, after the state has changed. */
 typedef struct {
     void *arg;
-    void (*led) (void *arg);
     void (*accepted) (void *arg, rm_record_t *record);
     void (*ended) (void *arg, rm_record_t *record);
     void (*waits_again) (void *arg, rm_record_t *record);   /* failed or crashed, has another attempt */
@@ -197,7 +196,6 @@ typedef struct {
     void (*resize_committed) (void *arg);
     void (*key_freed) (void *arg, rm_key_t *key);          /* last look */
     void (*record_freed) (void *arg, rm_record_t *record); /* last look */
-    void (*session_freed) (void *arg, rm_ledger_session_t *session);
 } rm_state_listener_t;
 
 struct rm_state {

@@ -86,13 +86,13 @@ static around_t around (const rm_msg_t *msg)
     }
 }
 
-void rm_failpoint_before (const rm_msg_t *msg)
+void rm_worker_failpoint_before (const rm_msg_t *msg)
 {
     if (rm_failpoints_armed && around (msg).before)
         rm_failpoint_hit (around (msg).before);
 }
 
-void rm_failpoint_after (const rm_msg_t *msg)
+void rm_worker_failpoint_after (const rm_msg_t *msg)
 {
     if (!rm_failpoints_armed || !around (msg).after)
         return;
@@ -125,7 +125,7 @@ static const char *received (const rm_msg_t *msg)
     }
 }
 
-void rm_failpoint_received (const rm_msg_t *msg)
+void rm_worker_failpoint_received (const rm_msg_t *msg)
 {
     if (rm_failpoints_armed && received (msg))
         rm_failpoint_hit (received (msg));

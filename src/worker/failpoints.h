@@ -16,7 +16,7 @@
 int rm_worker_failpoints_declare (rm_fault_t *fault);
 
 /* The places around a message of the worker; those of a message without any cost nothing. */
-void rm_failpoint_before (const rm_msg_t *msg);
-void rm_failpoint_after (const rm_msg_t *msg);
+void rm_worker_failpoint_before (const rm_msg_t *msg);
+void rm_worker_failpoint_after (const rm_msg_t *msg);
 /* A message of the master was decoded, and nothing was done about it yet. */
-void rm_failpoint_received (const rm_msg_t *msg);
+void rm_worker_failpoint_received (const rm_msg_t *msg);

@@ -39,7 +39,7 @@ static void take (rm_worker_t *self, const rm_frame_t *frame, uint64_t now_ms)
     }
     if (msg.type == RM_MSG_ERROR)
         log_refusal (self, &msg.error);
-    rm_failpoint_received (&msg);
+    rm_worker_failpoint_received (&msg);
     rm_crew_lock (&self->crew);
     rm_work_receive (self->work, &msg, now_ms);
     rm_crew_unlock (&self->crew);
@@ -61,7 +61,7 @@ static void receive (rm_worker_t *self, rm_socket_t *socket, uint64_t now_ms)
 
 static void step_link (rm_worker_t *self, uint64_t now_ms)
 {
-    if (rm_link_step (&self->link, now_ms)) {
+    if (rm_uplink_step (&self->link, now_ms)) {
         rm_worker_log (self, RM_LOG_INFO, "event=connected worker=%s master=%s", self->name, self->link.asked.text);
         self->trouble = NULL;
         rm_crew_lock (&self->crew);
@@ -83,7 +83,7 @@ static void send_all (rm_worker_t *self, const rm_work_effects_t *effects)
     rm_buf_t frame = {0};
     for (size_t i = 0; i < effects->send_count && self->link.work; i++) {
         const rm_msg_t *msg = &effects->sends[i];
-        rm_failpoint_before (msg);
+        rm_worker_failpoint_before (msg);
         rm_buf_clear (&frame);
         int rc = rm_msg_encode (msg, &frame);
         if (!rc)
@@ -92,7 +92,7 @@ static void send_all (rm_worker_t *self, const rm_work_effects_t *effects)
             rm_worker_log (self, RM_LOG_WARN, "event=unsent worker=%s type=%s why=%s", self->name,
                            rm_msg_name (msg->type), RM_QUOTE_TEXT (rm_strerror (rc)));
         else
-            rm_failpoint_after (msg);
+            rm_worker_failpoint_after (msg);
     }
     rm_buf_close (&frame);
 }
@@ -170,7 +170,7 @@ static bool turn (rm_worker_t *self, const rm_work_effects_t **effects_p)
         self->ready (self->name, self->ready_arg);
     if (effects->reconnect) {
         rm_worker_log (self, RM_LOG_WARN, "event=silence worker=%s master=%s", self->name, self->link.asked.text);
-        rm_link_drop (&self->link, now_ms);
+        rm_uplink_drop (&self->link, now_ms);
     }
     return false;
 }
@@ -178,9 +178,9 @@ static bool turn (rm_worker_t *self, const rm_work_effects_t **effects_p)
 static void wait (rm_worker_t *self, uint64_t deadline_ms)
 {
     rm_poll_t items[1 + RM_LINK_POLLS] = {{.fd = self->wake.fd}};
-    rm_link_poll (&self->link, items + 1);
-    if (rm_link_deadline (&self->link) < deadline_ms)
-        deadline_ms = rm_link_deadline (&self->link);
+    rm_uplink_poll (&self->link, items + 1);
+    if (rm_uplink_deadline (&self->link) < deadline_ms)
+        deadline_ms = rm_uplink_deadline (&self->link);
     deadline_ms = rm_crew_sleep_until (&self->crew, deadline_ms);
     uint64_t now_ms = rm_clock_ms ();
     int64_t timeout_ms = deadline_ms == RM_WORK_NEVER ? -1 : deadline_ms > now_ms ? (int64_t)(deadline_ms - now_ms) : 0;

@@ -264,11 +264,11 @@ int rm_worker_run (rm_worker_t *self)
         goto end_net;
     if ((rc = start_crew (self)))
         goto destroy_work;
-    rm_link_init (&self->link, self->masters, self->master_count, self->name, rm_clock_ms ());
+    rm_uplink_init (&self->link, self->masters, self->master_count, self->name, rm_clock_ms ());
     rm_signals_watch (self);
     rc = rm_worker_loop (self);
     rm_signals_unwatch (self);
-    rm_link_close (&self->link);
+    rm_uplink_close (&self->link);
     rm_crew_stop (&self->crew);
 destroy_work:
     rm_work_destroy (&self->work);

@@ -15,7 +15,7 @@
 #include "worker/crew.h"
 #include "worker/exec.h"
 #include "worker/guard.h"
-#include "worker/link.h"
+#include "worker/uplink.h"
 
 struct rm_worker {
     rm_endpoint_t masters[RM_ENDPOINTS_MAX];
@@ -40,7 +40,7 @@ struct rm_worker {
     /* While it runs. */
     rm_work_t *work;
     rm_crew_t crew;
-    rm_link_t link;
+    rm_uplink_t link;
     rm_guard_t guard;
     rm_work_state_t state; /* as last logged */
     uint64_t inc;          /* likewise */

@@ -33,23 +33,24 @@ typedef struct {
     unsigned failures;   /* in a row */
     uint32_t delay_ms;   /* what the last one made it wait */
     const char *trouble; /* what the last one was, for the log; static memory */
-} rm_link_t;
+} rm_uplink_t;
 
 /* Idle, and due at once. */
-void rm_link_init (rm_link_t *self, const rm_endpoint_t *masters, unsigned count, const char *name, uint64_t now_ms);
+void rm_uplink_init (rm_uplink_t *self, const rm_endpoint_t *masters, unsigned count, const char *name,
+                     uint64_t now_ms);
 /* Closes its sockets. */
-void rm_link_close (rm_link_t *self);
+void rm_uplink_close (rm_uplink_t *self);
 
 /* What is linked is given up; the next master is asked. */
-void rm_link_drop (rm_link_t *self, uint64_t now_ms);
+void rm_uplink_drop (rm_uplink_t *self, uint64_t now_ms);
 
 /* Goes on as far as it can now. True: it has just become linked. */
-bool rm_link_step (rm_link_t *self, uint64_t now_ms);
+bool rm_uplink_step (rm_uplink_t *self, uint64_t now_ms);
 
-/* When rm_link_step is due if no message comes before; UINT64_MAX: never. */
-uint64_t rm_link_deadline (const rm_link_t *self);
+/* When rm_uplink_step is due if no message comes before; UINT64_MAX: never. */
+uint64_t rm_uplink_deadline (const rm_uplink_t *self);
 
 enum { RM_LINK_POLLS = 2 };
 
 /* Fills RM_LINK_POLLS items with what to wait on. */
-void rm_link_poll (const rm_link_t *self, rm_poll_t *items);
+void rm_uplink_poll (const rm_uplink_t *self, rm_poll_t *items);

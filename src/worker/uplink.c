@@ -1,4 +1,4 @@
-#include "worker/link.h"
+#include "worker/uplink.h"
 
 #include <string.h>
 
@@ -16,32 +16,32 @@ enum {
 static const rm_backoff_t patience = {
     .delay_ms = 50, .factor_permille = 2000, .cap_ms = 2000, .jitter = RM_JITTER_FULL};
 
-void rm_link_init (rm_link_t *self, const rm_endpoint_t *masters, unsigned count, const char *name, uint64_t now_ms)
+void rm_uplink_init (rm_uplink_t *self, const rm_endpoint_t *masters, unsigned count, const char *name, uint64_t now_ms)
 {
-    *self = (rm_link_t){.masters = masters, .master_count = count, .name = name, .due_ms = now_ms};
+    *self = (rm_uplink_t){.masters = masters, .master_count = count, .name = name, .due_ms = now_ms};
 }
 
-void rm_link_close (rm_link_t *self)
+void rm_uplink_close (rm_uplink_t *self)
 {
     rm_socket_close (&self->hello);
     rm_socket_close (&self->work);
     rm_socket_close (&self->sync);
 }
 
-void rm_link_drop (rm_link_t *self, uint64_t now_ms)
+void rm_uplink_drop (rm_uplink_t *self, uint64_t now_ms)
 {
-    rm_link_close (self);
+    rm_uplink_close (self);
     self->redirected = false;
     self->at = (self->at + 1) % self->master_count;
     self->due_ms = now_ms;
 }
 
-uint64_t rm_link_deadline (const rm_link_t *self)
+uint64_t rm_uplink_deadline (const rm_uplink_t *self)
 {
     return self->work ? UINT64_MAX : self->due_ms;
 }
 
-void rm_link_poll (const rm_link_t *self, rm_poll_t *items)
+void rm_uplink_poll (const rm_uplink_t *self, rm_poll_t *items)
 {
     items[0] = (rm_poll_t){.socket = self->work ? self->work : self->hello, .fd = -1};
     items[1] = (rm_poll_t){.socket = self->sync, .fd = -1};
@@ -50,9 +50,9 @@ void rm_link_poll (const rm_link_t *self, rm_poll_t *items)
 /* ---- asking ---------------------------------------------------------------------------------------------------- */
 
 /* This one was no use: the next one, later. */
-static void fail (rm_link_t *self, const char *trouble, uint64_t now_ms)
+static void fail (rm_uplink_t *self, const char *trouble, uint64_t now_ms)
 {
-    rm_link_close (self);
+    rm_uplink_close (self);
     self->trouble = trouble;
     self->redirected = false;
     self->redirects = 0;
@@ -61,7 +61,7 @@ static void fail (rm_link_t *self, const char *trouble, uint64_t now_ms)
     self->due_ms = now_ms + self->delay_ms;
 }
 
-static void ask (rm_link_t *self, uint64_t now_ms)
+static void ask (rm_uplink_t *self, uint64_t now_ms)
 {
     self->asked = self->redirected ? self->leader : self->masters[self->at];
     self->hello = rm_socket_connect (RM_SOCKET_REQ, &self->asked, NULL);
@@ -86,14 +86,14 @@ static bool read_endpoint (rm_endpoint_t *endpoint, rm_bytes_t text)
     return !rm_endpoint_parse (endpoint, copy, NULL);
 }
 
-static void welcomed (rm_link_t *self, const rm_msg_welcome_t *welcome, uint64_t now_ms)
+static void welcomed (rm_uplink_t *self, const rm_msg_welcome_t *welcome, uint64_t now_ms)
 {
     rm_endpoint_t work, sync;
     if (!read_endpoint (&work, welcome->work) || !read_endpoint (&sync, welcome->sync)) {
         fail (self, "its welcome names no endpoints", now_ms);
         return;
     }
-    rm_link_close (self);
+    rm_uplink_close (self);
     self->sync = rm_socket_connect (RM_SOCKET_SUB, &sync, NULL);
     self->work = rm_socket_connect (RM_SOCKET_WORK_DEALER, &work, NULL);
     if (!self->sync || !self->work) {
@@ -105,7 +105,7 @@ static void welcomed (rm_link_t *self, const rm_msg_welcome_t *welcome, uint64_t
     self->redirects = 0;
 }
 
-static void redirected (rm_link_t *self, const rm_msg_not_leader_t *not_leader, uint64_t now_ms)
+static void redirected (rm_uplink_t *self, const rm_msg_not_leader_t *not_leader, uint64_t now_ms)
 {
     if (self->redirects == REDIRECTS_MAX || !read_endpoint (&self->leader, not_leader->leader)) {
         fail (self, "it does not lead, and knows nobody who does", now_ms);
@@ -117,7 +117,7 @@ static void redirected (rm_link_t *self, const rm_msg_not_leader_t *not_leader, 
     self->due_ms = now_ms;
 }
 
-static void hear (rm_link_t *self, const rm_frame_t *frame, uint64_t now_ms)
+static void hear (rm_uplink_t *self, const rm_frame_t *frame, uint64_t now_ms)
 {
     rm_msg_t msg;
     if (rm_msg_decode (&msg, rm_frame_data (frame), rm_frame_size (frame), NULL)) {
@@ -133,7 +133,7 @@ static void hear (rm_link_t *self, const rm_frame_t *frame, uint64_t now_ms)
     rm_msg_close (&msg);
 }
 
-bool rm_link_step (rm_link_t *self, uint64_t now_ms)
+bool rm_uplink_step (rm_uplink_t *self, uint64_t now_ms)
 {
     if (self->work)
         return false;
