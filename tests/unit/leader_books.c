@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+bool books_off;
+
 /* What a job was accepted as, to see that jobs of one key end in accept order. */
 typedef struct {
     uint64_t key_hash; /* 0: without a key */
@@ -183,6 +185,8 @@ static void check_idle (void)
 
 void check_books (void)
 {
+    if (books_off)
+        return;
     check_counts ();
     check_order ();
     for (const rm_pool_t *pool = state->pools; pool; pool = pool->next)

@@ -147,3 +147,4 @@ const frame_t *frame_at (size_t index);   /* NULL: none yet */
 
 /* ---- checks ---- */
 void check_books (void);
+extern bool books_off; /* true: check_books does nothing, for a run that checks them at its own pace */
