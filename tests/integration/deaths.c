@@ -26,7 +26,8 @@ void case_kill_master (cluster_t *cluster, unsigned times)
     unsigned seed = (unsigned)time_us (), kills = times ? times : KILLS;
     start_worker (cluster, "w1");
     start_worker (cluster, "w2");
-    load_t *keyed = load_start (cluster, &(load_plan_t){.name = "k", .keys = 24, .ms = 5, .fail_every = 97});
+    load_t *keyed = load_start (
+        cluster, &(load_plan_t){.name = "k", .keys = 24, .ms = 5, .long_every = 19, .long_ms = 400, .fail_every = 97});
     load_t *mixed = load_start (cluster, &(load_plan_t){.name = "m", .keys = 8, .ms = 2, .plain_every = 2});
     printf ("seed %u\n", seed);
     for (unsigned n = 1; n <= kills; n++) {
@@ -118,6 +119,34 @@ void case_worker_stopped_past_its_lease (cluster_t *cluster, unsigned times)
     cluster_master (cluster, "master.send.rejoin.after=delay:1");
     late_completion (cluster);
     late_handler (cluster);
+}
+
+/* The master cannot be heard for longer than a lease: the worker stops what runs by its own clock, while the master still
+ * stands; afterwards nobody is removed for it, and the job runs again. */
+void case_master_stopped_past_the_lease (cluster_t *cluster, unsigned times)
+{
+    (void)times;
+    start_worker (cluster, "w1");
+    start_worker (cluster, "w2");
+    cluster_settle (cluster, 2);
+    uint64_t keyed = submit (cluster, .key = "k", .payload = "4000 ok keyed");
+    uint64_t plain = submit (cluster, .payload = "4000 ok plain");
+    uint64_t once =
+        submit (cluster, .payload = "4000 ok once", .at_most_once = true, .may_end = 1 << RM_DIED, .bytes = "");
+    const uint64_t ids[] = {keyed, plain, once};
+    for (int i = 0; i < 3; i++)
+        until (cluster_recorded (cluster, "start", ids[i], NULL) == 1);
+    uint64_t frozen_ms = time_ms ();
+    cluster_freeze (cluster->master);
+    for (int i = 0; i < 3; i++)
+        until (cluster_recorded (cluster, "end", ids[i], NULL) == 1);
+    must (time_ms () < frozen_ms + 3000); /* they did not just come to their end */
+    process_signal (cluster->master, SIGCONT);
+    must (cluster_wait (cluster, cluster->client, keyed).attempt == 2);
+    must (cluster_wait (cluster, cluster->client, plain).attempt == 2);
+    must (!strcmp (cluster_wait (cluster, cluster->client, once).reason, "lost"));
+    cluster_settle (cluster, 2);
+    must (!logged ("master", "event=removing"));
 }
 
 /* ---- poison ------------------------------------------------------------------------------------------------------ */

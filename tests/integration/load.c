@@ -39,11 +39,9 @@ static void submit_one (load_t *self, rm_client_t *client, unsigned n)
     bool fails = turn_of (plan->fail_every, n), for_good = fails && n / plan->fail_every % 2;
     job_t job = {.payload = payload, .at_most_once = !fails && turn_of (plan->once_every, n), .tries = fails ? 2 : 0};
     snprintf (key, sizeof key, "%s%u", plan->name, number);
-    snprintf (payload, sizeof payload, "%u %s %s %u", plan->ms,
-              for_good ? "fail"
-              : fails  ? "fail1"
-                       : "ok",
-              plan->name, n);
+    unsigned ms = turn_of (plan->long_every, n) ? plan->long_ms : plan->ms;
+    const char *verb = for_good ? "fail" : fails ? "fail1" : "ok";
+    snprintf (payload, sizeof payload, "%u %s %s %u", ms, verb, plan->name, n);
     if (number != NO_KEY)
         job.key = key;
     if (for_good)

@@ -13,6 +13,8 @@ typedef struct {
     const char *name;     /* in front of its keys: loads of different names share none */
     unsigned keys;        /* so many keys take turns */
     unsigned ms;          /* that a job works */
+    unsigned long_every;  /* each so-manieth job works for … */
+    unsigned long_ms;     /* … this long instead */
     unsigned plain_every; /* each so-manieth job has no key */
     unsigned fail_every;  /* … fails: by turns in its first attempt only, and for good */
     unsigned once_every;  /* … is at-most-once, unless it fails */

@@ -73,30 +73,48 @@ const char *const *master_points_tried (void)
     return names;
 }
 
-/* The end of one that was told to leave: good order, if a master is there to see it off. */
-static void await_leaver (process_t **leaver_p)
+/* One more worker than the steady ones. */
+typedef struct {
+    process_t *process; /* NULL: there is none */
+    bool told;          /* to leave */
+    uint64_t frozen_us;
+} other_t;
+
+static void tell (other_t *other)
 {
-    must (process_wait (*leaver_p, CLUSTER_PATIENCE_MS) == 0);
-    process_destroy (leaver_p);
+    process_signal (other->process, SIGTERM);
+    other->told = true;
 }
 
-/* One more joins and leaves again, and so on, until the master has passed the place. What it leaves behind. */
-static process_t *resize_until_dead (cluster_t *cluster)
+/* It leaves in good order, told now unless it was before: then only when it is a member of this master, and whatever was
+ * going on has ended. */
+static void see_off (cluster_t *cluster, other_t *other)
 {
-    for (int i = 0; i < RESIZES_MAX; i++) {
-        process_t *other = cluster_recorder (cluster, "other", THREADS, NULL);
-        while (process_alive (cluster->master) && !process_line (other, "ready ", 10))
+    if (!other->process)
+        return;
+    if (!other->told) {
+        cluster_settle (cluster, STEADY + 1);
+        tell (other);
+    }
+    must (process_wait (other->process, CLUSTER_PATIENCE_MS) == 0);
+    process_destroy (&other->process);
+}
+
+/* One more joins and leaves again, and so on, until the master has passed the place. */
+static void resize_until_dead (cluster_t *cluster, other_t *other)
+{
+    for (int i = 0; i < RESIZES_MAX && process_alive (cluster->master); i++) {
+        see_off (cluster, other);
+        *other = (other_t){.process = cluster_recorder (cluster, "other", THREADS, NULL)};
+        while (process_alive (cluster->master) && !process_line (other->process, "ready ", 10))
             continue;
-        process_wait (cluster->master, process_alive (cluster->master) ? FIRED_MS : 0);
-        process_signal (other, SIGTERM);
-        while (process_alive (cluster->master) && process_alive (other))
+        if (process_wait (cluster->master, FIRED_MS) != -1)
+            return;
+        tell (other);
+        while (process_alive (cluster->master) && process_alive (other->process))
             sleep_ms (5);
         process_wait (cluster->master, FIRED_MS);
-        if (!process_alive (cluster->master))
-            return other;
-        await_leaver (&other);
     }
-    return NULL;
 }
 
 /* A worker's death, seen by the master that is to die of it. */
@@ -109,45 +127,39 @@ static void lose_one (cluster_t *cluster)
 
 /* One that stands still from before this master began until it was removed: it cannot have seen that in a sync, and its
  * next message is answered `rejoin`. */
-static process_t *freeze_one (cluster_t *cluster, uint64_t *frozen_us)
+static void freeze (cluster_t *cluster, other_t *other)
 {
-    process_t *other = cluster_recorder (cluster, "other", THREADS, NULL);
-    cluster_ready (other);
+    other->process = cluster_recorder (cluster, "other", THREADS, NULL);
+    cluster_ready (other->process);
     cluster_settle (cluster, STEADY + 1);
-    *frozen_us = cluster_freeze (other);
-    return other;
+    other->frozen_us = cluster_freeze (other->process);
 }
 
-static void wake (cluster_t *cluster, process_t *frozen, uint64_t frozen_us)
+static void wake (cluster_t *cluster, const other_t *other)
 {
     cluster_settle (cluster, STEADY);
-    cluster_thaw (cluster, frozen, frozen_us);
+    cluster_thaw (cluster, other->process, other->frozen_us);
 }
 
 /* Its threads take jobs and wait before they start them; so what it hands back when it leaves was logged as started. */
-static process_t *return_some (cluster_t *cluster)
+static void return_some (cluster_t *cluster, other_t *other)
 {
-    process_t *other = cluster_recorder (cluster, "slow", THREADS, "worker.start.before=delay:400");
-    cluster_ready (other);
-    must (process_logged (other, "worker.start.before", CLUSTER_PATIENCE_MS));
-    process_signal (other, SIGTERM);
-    return other;
+    other->process = cluster_recorder (cluster, "slow", THREADS, "worker.start.before=delay:400");
+    cluster_ready (other->process);
+    must (process_logged (other->process, "worker.start.before", CLUSTER_PATIENCE_MS));
+    tell (other);
 }
 
-/* Pulls the trigger; a worker that is still to leave, or NULL. */
-static process_t *pull (cluster_t *cluster, trigger_t trigger)
+static void pull (cluster_t *cluster, trigger_t trigger, other_t *other)
 {
-    switch (trigger) {
-    case RESIZES:
-        return resize_until_dead (cluster);
-    case LOSES:
+    if (trigger == RESIZES)
+        resize_until_dead (cluster, other);
+    else if (trigger == LOSES)
         lose_one (cluster);
-        return NULL;
-    case RETURNS:
-        return return_some (cluster);
-    default:
-        return NULL;
-    }
+    else if (trigger == WAKES)
+        wake (cluster, other);
+    else if (trigger == RETURNS)
+        return_some (cluster, other);
 }
 
 static void start_again (cluster_t *cluster, const char *failpoints)
@@ -162,12 +174,15 @@ static void start_again (cluster_t *cluster, const char *failpoints)
 static void kill_at (cluster_t *cluster, const point_t *point)
 {
     char setting[128];
+    bool all_once = point->trigger == RETURNS;
     const load_plan_t plan = {.name = "k",
                               .keys = 24,
                               .ms = 10,
+                              .long_every = 9,
+                              .long_ms = 300,
                               .plain_every = 5,
-                              .once_every = point->trigger == RETURNS ? 1 : 4,
-                              .fail_every = 23};
+                              .once_every = all_once ? 1 : 4,
+                              .fail_every = all_once ? 0 : 23};
     load_t *load = load_start (cluster, &plan);
     until (load_ended (load) >= 10);
     uint64_t begun_ms = time_ms ();
@@ -175,19 +190,15 @@ static void kill_at (cluster_t *cluster, const point_t *point)
         start_again (cluster, "master.commit.start.after=kill@3");
         cluster_fired (cluster->master, "master.commit.start.after");
     }
-    uint64_t frozen_us = 0;
-    process_t *frozen = point->trigger == WAKES ? freeze_one (cluster, &frozen_us) : NULL;
+    other_t other = {0};
+    if (point->trigger == WAKES)
+        freeze (cluster, &other);
     snprintf (setting, sizeof setting, "%s=kill@%u", point->name, point->at);
     start_again (cluster, setting);
-    if (frozen)
-        wake (cluster, frozen, frozen_us);
-    process_t *leaver = pull (cluster, point->trigger);
+    pull (cluster, point->trigger, &other);
     cluster_fired (cluster->master, point->name);
     start_again (cluster, NULL);
-    if (frozen)
-        process_signal (frozen, SIGTERM);
-    if (frozen || leaver)
-        await_leaver (frozen ? &frozen : &leaver);
+    see_off (cluster, &other);
     cluster_settle (cluster, STEADY);
     load_stop (&load);
     printf ("%s: killed, started again, all ended, %d ms\n", setting, (int)(time_ms () - begun_ms));
