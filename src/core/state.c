@@ -368,6 +368,8 @@ void rm_state_free_member (rm_member_t *member)
 
 void rm_state_drop_session (rm_state_t *self, rm_ledger_session_t *session)
 {
+    if (self->listener.session_freed)
+        self->listener.session_freed (self->listener.arg, session);
     HASH_DEL (self->sessions, session);
     rm_free (session->requests);
     rm_free (session);

@@ -194,8 +194,9 @@ typedef struct {
     void (*member_removed) (void *arg, rm_member_t *member); /* still readable; freed when this returns */
     void (*resize_begun) (void *arg);
     void (*resize_committed) (void *arg);
-    void (*key_freed) (void *arg, rm_key_t *key);          /* last look */
-    void (*record_freed) (void *arg, rm_record_t *record); /* last look */
+    void (*key_freed) (void *arg, rm_key_t *key);                    /* last look */
+    void (*record_freed) (void *arg, rm_record_t *record);           /* last look */
+    void (*session_freed) (void *arg, rm_ledger_session_t *session); /* last look */
 } rm_state_listener_t;
 
 struct rm_state {
