@@ -348,7 +348,7 @@ static void judge (reading_t *self, uint64_t metadata_term)
                  "%s/%s is damaged at byte %zu: %s, and so the ledger ends at batch %llu where %llu was acknowledged",
                  self->dir->path, self->torn, self->torn_at, self->torn_why, end, acked);
     else if (end < acked)
-        problem (scan, "files are missing in %s: the ledger ends at batch %llu where %llu was acknowledged",
+        problem (scan, "files are missing or empty in %s: the ledger ends at batch %llu where %llu was acknowledged",
                  self->dir->path, end, acked);
     else if (acked && acked == scan->snapshot.number && self->mark->hash != scan->snapshot.hash)
         problem (scan, "the snapshot in %s was not taken after the batch %llu that was acknowledged", self->dir->path,
