@@ -113,6 +113,24 @@ case_unknown () {
     done
 }
 
+# What is no text, or would be an order to a terminal, where text is shown.
+case_text () {
+    local id
+    start_master
+    start_worker --name 'a\b' --queue say='exec:cat >&2; exit 1'
+    printf 'caf\303 \377 \033[31m' | ringctl submit say --wait >"$box/out" 2>"$box/err"
+    [ $? -eq 1 ] && [ ! -s "$box/out" ] && grep -q 'is dead: caf. . ?\[31m$' "$box/err" || complain "a reason that is no text"
+    for id in 1 --json\ 1; do
+        # shellcheck disable=SC2086
+        ringctl why $id >"$box/out" 2>"$box/err" || complain "why $id"
+        grep -q 'Job 1 is dead after 1 failure and 0 crashes: caf? ? ' "$box/out" || complain "why $id does not say the reason"
+    done
+    ringctl submit lonely --key "$(printf 'k\001\377')" x >"$box/out" 2>"$box/err"
+    ringctl jobs --queue lonely >"$box/out" 2>"$box/err" && grep -q '2  lonely' "$box/out" || complain "a key that is no text"
+    ! grep -q "$(printf '[\001\033\377]')" "$box/out" "$box/err" || complain "bytes for a terminal"
+    ringctl drain 'a\b' >"$box/out" 2>"$box/err" && grep -qxF 'a\b is leaving' "$box/out" || complain "a backslash in a name"
+}
+
 # Nobody is there: everyone says so after 10 s, where it has looked and what to do.
 case_unreachable () {
     local at=127.0.0.1:1 from=$SECONDS programs=() i
