@@ -58,6 +58,18 @@ uint64_t rm_leader_retry_delay (rm_leader_t *self, const rm_record_t *record)
     return rm_backoff_next (&self->config.retry, record->failures + 1, 0, rm_splitmix (&self->random));
 }
 
+/* The ledger's time never goes back, and goes on when the wall clock has gone back: what waits for it would wait longer. */
+void rm_leader_see (rm_leader_t *self, rm_now_t now)
+{
+    uint64_t wall_ms = self->now.wall_ms + (now.mono_ms - self->now.mono_ms);
+    bool first = !self->now.mono_ms;
+    self->now = now;
+    if (!first && self->now.wall_ms < wall_ms)
+        self->now.wall_ms = wall_ms;
+    if (self->now.wall_ms < self->state->time_ms)
+        self->now.wall_ms = self->state->time_ms;
+}
+
 /* ---- peers ------------------------------------------------------------------------------------------------------ */
 
 static void free_peer (rm_peer_t *peer)
@@ -405,7 +417,7 @@ void rm_leader_init (rm_leader_t *self, rm_state_t *state, const rm_leader_confi
 
 void rm_leader_stand (rm_leader_t *self, rm_now_t now)
 {
-    self->now = now;
+    rm_leader_see (self, now);
     if (self->standing)
         return;
     rm_buf_t *entry = rm_leader_entry (self, RM_ENTRY_LEAD, 16);
@@ -497,7 +509,7 @@ void rm_leader_close (rm_leader_t *self)
 
 void rm_leader_applied (rm_leader_t *self, rm_now_t now, uint64_t number)
 {
-    self->now = now;
+    rm_leader_see (self, now);
     self->applied_number = number;
     if (self->standing && !self->leading && number >= self->barrier_batch)
         begin_to_lead (self);
@@ -534,7 +546,7 @@ static void check_leases (rm_leader_t *self)
 
 void rm_leader_tick (rm_leader_t *self, rm_now_t now)
 {
-    self->now = now;
+    rm_leader_see (self, now);
     if (!self->leading)
         return;
     check_leases (self);
@@ -546,7 +558,7 @@ void rm_leader_tick (rm_leader_t *self, rm_now_t now)
 
 void rm_leader_flush (rm_leader_t *self, rm_now_t now)
 {
-    self->now = now;
+    rm_leader_see (self, now);
     if (!self->leading)
         return;
     rm_leader_resize_step (self);
@@ -558,7 +570,7 @@ void rm_leader_flush (rm_leader_t *self, rm_now_t now)
 uint32_t rm_leader_drain (rm_leader_t *self, rm_now_t now, rm_bytes_t worker)
 {
     uint32_t found = 0;
-    self->now = now;
+    rm_leader_see (self, now);
     for (uint32_t i = 0; i < self->peer_count; i++) {
         rm_peer_t *peer = self->peers[i];
         if (!rm_bytes_equal (rm_bytes (peer->member->name), worker))

@@ -47,7 +47,8 @@ rm_batch_t *rm_leader_take_batch (rm_leader_t *self, rm_now_t now)
         rm_batch_destroy (&batch);
         return NULL;
     }
-    rm_entry_stamp (&batch->bytes, now.wall_ms);
+    rm_leader_see (self, now);
+    rm_entry_stamp (&batch->bytes, self->now.wall_ms);
     return batch;
 }
 

@@ -11,6 +11,7 @@
 
 /* leader.c */
 void rm_leader_trace (rm_leader_t *self, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
+void rm_leader_see (rm_leader_t *self, rm_now_t now);
 rm_peer_t *rm_leader_peer (const rm_leader_t *self, uint64_t inc);
 void rm_leader_to_worker (rm_leader_t *self, const rm_address_t *to, const rm_msg_t *msg);
 

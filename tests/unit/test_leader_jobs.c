@@ -197,6 +197,24 @@ Test (leader_jobs, a_job_that_fails_as_often_as_it_may_is_dead_with_its_last_rea
     cr_assert_str_eq (reason_of (id), "it failed");
 }
 
+Test (leader_jobs, a_wall_clock_that_goes_back_delays_nothing)
+{
+    config.retry.jitter = RM_JITTER_NONE;
+    reconfigure ();
+    worker_t *worker = join_settled ("w", 1);
+    uint64_t id = put (NULL, "a");
+    fail (worker, id, RM_VERDICT_RETRY);
+    uint64_t ledger_ms = state->time_ms;
+    now.wall_ms -= 3600000;
+    after (1300);
+    cr_assert (holds (worker, id));
+    finish (worker, id);
+    cr_assert_geq (state->time_ms, ledger_ms + 1000);
+    now.wall_ms += 3600000;
+    restart_from_log (0);
+    cr_assert_geq (state->time_ms, ledger_ms + 1000);
+}
+
 Test (leader_jobs, a_job_that_fails_for_good_is_dead_at_once)
 {
     worker_t *worker = join_settled ("w", 1);
