@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/alloc.h"
 #include "ringmaster/error.h"
 
 static json_t *integer (uint64_t value)
@@ -23,38 +24,39 @@ static uint32_t in_flight (const rm_view_t *self)
 
 /* ---- status ----------------------------------------------------------------------------------------------------- */
 
-static uint32_t workers_of (const rm_view_t *self, const rm_queue_t *queue)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < self->leader->peer_count; i++) {
-        const rm_member_t *member = self->leader->peers[i]->member;
-        for (uint32_t q = 0; q < member->queue_count; q++)
-            count += member->queues[q] == queue;
-    }
-    return count;
-}
+typedef struct {
+    uint32_t workers; /* that serve the queue */
+    uint32_t running; /* jobs of it */
+} counts_t;
 
-static uint32_t running_of (const rm_view_t *self, const rm_queue_t *queue)
+/* Of each queue by its number, in one walk, since there may be many; NULL: memory has run out. */
+static counts_t *count_queues (const rm_view_t *self)
 {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < self->leader->peer_count; i++)
-        RM_LIST_EACH (&self->leader->peers[i]->flight, link)
-            count += RM_OWNER (link, rm_record_t, lead.flight)->queue == queue;
-    return count;
+    counts_t *counts = rm_calloc (self->state->queue_count + 1, sizeof *counts);
+    for (uint32_t i = 0; counts && i < self->leader->peer_count; i++) {
+        const rm_peer_t *peer = self->leader->peers[i];
+        for (uint32_t q = 0; q < peer->member->queue_count; q++)
+            counts[peer->member->queues[q]->number].workers++;
+        RM_LIST_EACH (&peer->flight, link)
+            counts[RM_OWNER (link, rm_record_t, lead.flight)->queue->number].running++;
+    }
+    return counts;
 }
 
 static json_t *queues (const rm_view_t *self)
 {
-    json_t *list = json_array ();
-    for (const rm_queue_t *queue = self->state->queues; queue; queue = queue->hh.next) {
-        uint32_t running = running_of (self, queue);
+    counts_t *counts = count_queues (self);
+    json_t *list = counts ? json_array () : NULL;
+    for (const rm_queue_t *queue = self->state->queues; list && queue; queue = queue->hh.next) {
+        uint32_t running = counts[queue->number].running;
         json_array_append_new (list,
                                json_pack ("{s:s, s:s?, s:o, s:o, s:o, s:o, s:o}", "name", queue->name, "pool",
                                           queue->pool ? queue->pool->name : NULL, "waiting",
                                           integer (queue->waiting_count - running), "running", integer (running),
                                           "done", integer (queue->done_count), "dead", integer (queue->dead_count),
-                                          "workers", integer (workers_of (self, queue))));
+                                          "workers", integer (counts[queue->number].workers)));
     }
+    rm_free (counts);
     return list;
 }
 
