@@ -5,7 +5,7 @@
 #include "cases.h"
 
 /* A place is passed only after a session's or a result's 15 minutes, which no option shortens: no test waits for that.
- * The entries are tested in the simulation of the state (tests/unit). */
+ * What they forget is tested with a clock that is only a number (tests/unit). */
 static const char *const left_out[] = {
     "master.commit.session_expire.before",
     "master.commit.session_expire.after",
