@@ -9,6 +9,7 @@
 
 #include "ctl/ctl.h"
 #include "net/endpoint.h"
+#include "net/streams.h"
 
 static rm_ctl_t ctl = {.said.limit = 20};
 
@@ -152,6 +153,7 @@ static int find_masters (rm_ctl_t *self)
 
 int main (int argc, char **argv)
 {
+    rm_streams_open ();
     signal (SIGPIPE, SIG_DFL); /* whoever reads us may leave: we end without a word */
     int code;
     rm_parsed_t parsed;
@@ -166,8 +168,9 @@ int main (int argc, char **argv)
         return code;
     code = run (&ctl);
     rm_client_destroy (&ctl.client);
+    errno = 0; /* where an earlier write failed, nobody knows any more why */
     if (fflush (stdout) || ferror (stdout)) {
-        rm_ctl_say ("cannot write to stdout: %s", strerror (errno));
+        rm_ctl_say ("cannot write to stdout%s%s", errno ? ": " : "", errno ? strerror (errno) : "");
         return code ? code : RM_CTL_FAILED;
     }
     return code;

@@ -27,7 +27,7 @@ typedef struct {
     rm_buf_t last;       /* the message printed last, as it came */
     int64_t printed;     /* lines */
     bool reachable;      /* the master answered when it was asked last */
-    bool ended;          /* what was asked for has been printed */
+    bool ended;          /* what was asked for has been printed, or nothing can be */
 } rm_watching_t;
 
 /* ---- one message ------------------------------------------------------------------------------------------------- */
@@ -104,8 +104,8 @@ static void take (rm_watching_t *self, const void *frame, size_t size)
         rm_buf_put (&self->last, frame, size);
         rm_ctl_json_print (sync_json (&msg.sync));
         self->printed++;
-        self->ended =
-            self->printed == self->ctl->said.count || (self->ctl->said.until_commit && msg.sync.phase == COMMIT_PHASE);
+        self->ended = ferror (stdout) || self->printed == self->ctl->said.count ||
+                      (self->ctl->said.until_commit && msg.sync.phase == COMMIT_PHASE);
     }
     rm_msg_close (&msg);
 }

@@ -8,6 +8,7 @@
 #include "master/raft_ledger.h"
 #include "net/failpoint.h"
 #include "net/options.h"
+#include "net/streams.h"
 #include "ringmaster/error.h"
 
 /* A repair's newest sentence is held back until it is known whether it says what was done or why it could not be. */
@@ -49,6 +50,7 @@ int main (int argc, char **argv)
     rm_master_config_t config;
     rm_fault_t fault = {0};
     int exit_code;
+    rm_streams_open ();
     if (rm_failpoint_table (rm_points_names (), &fault)) {
         fprintf (stderr, "ringmaster: %s\n", fault.text);
         return RM_EXIT_USAGE;

@@ -107,6 +107,12 @@ gives 4 "" "there is no worker of that name" drain w9
 gives 0 "Job 7 waits for job 6." "" why 7
 gives 4 "" "no job 99 was ever accepted" why 99
 
+# Streams that are closed: what is opened next must not be taken for them.
+timeout 20 "$ringctl" status >&- 2>"$box/err" && complain "status >&-: not noticed"
+grep -q 'cannot write to stdout: Bad file descriptor' "$box/err" || complain "status >&-: not said"
+timeout 20 "$ringctl" submit echo <&- >"$box/out" 2>"$box/err" && complain "submit <&-: not noticed"
+grep -q 'cannot read the payload from stdin: Bad file descriptor' "$box/err" || complain "submit <&-: not said"
+
 printf 'from stdin' | timeout 20 "$ringctl" submit echo >"$box/out" 2>"$box/err" || complain "submit: not from stdin"
 head -c 20000000 /dev/zero | timeout 20 "$ringctl" submit echo >"$box/out" 2>"$box/err"
 [ "${PIPESTATUS[1]}" -eq 4 ] && holds "$box/err" "which no master takes" || complain "submit: 20 MB from stdin"
@@ -156,6 +162,8 @@ timeout 20 "$ringctl" watch sync --count 20 2>"$box/err" | head -1 >"$box/out"
 [ "$(grep -vc watching "$box/err")" -eq 0 ] || complain "a closed pipe"
 timeout 20 "$ringctl" status >/dev/full 2>"$box/err"
 [ $? -eq 1 ] && holds "$box/err" "cannot write to stdout" || complain "a full disk"
+timeout 20 "$ringctl" watch sync --count 20 >/dev/full 2>"$box/err"
+[ $? -eq 1 ] && holds "$box/err" "cannot write to stdout" || complain "watch: a full disk"
 
 # Nobody there: told after 10 s.
 kill $master

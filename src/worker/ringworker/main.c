@@ -6,6 +6,7 @@
 
 #include "net/endpoint.h"
 #include "net/options.h"
+#include "net/streams.h"
 #include "proto/limits.h"
 #include "ringmaster/worker.h"
 #include "worker/failpoints.h"
@@ -142,6 +143,7 @@ int main (int argc, char **argv)
     rm_parsed_t parsed;
     rm_fault_t fault = {0};
     int code;
+    rm_streams_open ();
     if (!rm_options_parse (&parsed, &program, argc, argv, &code))
         return code;
     if (rm_worker_failpoints_declare (&fault)) {
