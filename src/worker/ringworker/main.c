@@ -31,7 +31,10 @@ static const rm_option_t options[] = {
              &said.master),
     RM_LIST ('q', "queue", "NAME=HANDLER",
              "serve a queue, as often as there are queues; HANDLER is builtin:echo,\n"
-             "builtin:sleep (milliseconds), builtin:fail or exec:COMMAND (by sh -c)",
+             "builtin:sleep (milliseconds), builtin:fail or exec:COMMAND (by sh -c):\n"
+             "stdin is the payload, stdout the result, stderr says why it failed;\n"
+             "exit code 75 leaves the job another try, others but 0 end it dead;\n"
+             "RM_KEY, RM_QUEUE, RM_JOB_ID, RM_TOKEN and RM_ATTEMPT are set",
              &said.queues),
     RM_TEXT ('p', "pool", "NAME", "the pool to belong to (default)", &said.pool),
     RM_NUMBER ('t', "threads", "N", 1, RM_WORKER_THREADS_MAX, "jobs at a time (the machine's cores)", &said.threads),
