@@ -236,10 +236,11 @@ rm_ledger_session_t *rm_state_session (const rm_state_t *self, const rm_session_
 /* The request of `seq`; NULL: at or below the floor, or never used. */
 const rm_request_t *rm_session_request (const rm_ledger_session_t *self, uint64_t seq);
 
-/* The attempt that runs or comes next, from 1. */
+/* The attempt that runs or comes next, from 1; the last one of a job that has ended. */
 static inline uint32_t rm_record_attempt (const rm_record_t *record)
 {
-    return record->failures + record->crashes + 1;
+    bool failed = record->outcome != RM_OUTCOME_NONE && record->outcome != RM_OUTCOME_DONE;
+    return record->failures + record->crashes + !failed;
 }
 
 static inline bool rm_state_resizing (const rm_state_t *self)

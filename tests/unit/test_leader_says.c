@@ -179,6 +179,15 @@ Test (leader_says, two_attempts_are)
     is_why (one, "Job 1 is done, after 2 attempts.");
 }
 
+Test (leader_says, a_dead_job_has_no_next_attempt)
+{
+    worker_t *w1 = join_settled ("w1", 1);
+    uint64_t one = put (NULL, "x");
+    turn ();
+    fail (w1, one, RM_VERDICT_DEAD);
+    cr_assert_eq (rm_record_attempt (rm_state_record (leader->state, one)), 1);
+}
+
 Test (leader_says, one_failure_and_no_crashes)
 {
     worker_t *w1 = join_settled ("w1", 1);
