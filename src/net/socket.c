@@ -19,7 +19,7 @@ _Static_assert(RM_FRAME_BYTES_MAX <= INT32_MAX, "a frame's size must fit an int"
 enum {
     HANDSHAKE_MS = 5000,      /* a peer that connects and says nothing is cut off (libzmq: 30 s) */
     CONNECT_MS = 3000,        /* a connect into a void is given up and tried again (libzmq: minutes) */
-    RECONNECT_MS_MAX = 1000,  /* tries get rarer up to this: a new leader is found within one election */
+    RECONNECT_MS_MAX = 250,   /* tries get rarer up to this: a fraction of a lease, or a short absence costs one */
     HEARTBEAT_MS = 2000,      /* ZMTP's PING finds half-open connections; it comes from the I/O thread and says */
     HEARTBEAT_DEAD_MS = 6000, /* nothing about the peer's health: leases do that */
     HEARTBEAT_TTL_MS = 8000,  /* after which the peer gives up on us; must stay below 65 s, where it wraps */
