@@ -50,6 +50,7 @@ struct rm_master {
     uv_prepare_t turn;
     uv_signal_t signals[2];
     uint64_t started_ms;
+    rm_clock_steady_t clock; /* the ledger's time goes by it */
     bool ready, stopping;
     int exit_code;
 };
@@ -58,9 +59,10 @@ struct rm_master {
 _Static_assert(sizeof (rm_address_t) == sizeof (rm_route_t), "a route must fit into an address");
 _Static_assert(offsetof (rm_address_t, data) == offsetof (rm_route_t, data), "and look the same");
 
-static rm_now_t now (void)
+static rm_now_t now (const rm_master_t *self)
 {
-    return (rm_now_t){rm_clock_ms (), rm_clock_wall_ms ()};
+    uint64_t mono_ms = rm_clock_ms ();
+    return (rm_now_t){mono_ms, rm_clock_steady_ms (&self->clock, mono_ms)};
 }
 
 static void stop (rm_master_t *self, int exit_code)
@@ -121,7 +123,7 @@ static void warn (void *arg, const char *line)
 static int on_apply (void *arg, const void *batch, size_t size)
 {
     rm_master_t *self = arg;
-    self->leader.now = now ();
+    self->leader.now = now (self);
     return rm_state_apply (&self->state, batch, size);
 }
 
@@ -190,7 +192,7 @@ static void on_settled (void *arg, uint64_t ticket, int status)
     if (status || self->stopping)
         return;
     rm_points_commit (proposal.kinds, RM_POINT_AFTER);
-    rm_leader_applied (&self->leader, now (), proposal.number);
+    rm_leader_applied (&self->leader, now (self), proposal.number);
     if (self->leader.leading && !self->ready)
         announce (self);
 }
@@ -198,10 +200,13 @@ static void on_settled (void *arg, uint64_t ticket, int status)
 static void on_role (void *arg, bool leads)
 {
     rm_master_t *self = arg;
-    if (leads)
-        rm_leader_stand (&self->leader, now ());
-    else
+    if (!leads) {
         rm_leader_step_down (&self->leader);
+        return;
+    }
+    /* The machine's clock may have been set back since the ledger's last entry. */
+    rm_clock_steady_reach (&self->clock, rm_clock_ms (), self->state.time_ms);
+    rm_leader_stand (&self->leader, now (self));
 }
 
 /* At once: a thread that is stuck in a write could be neither closed nor waited for. */
@@ -219,7 +224,7 @@ static void propose (rm_master_t *self)
 {
     while (self->proposed - self->settled < RM_PROPOSALS_MAX) {
         if (!self->batch)
-            self->batch = rm_leader_take_batch (&self->leader, now ());
+            self->batch = rm_leader_take_batch (&self->leader, now (self));
         if (!self->batch)
             return;
         uint64_t ticket;
@@ -241,7 +246,7 @@ static void on_turn (uv_prepare_t *handle)
     if (self->stopping)
         return;
     self->leader.disk_full = rm_ledger_full (self->ledger);
-    rm_leader_flush (&self->leader, now ());
+    rm_leader_flush (&self->leader, now (self));
     propose (self);
     if (self->leader.out_of_memory) {
         fprintf (stderr, "ringmaster: memory ran out; what was accepted is in the ledger: start again with a lower "
@@ -253,7 +258,7 @@ static void on_turn (uv_prepare_t *handle)
 static void on_tick (uv_timer_t *handle)
 {
     rm_master_t *self = handle->data;
-    rm_leader_tick (&self->leader, now ());
+    rm_leader_tick (&self->leader, now (self));
 }
 
 static void on_signal (uv_signal_t *handle, int signum)
@@ -272,7 +277,7 @@ static rm_view_t view (const rm_master_t *self)
     return (rm_view_t){
         .state = &self->state,
         .leader = &self->leader,
-        .now = now (),
+        .now = now (self),
         .uptime_ms = rm_clock_ms () - self->started_ms,
         .jobs = rm_socket_endpoint (self->jobs)->text,
         .work = rm_socket_endpoint (self->work)->text,
@@ -357,7 +362,7 @@ static void drain (rm_master_t *self, const rm_address_t *to, rm_bytes_t worker)
     const char *name = worker.data;
     char escaped[2 * RM_WORKER_NAME_BYTES_MAX + 1], json[sizeof escaped + 64];
     size_t used = 0;
-    if (!rm_leader_drain (&self->leader, now (), worker)) {
+    if (!rm_leader_drain (&self->leader, now (self), worker)) {
         answer_error (self, to, RM_EUNKNOWN, "no worker %.*s is joined: ringctl workers lists those that are",
                       (int)worker.size, name);
         return;
@@ -383,16 +388,16 @@ static void from_client (rm_master_t *self, const rm_address_t *from, const rm_m
         if (self->leader.leading)
             query (self, from, &msg->query);
         else
-            rm_leader_from_client (&self->leader, now (), from, msg);
+            rm_leader_from_client (&self->leader, now (self), from, msg);
         break;
     case RM_MSG_DRAIN:
         if (self->leader.leading)
             drain (self, from, msg->drain.worker);
         else
-            rm_leader_from_client (&self->leader, now (), from, msg);
+            rm_leader_from_client (&self->leader, now (self), from, msg);
         break;
     default:
-        rm_leader_from_client (&self->leader, now (), from, msg);
+        rm_leader_from_client (&self->leader, now (self), from, msg);
     }
 }
 
@@ -423,7 +428,7 @@ static void on_work (void *arg, const rm_route_t *route, rm_frame_t *frame)
         rm_log (RM_LOG_WARN, "event=bad_message socket=work why=%s", RM_QUOTE_TEXT (why));
     if (rc)
         return;
-    rm_leader_from_worker (&self->leader, now (), (const rm_address_t *)route, &msg);
+    rm_leader_from_worker (&self->leader, now (self), (const rm_address_t *)route, &msg);
     rm_msg_close (&msg);
 }
 
@@ -452,6 +457,7 @@ rm_master_t *rm_master_new (const rm_master_config_t *config)
         return NULL;
     self->config = config;
     self->started_ms = rm_clock_ms ();
+    self->clock = (rm_clock_steady_t){self->started_ms, rm_clock_wall_ms ()};
     if (uv_loop_init (&self->loop) || rm_net_init ()) {
         rm_free (self);
         return NULL;
