@@ -240,12 +240,22 @@ static void propose (rm_master_t *self)
     }
 }
 
+static void look_at_disk (rm_master_t *self)
+{
+    bool full = rm_ledger_full (self->ledger);
+    if (full && !self->leader.disk_full)
+        rm_log (RM_LOG_WARN, "event=disk_full data=%s clients=busy", RM_QUOTE_TEXT (self->config->data));
+    if (!full && self->leader.disk_full)
+        rm_log (RM_LOG_INFO, "event=disk_has_room data=%s", RM_QUOTE_TEXT (self->config->data));
+    self->leader.disk_full = full;
+}
+
 static void on_turn (uv_prepare_t *handle)
 {
     rm_master_t *self = handle->data;
     if (self->stopping)
         return;
-    self->leader.disk_full = rm_ledger_full (self->ledger);
+    look_at_disk (self);
     rm_leader_flush (&self->leader, now (self));
     propose (self);
     if (self->leader.out_of_memory) {

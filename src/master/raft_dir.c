@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "proto/alloc.h"
@@ -44,13 +46,28 @@ static int refuse (char *error, size_t error_size, const char *what, const char 
     }
 }
 
+enum { LOCK_PATIENCE_MS = 1000, LOCK_PAUSE_MS = 20 };
+
+/* A master that was killed a moment ago may still hold the lock while the system takes it apart: a supervisor that starts
+ * the next one at once must not be refused for that. */
+static bool take_lock (int file)
+{
+    for (int waited_ms = 0;; waited_ms += LOCK_PAUSE_MS) {
+        if (!flock (file, LOCK_EX | LOCK_NB))
+            return true;
+        if (errno != EWOULDBLOCK || waited_ms >= LOCK_PATIENCE_MS)
+            return false;
+        nanosleep (&(struct timespec){.tv_nsec = LOCK_PAUSE_MS * 1000000L}, NULL);
+    }
+}
+
 static int lock (rm_raft_dir_t *self, char *error, size_t error_size)
 {
     self->lock = openat (self->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (self->lock < 0)
         return refuse (error, error_size, "lock", self->path);
     char pid[32] = "";
-    if (flock (self->lock, LOCK_EX | LOCK_NB) != 0) {
+    if (!take_lock (self->lock)) {
         if (errno != EWOULDBLOCK)
             return refuse (error, error_size, "lock", self->path);
         ssize_t size = pread (self->lock, pid, sizeof pid - 1, 0);
