@@ -26,6 +26,13 @@ __attribute__ ((format (printf, 2, 3))) static void fault (check_t *self, const 
     va_end (arguments);
 }
 
+/* qsort may not be given a list that was never filled. */
+static void sort (void *list, size_t count, size_t size, int (*order) (const void *, const void *))
+{
+    if (count)
+        qsort (list, count, size, order);
+}
+
 /* ---- jobs and their outcomes ------------------------------------------------------------------------------------ */
 
 static int by_id (const void *a, const void *b)
@@ -54,6 +61,8 @@ static int outcome_by_id (const void *a, const void *b)
 static const history_job_t *find_job (const history_t *history, uint64_t id)
 {
     const history_job_t wanted = {.id = id};
+    if (!history->jobs.count)
+        return NULL;
     return bsearch (&wanted, history->jobs.all, history->jobs.count, sizeof wanted, job_by_id);
 }
 
@@ -62,12 +71,12 @@ static void check_requests (check_t *self)
 {
     history_t *history = self->history;
     history_job_t *jobs = history->jobs.all;
-    qsort (jobs, history->jobs.count, sizeof *jobs, job_by_request);
+    sort (jobs, history->jobs.count, sizeof *jobs, job_by_request);
     for (size_t i = 1; i < history->jobs.count; i++)
         if (!job_by_request (&jobs[i - 1], &jobs[i]) && jobs[i - 1].id != jobs[i].id)
             fault (self, "request %s:%" PRIu64 " is two jobs, %" PRIu64 " and %" PRIu64, jobs[i].session, jobs[i].seq,
                    jobs[i - 1].id, jobs[i].id);
-    qsort (jobs, history->jobs.count, sizeof *jobs, job_by_id);
+    sort (jobs, history->jobs.count, sizeof *jobs, job_by_id);
     size_t kept = 0;
     for (size_t i = 0; i < history->jobs.count; i++) {
         if (kept && jobs[kept - 1].id == jobs[i].id) {
@@ -122,7 +131,7 @@ static void check_outcomes (check_t *self)
     history_t *history = self->history;
     history_outcome_t *outcomes = history->outcomes.all;
     size_t at = 0, count = history->outcomes.count;
-    qsort (outcomes, count, sizeof *outcomes, outcome_by_id);
+    sort (outcomes, count, sizeof *outcomes, outcome_by_id);
     for (size_t i = 0; i < history->jobs.count; i++) {
         const history_job_t *job = &history->jobs.all[i];
         for (; at < count && outcomes[at].id < job->id; at++)
@@ -209,7 +218,7 @@ static void check_keys (check_t *self)
     history_t *history = self->history;
     run_t *runs = history->runs.all;
     size_t count = history->runs.count;
-    qsort (runs, count, sizeof *runs, run_by_key);
+    sort (runs, count, sizeof *runs, run_by_key);
     for (size_t i = 0; i < count;) {
         const run_t *newest = NULL;
         size_t first = i;
@@ -232,7 +241,7 @@ static void check_jobs (check_t *self)
 {
     history_t *history = self->history;
     run_t *runs = history->runs.all;
-    qsort (runs, history->runs.count, sizeof *runs, run_by_id);
+    sort (runs, history->runs.count, sizeof *runs, run_by_id);
     for (size_t i = 0, first = 0; i < history->runs.count; i++) {
         const history_job_t *job = find_job (history, runs[i].id);
         if (runs[i].id != runs[first].id)

@@ -530,7 +530,7 @@ Test (leader_resize, a_change_that_would_need_a_seventh_holder_waits_for_the_com
     worker_t *first = join_settled ("w", 200), *newest = NULL;
     load_keys ();
     uint64_t epoch = state->epoch;
-    char name[8];
+    char name[16];
     for (int i = 0; i < 10; i++) { /* the same slots wander from one to the next, and the first still runs their jobs */
         if (newest)
             say_leave (newest);
@@ -554,7 +554,7 @@ Test (leader_resize, a_leaver_that_could_not_give_a_slot_away_for_want_of_room_d
     worker_t *first = join_settled ("w", 200), *bystander = join_settled ("z", 200), *newest = NULL;
     worker_t *others[] = {first, bystander};
     load_keys ();
-    char name[8];
+    char name[16];
     for (int i = 0; i < RM_HOLDERS_MAX; i++) {
         if (newest)
             say_leave (newest);
