@@ -371,6 +371,7 @@ rm_leader_config_t rm_leader_defaults (void)
         .resize_patience_ms = RM_RESIZE_PATIENCE_MS,
         .resync_ms = 100,
         .session_ttl_ms = RM_SESSION_TTL_MS,
+        .keep_ms = RM_KEEP_MS,
         .payload_bytes_max = RM_PAYLOAD_BYTES_MAX,
         .result_bytes_max = RM_RESULT_BYTES_MAX,
         .jobs_max = 1000000,

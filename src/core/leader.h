@@ -55,6 +55,7 @@ typedef struct {
     uint32_t resize_window_ms, resize_patience_ms;
     uint32_t resync_ms; /* a phase that is not answered is broadcast again */
     uint32_t session_ttl_ms;
+    uint32_t keep_ms; /* no outcome is kept for longer, whatever its queue says */
     uint32_t payload_bytes_max, result_bytes_max;
     uint64_t jobs_max, bytes_max; /* not ended, in all */
     uint64_t queue_jobs_max, queue_bytes_max;

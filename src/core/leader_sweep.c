@@ -23,9 +23,10 @@ static uint32_t outlived (const rm_leader_t *self, const rm_queue_t *queue)
 {
     uint32_t count = 0;
     uint64_t bytes = queue->ended_bytes;
+    uint32_t keep_ms = queue->keep_ms < self->config.keep_ms ? queue->keep_ms : self->config.keep_ms;
     RM_LIST_EACH (&queue->ended, link) {
         const rm_record_t *record = RM_OWNER (link, rm_record_t, line);
-        if (record->ended_ms + queue->keep_ms > self->now.wall_ms && bytes <= queue->keep_bytes)
+        if (record->ended_ms + keep_ms > self->now.wall_ms && bytes <= queue->keep_bytes)
             break;
         bytes -= record->result ? record->result->size : 0;
         bytes -= record->reason ? record->reason->size : 0;

@@ -6,15 +6,21 @@
 enum { RM_PORTS = 5, RM_PORT_MAX = 65535 - RM_PORTS + 1 };
 
 typedef struct {
-    int64_t jobs, bytes, client_jobs, client_bytes, queue_jobs, queue_bytes, payload, result;
+    int64_t jobs, bytes, client_jobs, client_bytes, queue_jobs, queue_bytes, payload, result, keep_ms, session_ttl_ms;
 } limits_t;
 
 static void limits_from (limits_t *limits, const rm_leader_config_t *config)
 {
-    *limits =
-        (limits_t){(int64_t)config->jobs_max,         (int64_t)config->bytes_max,      (int64_t)config->client_jobs_max,
-                   (int64_t)config->client_bytes_max, (int64_t)config->queue_jobs_max, (int64_t)config->queue_bytes_max,
-                   config->payload_bytes_max,         config->result_bytes_max};
+    *limits = (limits_t){(int64_t)config->jobs_max,
+                         (int64_t)config->bytes_max,
+                         (int64_t)config->client_jobs_max,
+                         (int64_t)config->client_bytes_max,
+                         (int64_t)config->queue_jobs_max,
+                         (int64_t)config->queue_bytes_max,
+                         config->payload_bytes_max,
+                         config->result_bytes_max,
+                         config->keep_ms,
+                         config->session_ttl_ms};
 }
 
 static void limits_to (const limits_t *limits, rm_leader_config_t *config)
@@ -27,6 +33,8 @@ static void limits_to (const limits_t *limits, rm_leader_config_t *config)
     config->queue_bytes_max = (uint64_t)limits->queue_bytes;
     config->payload_bytes_max = (uint32_t)limits->payload;
     config->result_bytes_max = (uint32_t)limits->result;
+    config->keep_ms = (uint32_t)limits->keep_ms;
+    config->session_ttl_ms = (uint32_t)limits->session_ttl_ms;
 }
 
 static int check (const rm_program_t *program, const rm_master_config_t *config)
@@ -69,6 +77,9 @@ bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, 
         RM_NUMBER (0, "max-queue-bytes", "N", 1, INT64_MAX, "bytes of one queue (1 GiB)", &limits.queue_bytes),
         RM_NUMBER (0, "max-payload", "BYTES", 1, RM_PAYLOAD_BYTES_CEILING, "of one job (1 MiB)", &limits.payload),
         RM_NUMBER (0, "max-result", "BYTES", 1, RM_PAYLOAD_BYTES_CEILING, "of one job (1 MiB)", &limits.result),
+        RM_NUMBER (0, "keep", "MS", 1000, RM_KEEP_MS, "no outcome is kept for longer (900000)", &limits.keep_ms),
+        RM_NUMBER (0, "session-ttl", "MS", 1000, RM_SESSION_TTL_MS,
+                   "a client unheard of for so long is forgotten (900000)", &limits.session_ttl_ms),
         RM_NUMBER (0, "snapshot-bytes", "N", 1 << 16, INT64_MAX, "of log between two snapshots (64 MiB)",
                    &config->snapshot_bytes),
         RM_SECTION ("Testing"),

@@ -61,12 +61,14 @@ static char *setting (char *text, size_t size, const char *failpoints)
     return strdup (text); /* the child's environment points to it */
 }
 
-bool cluster_master (cluster_t *self, const char *failpoints)
+bool cluster_master_with (cluster_t *self, const char *failpoints, char *const *more)
 {
     char program[600], port[16], text[256];
     snprintf (program, sizeof program, "%s/ringmaster", self->bin);
     snprintf (port, sizeof port, "%d", self->base);
-    char *argv[] = {program, "--data", self->data, "--port", port, NULL};
+    char *argv[5 + 8 + 1] = {program, "--data", self->data, "--port", port};
+    for (size_t i = 5; *more; i++)
+        argv[i] = *more++;
     char *environment[] = {setting (text, sizeof text, failpoints), NULL};
     self->master = process_start ("master", argv, environment);
     free (environment[0]);
@@ -74,6 +76,11 @@ bool cluster_master (cluster_t *self, const char *failpoints)
     if (!ready && !failpoints)
         harness_fail ("the master did not get ready");
     return ready;
+}
+
+bool cluster_master (cluster_t *self, const char *failpoints)
+{
+    return cluster_master_with (self, failpoints, (char *[]){NULL});
 }
 
 void cluster_kill_master (cluster_t *self)

@@ -57,6 +57,8 @@ void cluster_close (cluster_t *self);
 
 /* Starts the master, with RM_FAILPOINTS unless NULL. False: a fail point killed it before it was ready. */
 bool cluster_master (cluster_t *self, const char *failpoints);
+/* The same, with up to 8 more words on its command line, ended by NULL. */
+bool cluster_master_with (cluster_t *self, const char *failpoints, char *const *more);
 /* kill -9, and waits for the end. */
 void cluster_kill_master (cluster_t *self);
 

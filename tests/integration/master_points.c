@@ -62,9 +62,16 @@ static const point_t commits[] = {
     BOTH ("master.commit.member_remove", LOSES, 1), {NULL, BY_ITSELF, 0},
 };
 
+/* What is forgotten: by a master that forgets early. */
+static const point_t forgets[] = {
+    BOTH ("master.commit.result_expire", BY_ITSELF, 1),
+    BOTH ("master.commit.session_expire", BY_ITSELF, 1),
+    {0},
+};
+
 const char *const *master_points_tried (void)
 {
-    static const point_t *const tables[] = {sends, resizes, commits};
+    static const point_t *const tables[] = {sends, resizes, commits, forgets};
     static const char *names[64];
     size_t count = 0;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
@@ -229,4 +236,31 @@ void case_master_killed_while_it_commits (cluster_t *cluster, unsigned times)
 {
     (void)times;
     kill_at_each (cluster, commits);
+}
+
+/* Jobs flow before and after. Each has its answer within the 3 s; what is forgotten is older, and stays the same when the
+ * master dies over it. */
+static void forget_at (cluster_t *cluster, const point_t *point)
+{
+    char setting[128];
+    const load_plan_t plan = {.name = "f", .keys = 8, .ms = 2, .plain_every = 4};
+    snprintf (setting, sizeof setting, "%s=kill@%u", point->name, point->at);
+    load_t *load = load_start (cluster, &plan);
+    until (load_ended (load) >= 50);
+    cluster_kill_master (cluster);
+    cluster_master_with (cluster, setting, (char *[]){"--keep", "3000", "--session-ttl", "2000", NULL});
+    cluster_fired (cluster->master, point->name);
+    start_again (cluster, NULL);
+    unsigned ended = load_ended (load);
+    until (load_ended (load) >= ended + 50);
+    load_stop (&load);
+    printf ("%s: killed, started again, goes on\n", setting);
+}
+
+void case_master_killed_while_it_forgets (cluster_t *cluster, unsigned times)
+{
+    (void)times;
+    cluster_ready (cluster_recorder (cluster, "w1", THREADS, NULL));
+    for (const point_t *point = forgets; point->name; point++)
+        forget_at (cluster, point);
 }

@@ -4,16 +4,6 @@
 
 #include "cases.h"
 
-/* A place is passed only after a session's or a result's 15 minutes, which no option shortens: no test waits for that.
- * What they forget is tested with a clock that is only a number (tests/unit). */
-static const char *const left_out[] = {
-    "master.commit.session_expire.before",
-    "master.commit.session_expire.after",
-    "master.commit.result_expire.before",
-    "master.commit.result_expire.after",
-    NULL,
-};
-
 static bool among (const char *const *names, const char *name)
 {
     for (; *names; names++)
@@ -30,7 +20,7 @@ static void look_for_each (const cluster_t *cluster, const char *program, const 
     char *argv[] = {path, "--list-failpoints", NULL};
     process_t *list = process_start (program, argv, NULL);
     for (const char *name; (name = process_line (list, "", CLUSTER_PATIENCE_MS)); count++)
-        if (!among (tried, name) && !among (left_out, name))
+        if (!among (tried, name))
             harness_fail ("the fail point %s of %s is tried by no test", name, program);
     must (process_wait (list, CLUSTER_PATIENCE_MS) == 0 && count);
     process_destroy (&list);
