@@ -181,7 +181,7 @@ case_directory () {
 }
 
 case_port () {
-    local name port i=0
+    local name named port i=0
     start_master
     start_worker --queue echo=builtin:echo
     keep 20
@@ -189,10 +189,11 @@ case_port () {
         port=$(sed -n "s|.* $name=[a-z]*://127.0.0.1:\([0-9]*\).*|\1|p" "$box/ready")
         [ -n "$port" ] || complain "no port of $name in the ready line"
         gives 1 " is in use: stop what uses it or give --port another base" ringmaster --data other --port $((port - i))
-        grep -q 'ringmaster: port [0-9]* on 127.0.0.1 is in use' "$box/err" || complain "$name: which port is in use"
+        # The one that was taken, or one below it that somebody else on this machine took meanwhile.
+        named=$(sed -n 's/^ringmaster: port \([0-9]*\) on 127.0.0.1 is in use: .*/\1/p' "$box/err")
+        [ "${named:-0}" -ge $((port - i)) ] && [ "$named" -le "$port" ] || complain "$name: which port is in use"
         i=$((i + 1))
     done
-    grep -q "port $port on 127.0.0.1 is in use" "$box/err" || complain "the port of http is not named"
     gives 1 "192.0.2.1 is not an address of this machine: give --bind one that is" \
         ringmaster --data other --bind 192.0.2.1 --insecure
     kept
