@@ -3,11 +3,17 @@
 
 #include <stdint.h>
 
+/* The size of a ring is part of the ledger's format: only a simulation is built with a small one. */
+#ifndef RM_RING_SLOTS
+#define RM_RING_SLOTS 16384
+#define RM_RING_MEMBERS_MAX 4096
+#endif
+
 enum {
-    RM_PROTOCOL_VERSION = 1, /* `v` of every message */
-    RM_SLOTS = 16384,        /* slots of a pool's ring */
-    RM_SESSION_BYTES = 16,   /* a session is 128 random bits */
-    RM_NAME_BYTES_MAX = 128, /* rm_name_valid */
+    RM_PROTOCOL_VERSION = 1,  /* `v` of every message */
+    RM_SLOTS = RM_RING_SLOTS, /* slots of a pool's ring */
+    RM_SESSION_BYTES = 16,    /* a session is 128 random bits */
+    RM_NAME_BYTES_MAX = 128,  /* rm_name_valid */
     RM_QUEUE_NAME_BYTES_MAX = RM_NAME_BYTES_MAX,
     RM_WORKER_NAME_BYTES_MAX = RM_NAME_BYTES_MAX,
     RM_POOL_NAME_BYTES_MAX = RM_NAME_BYTES_MAX,
@@ -25,7 +31,7 @@ enum {
     RM_WORKER_THREADS_MAX = 1024,
     RM_WORKER_HELD_MAX = 16384,   /* ids in `held` and `returned` */
     RM_QUEUES_MAX = 16384,        /* queues of a cluster; a queue is never taken away */
-    RM_MEMBERS_MAX = 4096,        /* live incarnations in a cluster */
+    RM_MEMBERS_MAX = RM_RING_MEMBERS_MAX, /* live incarnations in a cluster */
     RM_POOLS_MAX = 256,           /* pools of a cluster; a pool is never taken away */
     RM_MOVES_MAX = 1 << 20,       /* ranges of slots in one `moved`, of all pools together */
     RM_MOVED_POOLS_MAX = 4096,    /* pools in one `moved` */
