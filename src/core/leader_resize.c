@@ -151,7 +151,7 @@ static bool fix_phase2 (rm_leader_t *self)
         members[i] = (rm_sync_member_t){rm_bytes (peer->member->name), peer->member->inc};
         peer->counted = true;
         peer->settled = false;
-        if (peer->current_job > msg.sync.sync_to)
+        if (peer->synced && peer->current_job > msg.sync.sync_to) /* one on its way out may not have answered */
             msg.sync.sync_to = peer->current_job;
     }
     msg.sync.members = members;
