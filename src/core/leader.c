@@ -58,16 +58,15 @@ uint64_t rm_leader_retry_delay (rm_leader_t *self, const rm_record_t *record)
     return rm_backoff_next (&self->config.retry, record->failures + 1, 0, rm_splitmix (&self->random));
 }
 
-/* The ledger's time never goes back, and goes on when the wall clock has gone back: what waits for it would wait longer. */
+/* The ledger's time is the calendar's once, and then goes on by the monotonic clock: setting the machine's clock neither
+ * holds up what waits for its time nor makes what is kept for a while old at once. It never goes back. */
 void rm_leader_see (rm_leader_t *self, rm_now_t now)
 {
-    uint64_t wall_ms = self->now.wall_ms + (now.mono_ms - self->now.mono_ms);
-    bool first = !self->now.mono_ms;
+    if (self->now.mono_ms)
+        now.wall_ms = self->now.wall_ms + (now.mono_ms - self->now.mono_ms);
+    if (now.wall_ms < self->state->time_ms)
+        now.wall_ms = self->state->time_ms;
     self->now = now;
-    if (!first && self->now.wall_ms < wall_ms)
-        self->now.wall_ms = wall_ms;
-    if (self->now.wall_ms < self->state->time_ms)
-        self->now.wall_ms = self->state->time_ms;
 }
 
 /* ---- peers ------------------------------------------------------------------------------------------------------ */
@@ -434,6 +433,7 @@ static void begin_to_lead (rm_leader_t *self)
 {
     self->leading = true;
     self->barrier_id = self->state->last_id;
+    self->led_ms = self->now.wall_ms;
     self->dispatches = 0;
     self->ticked_ms = self->now.mono_ms;
     for (rm_pool_t *pool = self->state->pools; pool; pool = pool->next)
