@@ -101,6 +101,8 @@ void check_sent (check_t *self, const sim_packet_t *packet)
 void check_arrives (check_t *self, const sim_packet_t *packet)
 {
     self->stale = check_is_stale (self, packet);
+    if (!self->stale && packet->to == SIM_MASTER && packet->msg.type == RM_MSG_SYNC && sim_leader (self->sim)->leading)
+        check_sync_heard (self, &packet->msg.sync);
     if (self->stale)
         self->before = check_digest (self, packet);
 }
@@ -169,6 +171,7 @@ void check_end (check_t *self)
 {
     char *text = NULL;
     size_t size = 0;
+    check_note_untold (self);
     FILE *out = open_memstream (&text, &size);
     size_t faults = out ? history_check (self->history, out) : 1;
     if (out)

@@ -8,7 +8,7 @@
  *     one-run-a-key   no two unpaused workers run a key at once
  *     tokens-grow     the tokens of a key grow
  *     fencing         no completion of a removed incarnation, or of a past attempt, counts
- *     sync-to         `sync_to` is no lower than any `current_job` of its (term, epoch), and fixed, like the members
+ *     sync-to         `sync_to` is the highest `current_job` answered in its (term, epoch), and fixed, like the members
  *     phase-2-ok      `ok` only when nothing at or below `sync_to` runs in a lost slot
  *     slot-released   a moved slot starts on its new owner only after release or fencing
  *     unmoved-slot    a slot that does not move is never held back by a resize

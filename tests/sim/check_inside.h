@@ -61,6 +61,7 @@ typedef struct {
     uint32_t moved_count;
     struct {
         uint64_t inc, current_job;
+        bool heard; /* by the leader, and taken */
     } answers[PLAN_WORKERS_MAX * 8];
     uint32_t answer_count;
 } check_sync_t;
@@ -96,6 +97,7 @@ struct check {
 void check_listen (check_t *self);
 check_job_t *check_job (check_t *self, uint64_t id);
 void check_shadow_books (check_t *self);
+void check_note_untold (check_t *self);
 void check_answer (check_t *self, const rm_msg_t *msg);
 /* What the judge of real processes knows a process as. */
 pid_t check_pid (const check_t *self, uint32_t who);
@@ -106,8 +108,8 @@ bool check_completed (const check_t *self, uint64_t id, uint32_t attempt, bool o
 
 /* check_sync.c */
 void check_sync_sent (check_t *self, uint32_t from, const rm_msg_sync_t *sync);
+void check_sync_heard (check_t *self, const rm_msg_sync_t *said);
 void check_dispatch_sent (check_t *self, const rm_msg_dispatch_t *dispatch);
-bool check_is_lost (const check_t *self, const rm_msg_sync_t *answer, uint32_t slot);
 
 /* check_stale.c */
 bool check_is_stale (const check_t *self, const sim_packet_t *packet);

@@ -42,8 +42,10 @@ static uint64_t seq_of (const rm_ledger_session_t *session, uint64_t id)
 
 static void note_accepted (check_t *self, const rm_record_t *record, const plan_item_t *item, uint64_t seq)
 {
-    history_job_t note = {
-        .seq = seq, .id = record->id, .may_end = 1 << RM_DONE | 1 << RM_DIED, .at_most_once = item->at_most_once};
+    history_job_t note = {.seq = seq,
+                          .id = record->id,
+                          .may_end = 1 << RM_DONE | 1 << RM_DIED,
+                          .at_most_once = item->at_most_once && item->tries < 2};
     for (int i = 0; i < RM_SESSION_BYTES; i++)
         snprintf (note.session + 2 * i, 3, "%02x", record->session->id.bytes[i]);
     if (item->key < 0)
@@ -217,6 +219,17 @@ static void note_outcome (check_t *self, const rm_result_job_t *result)
     copy_text (note.bytes, result->data.data, result->data.size);
     copy_text (note.reason, result->reason.data, result->reason.size);
     history_ended (self->history, &note);
+}
+
+/* What nobody has asked about, or was told too late, ended as the log says. */
+void check_note_untold (check_t *self)
+{
+    for (uint64_t id = 1; id <= self->shadow.last_id; id++) {
+        const check_job_t *job = &self->jobs[id];
+        rm_result_job_t result = {.id = id, .outcome = job->outcome, .data = rm_bytes (job->bytes)};
+        if (!job->told && job->ended)
+            note_outcome (self, &result);
+    }
 }
 
 void check_result (check_t *self, uint32_t who, const rm_result_job_t *result)

@@ -80,7 +80,7 @@ void check_starts (check_t *self, uint32_t who, const sim_run_t *run)
         VIOLATION (self, "submitted", "job %" PRIu64 " starts, and is not in the log", run->job->id);
     if (known->ended)
         VIOLATION (self, "one-outcome", "job %" PRIu64 " starts, and has ended", run->job->id);
-    if (known->at_most_once && known->starts)
+    if (known->at_most_once && known->starts > known->failures) /* a failure is a known end: it may be tried again */
         VIOLATION (self, "one-outcome", "job %" PRIu64 " is at-most-once, and starts again", run->job->id);
     check_overlap (self, who, run);
     check_released (self, who, run);

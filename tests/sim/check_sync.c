@@ -30,32 +30,48 @@ static bool is_member (const check_sync_t *sync, uint64_t inc)
 
 /* ---- phase 1 ----------------------------------------------------------------------------------------------------- */
 
-static void check_current_job (check_t *self, const check_sync_t *sync, uint64_t inc, uint64_t current_job)
+static uint64_t *answer_of (check_sync_t *sync, uint64_t inc)
 {
-    if (sync->fixed && is_member (sync, inc) && current_job > sync->sync_to)
-        VIOLATION (self, "sync-to",
-                   "epoch %" PRIu64 ": sync_to is %" PRIu64 ", and %04" PRIx64 " has received job %" PRIu64,
-                   sync->epoch, sync->sync_to, inc >> 48, current_job);
+    for (uint32_t i = 0; i < sync->answer_count; i++)
+        if (sync->answers[i].inc == inc)
+            return &sync->answers[i].current_job;
+    return NULL;
 }
 
+static void add_answer (check_sync_t *sync, const rm_msg_sync_t *said)
+{
+    if (sync->answer_count == SAID_MAX)
+        return;
+    sync->answers[sync->answer_count].inc = said->report.inc;
+    sync->answers[sync->answer_count].heard = false;
+    sync->answers[sync->answer_count++].current_job = said->current_job;
+}
+
+/* What it answered first it answers always. */
 static void report (check_t *self, const rm_msg_sync_t *said)
 {
     check_sync_t *sync = sync_of (self, said->term, said->epoch);
     if (!sync)
         return;
-    for (uint32_t i = 0; i < sync->answer_count; i++)
-        if (sync->answers[i].inc == said->report.inc) {
-            if (sync->answers[i].current_job != said->current_job)
-                VIOLATION (self, "sync-to",
-                           "epoch %" PRIu64 ": %04" PRIx64 " answers job %" PRIu64 ", and then %" PRIu64, sync->epoch,
-                           said->report.inc >> 48, sync->answers[i].current_job, said->current_job);
-            return;
-        }
-    if (sync->answer_count < SAID_MAX) {
-        sync->answers[sync->answer_count].inc = said->report.inc;
-        sync->answers[sync->answer_count++].current_job = said->current_job;
-    }
-    check_current_job (self, sync, said->report.inc, said->current_job);
+    const uint64_t *before = answer_of (sync, said->report.inc);
+    if (!before)
+        add_answer (sync, said);
+    else if (*before != said->current_job)
+        VIOLATION (self, "sync-to", "epoch %" PRIu64 ": %04" PRIx64 " answers job %" PRIu64 ", and then %" PRIu64,
+                   sync->epoch, said->report.inc >> 48, *before, said->current_job);
+}
+
+/* The leader takes the answer of a member that is not on its way out. */
+void check_sync_heard (check_t *self, const rm_msg_sync_t *said)
+{
+    check_sync_t *sync = said->phase == 1 ? sync_of (self, said->term, said->epoch) : NULL;
+    for (uint32_t i = 0; sync && i < sync->answer_count; i++)
+        if (sync->answers[i].inc == said->report.inc)
+            sync->answers[i].heard = true;
+    if (sync && sync->fixed && is_member (sync, said->report.inc) && said->current_job > sync->sync_to)
+        VIOLATION (self, "sync-to",
+                   "epoch %" PRIu64 ": sync_to is %" PRIu64 ", and %04" PRIx64 " has received job %" PRIu64,
+                   sync->epoch, sync->sync_to, said->report.inc >> 48, said->current_job);
 }
 
 /* ---- phase 2 ----------------------------------------------------------------------------------------------------- */
@@ -69,8 +85,13 @@ static void fix (check_t *self, check_sync_t *sync, const rm_msg_sync_t *said)
     memcpy (sync->members, said->members, sync->member_count * sizeof *said->members);
     if (sync->moved_count)
         memcpy (sync->moved, said->moved, sync->moved_count * sizeof *said->moved);
+    uint64_t highest = 0;
     for (uint32_t i = 0; i < sync->answer_count; i++)
-        check_current_job (self, sync, sync->answers[i].inc, sync->answers[i].current_job);
+        if (sync->answers[i].heard && is_member (sync, sync->answers[i].inc) && sync->answers[i].current_job > highest)
+            highest = sync->answers[i].current_job;
+    if (sync->sync_to != highest)
+        VIOLATION (self, "sync-to", "epoch %" PRIu64 ": sync_to is %" PRIu64 ", the highest job answered is %" PRIu64,
+                   sync->epoch, sync->sync_to, highest);
 }
 
 static void check_fixed (check_t *self, const check_sync_t *sync, const rm_msg_sync_t *said)

@@ -1,5 +1,6 @@
 /*  ringsim: lives a simulated cluster, many times, or once and tells the story. */
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -256,6 +257,10 @@ int main (int argc, char **argv)
 {
     rm_parsed_t parsed;
     int exit_code;
+    /* A life's memory is the next one's: it does not go back to the system in between. */
+    mallopt (M_TRIM_THRESHOLD, 1 << 30);
+    mallopt (M_MMAP_THRESHOLD, 1 << 30);
+    mallopt (M_TOP_PAD, 16 << 20);
     if (!rm_options_parse (&parsed, &program, argc, argv, &exit_code))
         return exit_code;
     if ((settings.seed >= 0) + (settings.runs > 0) + settings.enumerate != 1)

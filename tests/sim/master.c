@@ -96,7 +96,6 @@ static void trace (void *arg, const char *line)
 static rm_leader_config_t config_of (const plan_t *plan)
 {
     rm_leader_config_t config = rm_leader_defaults ();
-    config.session_ttl_ms = plan->ttl_ms;
     config.keep_ms = plan->keep_ms;
     config.jobs_max = plan->jobs_max;
     config.retry.delay_ms = 50;

@@ -123,7 +123,7 @@ static void draw_fault (plan_t *self, uint64_t *random, uint64_t until_us)
         fault->amount = (int64_t)between (random, 0, 60000) - 30000;
         break;
     case FAULT_WALL:
-        fault->amount = (int64_t)between (random, 0, 6 * SECOND) - 3 * SECOND;
+        fault->amount = (int64_t)between (random, 0, 2 * SECOND) - SECOND;
         break;
     case FAULT_DISK_SLOW:
         fault->for_us = span_us;
@@ -153,7 +153,6 @@ static void defaults (plan_t *self, uint64_t seed)
         .seed = seed,
         .way_us = 200,
         .sync_us = 300,
-        .ttl_ms = 15 * 60 * 1000,
         .keep_ms = 15 * 60 * 1000,
         .jobs_max = 1000,
     };
@@ -168,11 +167,8 @@ void plan_draw (plan_t *self, uint64_t seed)
     self->threads = (uint32_t)between (&random, 1, 3);
     self->way_us = (uint32_t)between (&random, 50, 1500);
     self->sync_us = (uint32_t)between (&random, 50, 3000);
-    self->compares_always = once_in (&random, 8);
-    if (once_in (&random, 8)) {
-        self->ttl_ms = (uint32_t)between (&random, 2000, 5000);
+    if (once_in (&random, 8))
         self->keep_ms = (uint32_t)between (&random, 300, 3000);
-    }
     if (once_in (&random, 10))
         self->jobs_max = between (&random, 2, 6);
     uint64_t trouble_us = between (&random, 500 * MS, 4 * SECOND);
@@ -200,7 +196,6 @@ void plan_enumerate (plan_t *self, uint32_t who, uint64_t point)
     self->worker_boot_us[0] = 1 * MS;
     self->worker_boot_us[1] = 2 * MS;
     self->worker_boot_us[2] = 250 * MS;
-    self->compares_always = true;
     for (uint32_t i = 0; i < 24; i++) {
         draw_item (self, &random, 5, 2);
         self->items[i].rest_us = 15 * MS;

@@ -77,13 +77,11 @@ typedef struct {
     uint32_t fault_count;
     plan_item_t items[PLAN_ITEMS_MAX];
     uint32_t item_count;
-    uint64_t calm_us;     /* nothing goes wrong from here on */
-    uint32_t way_us;      /* a message takes half to one and a half of it */
-    uint32_t sync_us;     /* and so does a write */
-    uint32_t ttl_ms;      /* of sessions */
-    uint32_t keep_ms;     /* of outcomes */
-    uint64_t jobs_max;    /* waiting, in all */
-    bool compares_always; /* the rebuilt state with the live one after every batch, instead of now and then */
+    uint64_t calm_us;  /* nothing goes wrong from here on */
+    uint32_t way_us;   /* a message takes half to one and a half of it */
+    uint32_t sync_us;  /* and so does a write */
+    uint32_t keep_ms;  /* of outcomes */
+    uint64_t jobs_max; /* waiting, in all */
 } plan_t;
 
 /* The plan of that seed. */

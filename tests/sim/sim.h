@@ -36,7 +36,7 @@
 enum {
     SIM_MASTER = 0,
     SIM_PROCESSES_MAX = 1 + PLAN_WORKERS_MAX + PLAN_CLIENTS_MAX,
-    SIM_JOBS_MAX = 4096,              /* accepted in one life */
+    SIM_JOBS_MAX = 256,               /* accepted in one life */
     SIM_PATIENCE_US = 120000000,      /* all must have ended so long after the calm began */
     SIM_EVENTS_MAX = 4 * 1000 * 1000, /* a life that needs more goes round in circles */
 };
