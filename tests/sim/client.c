@@ -103,6 +103,17 @@ static void not_told (sim_t *self, uint32_t who, int error)
     client->rests_until_ms = sim_clock_ms (self, who) + AGAIN_MS;
 }
 
+/* It rests before the job that comes next. */
+static void rest (sim_t *self, uint32_t who)
+{
+    sim_client_t *client = client_of (self, who);
+    uint32_t place = client->next;
+    while (place < self->plan->item_count && !is_mine (self, who, place))
+        place++;
+    if (place < self->plan->item_count && !client->asking && !client->waits)
+        client->rests_until_ms = sim_clock_ms (self, who) + self->plan->items[place].rest_us / 1000;
+}
+
 static void conclude (sim_t *self, uint32_t who, const rm_pirate_effects_t *effects)
 {
     sim_client_t *client = client_of (self, who);
@@ -117,6 +128,7 @@ static void conclude (sim_t *self, uint32_t who, const rm_pirate_effects_t *effe
         check_result (self->check, who, &effects->reply->result.jobs[0]);
     } else
         not_told (self, who, effects->error);
+    rest (self, who);
     keep_session (self, who);
 }
 
@@ -230,17 +242,6 @@ static void act (sim_t *self, uint32_t who)
         }
 }
 
-/* It rests before the job that comes next. */
-static void rest (sim_t *self, uint32_t who)
-{
-    sim_client_t *client = client_of (self, who);
-    uint32_t place = client->next;
-    while (place < self->plan->item_count && !is_mine (self, who, place))
-        place++;
-    if (place < self->plan->item_count && !client->asking && !client->waits)
-        client->rests_until_ms = sim_clock_ms (self, who) + self->plan->items[place].rest_us / 1000;
-}
-
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
 void sim_client_boot (sim_t *self, uint32_t who)
@@ -274,6 +275,7 @@ void sim_client_boot (sim_t *self, uint32_t who)
     client->connection = 0;
     client->asking = client->waits = false;
     client->rests_until_ms = 0;
+    rest (self, who);
     sim_want_wake (self, who, sim_clock_ms (self, who) + 1);
 }
 
@@ -306,10 +308,6 @@ void sim_client_wake (sim_t *self, uint32_t who)
     sim_client_t *client = client_of (self, who);
     if (client->asking)
         step (self, who, &(rm_pirate_event_t){.type = RM_PIRATE_TIME});
-    else if (client->rests_until_ms)
+    else
         act (self, who);
-    else {
-        rest (self, who);
-        act (self, who);
-    }
 }

@@ -198,11 +198,13 @@ void plan_enumerate (plan_t *self, uint32_t who, uint64_t point)
     self->worker_boot_us[2] = 250 * MS;
     for (uint32_t i = 0; i < 24; i++) {
         draw_item (self, &random, 5, 2);
-        self->items[i].rest_us = 15 * MS;
-        self->items[i].give_up_ms = 0;
+        self->items[i].rest_us = 25 * MS;
+        self->items[i].run_us = 60 * MS;
+        self->items[i].timeout_ms = self->items[i].give_up_ms = 0;
+        self->items[i].waits = false;
     }
     self->faults[0] = (plan_fault_t){.kind = FAULT_LEAVE, .index = 0, .who = 1, .at_us = 500 * MS, .amount = 100 * MS};
-    self->faults[1] = (plan_fault_t){.kind = FAULT_KILL, .index = 1, .who = 2, .at_us = 555 * MS, .amount = 100 * MS};
+    self->faults[1] = (plan_fault_t){.kind = FAULT_KILL, .index = 1, .who = 2, .at_us = 560 * MS, .amount = 100 * MS};
     self->fault_count = 2;
     if (point)
         self->faults[self->fault_count++] =

@@ -87,8 +87,8 @@ typedef struct {
 /* The plan of that seed. */
 void plan_draw (plan_t *self, uint64_t seed);
 
-/* The small cluster of the enumeration: three workers, of which one joins, one leaves and one dies in the middle of that
- * resize; killed at its `point`-th point is process `who` (0 and 0: nobody is). */
+/* The small cluster of the enumeration: three workers, of which one joins, one leaves and is back, and one dies, which is
+ * noticed in the middle of the next resize. Killed at its `point`-th point is process `who` (0 and 0: nobody is). */
 void plan_enumerate (plan_t *self, uint32_t who, uint64_t point);
 
 /* Leaves out all faults (jobs) whose index is not in the list. */
