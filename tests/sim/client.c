@@ -1,8 +1,10 @@
 /*  A client: the real lazy pirate, one request at a time, with a socket that is a number. What src/client does around it,
- *  and nothing else. Half of the clients keep their session where a kill does not reach it, and go on with it. */
+ *  and nothing else. Half of the clients keep their session where a kill does not reach it, and go on with it. Some are no
+ *  pirates, but do not wait (burst.h). */
 #include <stdlib.h>
 #include <string.h>
 
+#include "burst.h"
 #include "ringmaster/error.h"
 #include "sim.h"
 #include "story.h"
@@ -19,7 +21,8 @@ struct sim_client {
     char session[RM_SEQS_TEXT_BYTES]; /* "": none */
     fate_t fates[PLAN_ITEMS_MAX];     /* by place in the plan */
     uint64_t ids[PLAN_ITEMS_MAX];
-    uint32_t next; /* place of the first one that is not submitted yet */
+    uint32_t next;      /* place of the first one that is not submitted yet */
+    sim_burst_t *burst; /* NULL: it is a pirate */
     /* the process */
     bool up;
     rm_pirate_t pirate;
@@ -39,7 +42,9 @@ static sim_client_t *client_of (const sim_t *self, uint32_t who)
 uint64_t sim_client_connection (const sim_t *self, uint32_t who)
 {
     const sim_client_t *client = client_of (self, who);
-    return client && client->up ? client->connection : 0;
+    if (!client || !client->up)
+        return 0;
+    return client->burst ? sim_burst_connection (client->burst) : client->connection;
 }
 
 static bool is_mine (const sim_t *self, uint32_t who, uint32_t place)
@@ -52,6 +57,8 @@ bool sim_client_finished (const sim_t *self, uint32_t who)
     const sim_client_t *client = client_of (self, who);
     if (!client || !client->up || client->asking)
         return false;
+    if (client->burst)
+        return sim_burst_finished (client->burst, self, who);
     for (uint32_t place = 0; place < self->plan->item_count; place++)
         if (is_mine (self, who, place) && client->fates[place] < LET_GO)
             return false;
@@ -244,17 +251,22 @@ static void act (sim_t *self, uint32_t who)
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
-void sim_client_boot (sim_t *self, uint32_t who)
+static sim_client_t *make (const sim_t *self, uint32_t who)
+{
+    sim_client_t *client = calloc (1, sizeof *client);
+    if (!client)
+        abort ();
+    client->random = self->plan->seed * 31 + who;
+    client->keeps_session = rm_splitmix (&client->random) % 2;
+    if (self->plan->bursts[who - 1 - self->plan->worker_count])
+        client->burst = sim_burst_new ();
+    return client;
+}
+
+static void boot_pirate (sim_t *self, uint32_t who)
 {
     static const char *const masters[] = {"tcp://m"};
     sim_client_t *client = client_of (self, who);
-    if (!client) {
-        client = self->clients[who - 1 - self->plan->worker_count] = calloc (1, sizeof *client);
-        if (!client)
-            abort ();
-        client->random = self->plan->seed * 31 + who;
-        client->keeps_session = rm_splitmix (&client->random) % 2;
-    }
     rm_session_id_t session;
     for (size_t i = 0; i < sizeof session; i += 8)
         memcpy (session.bytes + i, &(uint64_t){rm_splitmix (&client->random)}, 8);
@@ -271,12 +283,23 @@ void sim_client_boot (sim_t *self, uint32_t who)
             client->fates[place] = goes_on ? WANTED : LET_GO;
             client->next = goes_on ? place : client->next;
         }
-    client->up = true;
     client->connection = 0;
     client->asking = client->waits = false;
     client->rests_until_ms = 0;
     rest (self, who);
     sim_want_wake (self, who, sim_clock_ms (self, who) + 1);
+}
+
+void sim_client_boot (sim_t *self, uint32_t who)
+{
+    if (!client_of (self, who))
+        self->clients[who - 1 - self->plan->worker_count] = make (self, who);
+    sim_client_t *client = client_of (self, who);
+    client->up = true;
+    if (client->burst)
+        sim_burst_boot (client->burst, self, who);
+    else
+        boot_pirate (self, who);
 }
 
 void sim_client_down (sim_t *self, uint32_t who)
@@ -285,12 +308,15 @@ void sim_client_down (sim_t *self, uint32_t who)
     if (!client || !client->up)
         return;
     client->up = false;
-    rm_pirate_close (&client->pirate);
+    if (!client->burst)
+        rm_pirate_close (&client->pirate);
 }
 
 void sim_client_destroy (sim_t *self, uint32_t who)
 {
     sim_client_down (self, who);
+    if (client_of (self, who))
+        sim_burst_destroy (&client_of (self, who)->burst);
     free (client_of (self, who));
     self->clients[who - 1 - self->plan->worker_count] = NULL;
 }
@@ -299,14 +325,19 @@ void sim_client_receive (sim_t *self, const sim_packet_t *packet)
 {
     check_arrives (self->check, packet);
     check_arrived (self->check, packet);
-    if (client_of (self, packet->to)->asking)
+    sim_client_t *client = client_of (self, packet->to);
+    if (client->burst)
+        sim_burst_receive (client->burst, self, packet->to, &packet->msg);
+    else if (client->asking)
         step (self, packet->to, &(rm_pirate_event_t){.type = RM_PIRATE_REPLY, .msg = &packet->msg});
 }
 
 void sim_client_wake (sim_t *self, uint32_t who)
 {
     sim_client_t *client = client_of (self, who);
-    if (client->asking)
+    if (client->burst)
+        sim_burst_wake (client->burst, self, who);
+    else if (client->asking)
         step (self, who, &(rm_pirate_event_t){.type = RM_PIRATE_TIME});
     else
         act (self, who);

@@ -48,10 +48,10 @@ static const rm_program_t program = {
                  "one thread, over a network, clocks and a disk that fail as a seed says. Whatever is promised is\n"
                  "checked all along. The same seed does the same thing to the byte. Exit code 1: a promise is broken.",
              .options = options,
-             .examples = "ringsim --runs 10000                      ten thousand lives, one process a core\n"
-                         "ringsim --runs 100000 --until-failure     … and makes the first failure small\n"
-                         "ringsim --seed 17 --trace | less          what happens in one of them\n"
-                         "ringsim --enumerate                       every death at every send and commit"},
+             .examples = "  ringsim --runs 10000                      ten thousand lives, one process a core\n"
+                         "  ringsim --runs 100000 --until-failure     … and makes the first failure small\n"
+                         "  ringsim --seed 17 --trace | less          what happens in one of them\n"
+                         "  ringsim --enumerate                       every death at every send and commit"},
     .version = RM_VERSION,
 };
 

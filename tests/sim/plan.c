@@ -164,6 +164,8 @@ void plan_draw (plan_t *self, uint64_t seed)
     defaults (self, seed);
     self->worker_count = (uint32_t)between (&random, 1, PLAN_WORKERS_MAX);
     self->client_count = (uint32_t)between (&random, 1, PLAN_CLIENTS_MAX);
+    for (uint32_t i = 0; i < self->client_count; i++)
+        self->bursts[i] = once_in (&random, 3);
     self->threads = (uint32_t)between (&random, 1, 3);
     self->way_us = (uint32_t)between (&random, 50, 1500);
     self->sync_us = (uint32_t)between (&random, 50, 3000);

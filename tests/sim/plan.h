@@ -71,6 +71,7 @@ typedef struct {
 typedef struct {
     uint64_t seed;
     uint32_t worker_count, client_count;
+    bool bursts[PLAN_CLIENTS_MAX]; /* that client does not wait for one answer before it asks for more */
     uint32_t threads;
     uint64_t worker_boot_us[PLAN_WORKERS_MAX];
     plan_fault_t faults[PLAN_FAULTS_MAX];
