@@ -491,7 +491,7 @@ static bool open_ledger (rm_master_t *self)
                                        .address = address,
                                        .snapshot_bytes = (uint64_t)self->config->snapshot_bytes};
     const rm_ledger_events_t events = {self,       on_apply, on_restore, on_snapshot, on_snapshot_done,
-                                       on_settled, on_role,  on_failed};
+                                       on_settled, on_role,  on_failed,  NULL};
     self->ledger = rm_ledger_new (&self->loop, &config, &events);
     if (!self->ledger || rm_ledger_start (self->ledger)) {
         fprintf (stderr, "ringmaster: %s\n", self->ledger ? rm_ledger_error (self->ledger) : "memory ran out");

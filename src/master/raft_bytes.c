@@ -7,6 +7,12 @@
 static uint32_t table[4][256];
 static pthread_once_t table_once = PTHREAD_ONCE_INIT;
 
+void rm_raft_put32 (uint8_t *bytes, uint32_t value)
+{
+    uint32_t little = htole32 (value);
+    memcpy (bytes, &little, sizeof little);
+}
+
 void rm_raft_put64 (uint8_t *bytes, uint64_t value)
 {
     uint64_t little = htole64 (value);

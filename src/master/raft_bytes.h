@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 /* Writes a number at `bytes`, which need not be aligned. */
+void rm_raft_put32 (uint8_t *bytes, uint32_t value);
 void rm_raft_put64 (uint8_t *bytes, uint64_t value);
 
 /* Reads a number at `bytes`, which need not be aligned. */

@@ -61,7 +61,9 @@ static int compare_segments (const void *one, const void *two)
     const rm_raft_segment_t *a = one, *b = two;
     if (a->open != b->open)
         return a->open ? 1 : -1;
-    return a->open ? compare_numbers (a->counter, b->counter) : compare_numbers (a->first, b->first);
+    if (a->open)
+        return compare_numbers (a->counter, b->counter);
+    return a->first == b->first ? compare_numbers (a->last, b->last) : compare_numbers (a->first, b->first);
 }
 
 static int compare_snapshots (const void *one, const void *two)

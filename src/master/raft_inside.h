@@ -1,5 +1,6 @@
-/*  The ledger's insides, shared by the files that make it: raft_ledger.c (its life), raft_machine.c (what libraft calls) and
- *  raft_snapshot.c (how a snapshot is taken).
+/*  The ledger's insides, shared by the files that make it: raft_ledger.c (its life), raft_open.c (how it starts), raft_found.c
+ *  (how it comes to a cluster), raft_peers.c (what goes to and comes from other masters), raft_change.c (who they are),
+ *  raft_machine.c (what libraft calls) and raft_snapshot.c (how a snapshot is taken).
  *
  *  Thread rule: the loop's thread; `sealing` says when another one reads the snapshot.
  */
@@ -11,19 +12,25 @@
 
 #include "master/raft_batch.h"
 #include "master/raft_dir.h"
+#include "master/raft_identity.h"
 #include "master/raft_ledger.h"
 #include "master/raft_mark.h"
 #include "master/raft_scan.h"
+#include "master/raft_transport.h"
 
-enum { RM_RAFT_TAIL_BATCHES = 4096 }; /* kept in the log behind a snapshot, at most */
+enum {
+    RM_RAFT_TAIL_BATCHES = 1 << 16, /* kept in the log behind a snapshot, at most */
+    RM_RAFT_UNSTORED_MAX = 4096     /* batches applied before they were on this disk, whose places are remembered */
+};
 
-/*      NEW ──start──▶ LOADING ──▶ OPEN ──close──▶ CLOSING ──▶ CLOSED ──▶ freed
- *       │                │                           ▲
- *       └──close──▶ freed└──────── close ────────────┘
+/*      NEW ──start──▶ LOADING ──▶ LOOKING ──▶ OPEN ──close──▶ CLOSING ──▶ CLOSED ──▶ freed
+ *       │               │ └──────────┼─────────▲                 ▲
+ *       └─close─▶ freed └─ close ────┴───────────────────────────┘
  */
 typedef enum {
     RM_RAFT_NEW,     /* nothing of libraft's is there */
     RM_RAFT_LOADING, /* libraft is there, and reads or has read; start has not succeeded */
+    RM_RAFT_LOOKING, /* for a cluster: libraft has not been started */
     RM_RAFT_OPEN,
     RM_RAFT_CLOSING, /* libraft is on its way down */
     RM_RAFT_CLOSED   /* libraft is gone; our handles are on their way */
@@ -50,6 +57,39 @@ typedef struct {
     raft_io_snapshot_put_cb done;
 } rm_raft_taking_t;
 
+/* What is known of another master. */
+typedef struct {
+    uint64_t id;                      /* 0: of none */
+    uint64_t heard_ns;                /* when it last answered this leader, in this term; 0: never */
+    uint64_t queued_bytes;            /* of entries, on their way to it */
+    bool shipping;                    /* a snapshot is */
+    uint64_t shipped_ms;              /* when the last one had left */
+    uint64_t new_ms;                  /* when it last said that it has no cluster either; 0: never */
+    bool asked;                       /* it is being asked */
+    uint8_t disk[RM_RAFT_DISK_BYTES]; /* as it said then */
+} rm_raft_peer_t;
+
+/* A change of the group that is under way. */
+typedef enum {
+    RM_RAFT_NO_CHANGE,
+    RM_RAFT_ADDING,
+    RM_RAFT_REMOVING,
+    RM_RAFT_TRANSFERRING,
+    RM_RAFT_PROMOTING
+} rm_raft_change_kind_t;
+
+typedef struct {
+    rm_raft_change_kind_t kind;
+    uint64_t id;
+    char address[RM_RAFT_ADDRESS_BYTES_MAX + 1];
+    rm_ledger_changed_fn *done; /* NULL: nobody asked */
+    void *done_arg;
+    bool draining;     /* transferring: the other gets what is under way, nothing new is begun */
+    uint64_t begun_ms; /* the same */
+    struct raft_change request;
+    struct raft_transfer transfer;
+} rm_raft_changing_t;
+
 struct rm_ledger {
     uv_loop_t *loop;
     rm_ledger_events_t events;
@@ -65,12 +105,32 @@ struct rm_ledger {
 
     rm_raft_dir_t dir;
     rm_raft_mark_t mark;
-    struct raft_uv_transport transport;
+    rm_raft_identity_t identity;
+    rm_raft_roster_t listed; /* the peers it was started with, by id; their disks are not known */
+    bool alone;              /* the group has one voter, this one */
+
+    rm_raft_transport_t transport;
+    rm_raft_peer_t peers[2 * RM_RAFT_MEMBERS_MAX];
+    rm_raft_changing_t changing;
+    uint64_t alive_ns;  /* the process was seen to run */
+    uint64_t led_ns;    /* a leader's last word, in whatever term */
+    uint64_t deaf_ns;   /* until then, what comes in may have waited while it was stopped */
+    unsigned loading;   /* snapshots being read for others */
+    uint64_t installed; /* snapshots that came from a leader */
+    uint64_t shipped;   /* snapshots that were sent */
+    uint64_t asked_ms;  /* when the peers were asked last for a cluster */
+
+    struct raft_uv_transport face;
     struct raft_io io;
     struct raft_fsm fsm;
     struct raft raft;
-    int (*snapshot_put) (struct raft_io *io, unsigned trailing, struct raft_io_snapshot_put *request,
-                         const struct raft_snapshot *snapshot, raft_io_snapshot_put_cb done); /* libraft's own */
+    struct raft_io theirs; /* libraft's own functions, where `io` has ours */
+    raft_io_recv_cb recv;  /* takes messages */
+    struct {               /* a snapshot from a leader, on its way to the disk */
+        struct raft_io_snapshot_put request;
+        struct raft_io_snapshot_put *original;
+        raft_io_snapshot_put_cb done;
+    } install;
 
     uv_prepare_t prepare; /* before and after each wait of the loop, to see what has changed */
     uv_check_t check;
@@ -80,10 +140,18 @@ struct rm_ledger {
     unsigned ticks;
 
     rm_raft_link_t applied; /* the newest batch in the state */
+    struct {                /* batches that were applied before this disk had them, oldest first */
+        struct {
+            raft_index index;
+            rm_raft_link_t link;
+        } places[RM_RAFT_UNSTORED_MAX];
+        unsigned first, count;
+    } unstored;
+    rm_raft_link_t stored;  /* the newest batch that is applied and on this disk */
     rm_raft_link_t chained; /* the newest batch proposed: the next one follows it */
     uint64_t issued;        /* tickets given */
     uint64_t settled;       /* tickets settled */
-    uint64_t watched;       /* `settled`, when the timer fired last */
+    raft_index watched;     /* the newest entry on the disk, when the timer fired last */
     uint64_t waited_ms;     /* for it to grow */
     uint64_t inflight_bytes;
 
@@ -106,8 +174,56 @@ void rm_raft_ledger_fail (rm_ledger_t *self, const char *format, ...) __attribut
 /* Takes libraft down, once nobody reads a snapshot any more; the rest follows from the loop. */
 void rm_raft_ledger_shut (rm_ledger_t *self);
 
-/* Fills in what libraft calls: the state machine, and our part of its disk. */
+/* Fills in what libraft calls: the state machine. */
 void rm_raft_machine_init (rm_ledger_t *self);
+
+/* Looks from now on at what libraft does not tell of. */
+void rm_raft_ledger_watch (rm_ledger_t *self);
+
+/* Moves the mark up to the newest batch that is applied and stored, or fails. */
+void rm_raft_ledger_mark (rm_ledger_t *self);
+
+/* Prepares the transport, and libraft's view of it. */
+void rm_raft_peers_init (rm_ledger_t *self);
+
+/* Puts our functions before libraft's own: raft_peers.c says why. */
+void rm_raft_peers_interpose (rm_ledger_t *self);
+
+/* What is known of that master; a new place if it is not known. NULL: there is no room. */
+rm_raft_peer_t *rm_raft_peer (rm_ledger_t *self, uint64_t id);
+
+/* Notes that the process runs. If it did not for a while, nobody has been heard of, and what lies in the sockets is old. */
+void rm_raft_peers_pulse (rm_ledger_t *self);
+
+/* How long ago it was heard of; UINT64_MAX: never. */
+uint64_t rm_raft_peers_heard_ms (const rm_ledger_t *self, uint64_t id);
+
+/* Whether that master was heard of within the election timeout. */
+bool rm_raft_peers_hears (const rm_ledger_t *self, uint64_t id);
+
+/* Asks the peers of the list for a cluster, or founds one with them; called again and again while it looks. */
+void rm_raft_found_step (rm_ledger_t *self);
+
+/* Joins the cluster of a leader that asks for it; false: the disk refused. */
+bool rm_raft_found_join (rm_ledger_t *self, const rm_raft_facts_t *leader);
+
+/* A cluster of its own, or with the founders given; RM_E… with the sentence told. */
+int rm_raft_found_begin (rm_ledger_t *self, const rm_raft_roster_t *founders);
+
+/* Starts libraft on what was verified; the log begins with the founders if there is none and they are known. */
+int rm_raft_open_begin (rm_ledger_t *self, bool fresh, const rm_raft_link_t *end);
+
+/* Writes who it is; RM_EIO with the sentence told. */
+int rm_raft_open_identify (rm_ledger_t *self);
+
+/* Lets standbys vote that have caught up, and ends what cannot go on; called again and again. */
+void rm_raft_change_step (rm_ledger_t *self);
+
+/* Goes on with a transfer; called at each turn of the loop. */
+void rm_raft_change_look (rm_ledger_t *self);
+
+/* libraft goes down: what is under way ends. */
+void rm_raft_change_close (rm_ledger_t *self);
 
 /* Lets libraft take a snapshot at its next event, if enough was logged and none is being taken. */
 void rm_raft_snapshot_arm (rm_ledger_t *self);

@@ -1,13 +1,12 @@
 #include "master/raft_ledger.h"
 
-#include <limits.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "master/raft_inside.h"
-#include "master/raft_transport.h"
 #include "proto/alloc.h"
 #include "proto/assert.h"
 #include "ringmaster/error.h"
@@ -15,11 +14,7 @@
 enum {
     TICK_MS = 200,
     TICKS_PER_LOOK = 5, /* at the disk's free space */
-    ELECTION_MS = 400,  /* drawn from 1 to 2 times that, so that a new leader is there within a second */
-    HEARTBEAT_MS = 50,
-    /* libraft tries a failed write again after this long, through the wrong timer, which crashes. A write that fails has to
-       be given up before: the ledger stops after stuck_ms. */
-    DISK_RETRY_MS = 30 * 1000,
+    NEAR_ENTRIES = 64,  /* a follower that is so far behind has caught up */
     STUCK_MS_MAX = 10 * 1000
 };
 
@@ -43,12 +38,16 @@ void rm_raft_ledger_fail (rm_ledger_t *self, const char *format, ...)
     va_end (args);
 }
 
-/* Moves the mark up to the newest applied batch, or fails. */
-static void move_mark (rm_ledger_t *self)
+void rm_raft_ledger_mark (rm_ledger_t *self)
 {
-    if (self->broken || self->mark.link.number >= self->applied.number)
+    while (self->unstored.count > 0 && self->unstored.places[self->unstored.first].index <= self->raft.last_stored) {
+        self->stored = self->unstored.places[self->unstored.first].link;
+        self->unstored.first = (self->unstored.first + 1) % RM_RAFT_UNSTORED_MAX;
+        self->unstored.count--;
+    }
+    if (self->broken || self->mark.link.number >= self->stored.number)
         return;
-    if (rm_raft_mark_move (&self->mark, &self->applied) != 0)
+    if (rm_raft_mark_move (&self->mark, &self->stored) != 0)
         rm_raft_ledger_fail (self, "cannot write %s/" RM_RAFT_MARK_NAME "; check the disk and start again",
                              self->config.dir);
 }
@@ -65,7 +64,8 @@ static void watch_role (rm_ledger_t *self)
 {
     raft_term term = raft_current_term (&self->raft);
     bool leads = raft_state (&self->raft) == RAFT_LEADER && !self->broken && (!self->leader || self->term == term);
-    bool applied_all = raft_last_applied (&self->raft) == raft_last_index (&self->raft);
+    raft_index behind = raft_last_index (&self->raft) - raft_last_applied (&self->raft);
+    bool applied_all = behind == 0;
     if (leads && !self->leader && applied_all) {
         self->leader = true;
         self->term = term;
@@ -76,12 +76,25 @@ static void watch_role (rm_ledger_t *self)
         self->leader = false;
         self->events.role (self->events.arg, false);
     }
-    if (!self->caught_up && applied_all) {
+    if (!self->caught_up && behind <= NEAR_ENTRIES) {
         raft_id id = 0;
         const char *address = NULL;
         raft_leader (&self->raft, &id, &address);
         self->caught_up = id != 0;
     }
+}
+
+static void free_all (rm_ledger_t *self)
+{
+    rm_raft_mark_close (&self->mark);
+    rm_raft_dir_close (&self->dir);
+    rm_free ((char *)self->config.dir);
+    rm_free ((char *)self->config.address);
+    rm_free ((char *)self->config.bind);
+    if (self->config.secret)
+        sodium_memzero ((void *)(uintptr_t)self->config.secret, self->config.secret_bytes);
+    rm_free ((void *)(uintptr_t)self->config.secret);
+    rm_free (self);
 }
 
 static void handle_closed (uv_handle_t *handle)
@@ -91,11 +104,7 @@ static void handle_closed (uv_handle_t *handle)
         return;
     void (*closed) (void *arg) = self->closed;
     void *arg = self->closed_arg;
-    rm_raft_mark_close (&self->mark);
-    rm_raft_dir_close (&self->dir);
-    rm_free ((char *)self->config.dir);
-    rm_free ((char *)self->config.address);
-    rm_free (self);
+    free_all (self);
     closed (arg);
 }
 
@@ -115,20 +124,25 @@ void rm_raft_ledger_shut (rm_ledger_t *self)
         return;
     self->stage = RM_RAFT_CLOSING;
     uv_timer_stop (&self->timer);
+    rm_raft_change_close (self);
     raft_close (&self->raft, raft_closed);
 }
 
 /* Everything that libraft does not tell of is seen here, before and after each wait of the loop. */
 static void look (rm_ledger_t *self)
 {
+    rm_raft_peers_pulse (self);
+    if (self->stage == RM_RAFT_LOOKING && !self->closed && !self->broken)
+        rm_raft_found_step (self);
     if (self->stage == RM_RAFT_OPEN && !self->closed) {
         watch_role (self);
-        move_mark (self); /* of a follower; a leader's is there before anything is settled */
+        rm_raft_ledger_mark (self); /* of a follower; a leader's is there before anything is settled */
         rm_raft_snapshot_arm (self);
-        if (self->broken && !self->told) {
-            self->told = true;
-            self->events.failed (self->events.arg, self->error);
-        }
+        rm_raft_change_look (self);
+    }
+    if (self->stage >= RM_RAFT_LOOKING && !self->closed && self->broken && !self->told) {
+        self->told = true;
+        self->events.failed (self->events.arg, self->error);
     }
     if (self->closed)
         rm_raft_ledger_shut (self);
@@ -144,16 +158,30 @@ static void on_check (uv_check_t *check)
     look (check->data);
 }
 
+/* Once there is a log, there must always be one; once there were others, they have what is lost here. */
+static void note_membership (rm_ledger_t *self)
+{
+    rm_raft_identity_t *identity = &self->identity;
+    bool member = identity->membership == RM_RAFT_JOINED && self->raft.last_stored > 0;
+    bool grouped = !identity->grouped && self->raft.configuration.n > 1;
+    if (!member && !grouped)
+        return;
+    identity->membership = member ? RM_RAFT_MEMBER : identity->membership;
+    identity->grouped = true;
+    rm_raft_open_identify (self);
+}
+
 /* libraft answers a failed write with silence. Time in which we did not run (stopped, or starved) is no fault of the disk's,
    so a late tick counts for two at most. */
-static void on_tick (uv_timer_t *timer)
+static void watch_disk (rm_ledger_t *self)
 {
-    rm_ledger_t *self = timer->data;
     uint64_t now = uv_now (self->loop);
     uint64_t passed = now - self->ticked_ms < 2 * TICK_MS ? now - self->ticked_ms : 2 * TICK_MS;
+    raft_index stored = self->raft.last_stored;
+    bool writing = stored < raft_last_index (&self->raft) && !self->raft.snapshot.installing;
     self->ticked_ms = now;
-    self->waited_ms = self->issued == self->settled || self->watched != self->settled ? 0 : self->waited_ms + passed;
-    self->watched = self->settled;
+    self->waited_ms = !writing || self->watched != stored ? 0 : self->waited_ms + passed;
+    self->watched = stored;
     if (++self->ticks % TICKS_PER_LOOK == 0)
         look_at_disk (self);
     if (self->waited_ms > self->config.stuck_ms)
@@ -161,14 +189,55 @@ static void on_tick (uv_timer_t *timer)
                              "a write to %s did not finish in %u ms%s%s: the disk is full, stuck or failing; nothing "
                              "acknowledged is lost, check the disk and start again",
                              self->config.dir, self->config.stuck_ms, *self->io.errmsg ? ", " : "", self->io.errmsg);
+}
+
+static void on_tick (uv_timer_t *timer)
+{
+    rm_ledger_t *self = timer->data;
+    if (self->stage == RM_RAFT_OPEN && !self->closed && !self->broken) {
+        watch_disk (self);
+        note_membership (self);
+        rm_raft_change_step (self);
+        rm_raft_transport_review (&self->transport);
+    }
     look (self);
+}
+
+static int compare_members (const void *one, const void *two)
+{
+    const rm_raft_member_t *a = one, *b = two;
+    return a->id < b->id ? -1 : a->id > b->id;
+}
+
+/* Those of the peers that can be; raft_open.c tells if that is not all of them. */
+static void copy_peers (rm_ledger_t *self, const rm_ledger_config_t *config)
+{
+    rm_raft_roster_t *listed = &self->listed;
+    char host[RM_RAFT_ADDRESS_BYTES_MAX + 1], port[6];
+    for (size_t i = 0; i < config->peer_count && listed->count < RM_RAFT_MEMBERS_MAX; i++) {
+        const rm_ledger_peer_t *peer = &config->peers[i];
+        if (!peer->id || rm_raft_roster_find (listed, peer->id) || !rm_raft_address_split (peer->address, host, port))
+            continue;
+        rm_raft_member_t *member = &listed->members[listed->count++];
+        *member = (rm_raft_member_t){.id = peer->id};
+        strcpy (member->address, peer->address);
+    }
+    qsort (listed->members, listed->count, sizeof *listed->members, compare_members);
 }
 
 static int copy_config (rm_ledger_t *self, const rm_ledger_config_t *config)
 {
+    copy_peers (self, config);
+    const rm_raft_member_t *listed = rm_raft_roster_find (&self->listed, config->id);
+    const char *address = listed ? listed->address : config->address ? config->address : "";
     self->config = *config;
+    self->config.peers = NULL; /* they are in `listed` */
     self->config.dir = rm_strndup (config->dir, strlen (config->dir));
-    self->config.address = rm_strndup (config->address, strlen (config->address));
+    self->config.address = rm_strndup (address, strlen (address));
+    self->config.bind = config->bind ? rm_strndup (config->bind, strlen (config->bind)) : NULL;
+    self->config.secret = config->secret_bytes ? rm_memdup (config->secret, config->secret_bytes) : NULL;
+    if (!self->config.generation)
+        self->config.generation = 1;
     if (!self->config.snapshot_bytes)
         self->config.snapshot_bytes = RM_LEDGER_SNAPSHOT_BYTES;
     if (!self->config.segment_bytes)
@@ -177,16 +246,9 @@ static int copy_config (rm_ledger_t *self, const rm_ledger_config_t *config)
         self->config.stuck_ms = RM_LEDGER_STUCK_MS;
     if (self->config.stuck_ms > STUCK_MS_MAX)
         self->config.stuck_ms = STUCK_MS_MAX;
-    return self->config.dir && self->config.address ? 0 : RM_ENOMEM;
-}
-
-static void free_unstarted (rm_ledger_t *self)
-{
-    rm_raft_mark_close (&self->mark);
-    rm_raft_dir_close (&self->dir);
-    rm_free ((char *)self->config.dir);
-    rm_free ((char *)self->config.address);
-    rm_free (self);
+    bool whole = self->config.dir && self->config.address && (!config->bind || self->config.bind) &&
+                 (!config->secret_bytes || self->config.secret);
+    return whole ? 0 : RM_ENOMEM;
 }
 
 rm_ledger_t *rm_ledger_new (struct uv_loop_s *loop, const rm_ledger_config_t *config, const rm_ledger_events_t *events)
@@ -198,7 +260,7 @@ rm_ledger_t *rm_ledger_new (struct uv_loop_s *loop, const rm_ledger_config_t *co
     self->events = *events;
     self->mark.file = self->dir.fd = self->dir.lock = -1;
     if (copy_config (self, config) != 0) {
-        free_unstarted (self);
+        free_all (self);
         return NULL;
     }
     return self;
@@ -209,166 +271,18 @@ const char *rm_ledger_error (const rm_ledger_t *self)
     return self->error;
 }
 
-static int refuse (rm_ledger_t *self, const char *problem)
-{
-    rm_raft_ledger_fail (
-        self, "%s; nothing was changed; to go on with what can still be read, run: ringmaster --data %s --repair",
-        problem, self->config.dir);
-    return RM_ECORRUPT;
-}
-
-/* A directory in which there is no ledger yet; what there may be is from one that was killed while it was being made. */
-static int make_new (rm_ledger_t *self)
-{
-    const rm_raft_link_t start = {0};
-    unlinkat (self->dir.fd, "metadata1", 0);
-    unlinkat (self->dir.fd, "metadata2", 0);
-    int rc = rm_raft_mark_create (&self->dir, &start);
-    if (rc == 0)
-        rc = rm_raft_mark_open (&self->mark, &self->dir);
-    if (rc != 0)
-        rm_raft_ledger_fail (self, "cannot write to data directory %s", self->config.dir);
-    return rc;
-}
-
-static int verify (rm_ledger_t *self, rm_raft_scan_t *scan)
-{
-    char problem[RM_RAFT_SENTENCE_BYTES];
-    int mark = rm_raft_mark_open (&self->mark, &self->dir);
-    int rc = rm_raft_scan_read (scan, &self->dir, mark == 0 ? &self->mark.link : NULL);
-    if (rc != 0) {
-        rm_raft_ledger_fail (self, "%s", scan->problem);
-        return rc;
-    }
-    if (mark == RM_EUNKNOWN && scan->fresh && !scan->files.metadata[0] && !scan->files.metadata[1])
-        return make_new (self);
-    if (mark != 0) {
-        snprintf (problem, sizeof problem, "%s/" RM_RAFT_MARK_NAME " is %s", self->config.dir,
-                  mark == RM_EUNKNOWN   ? "missing"
-                  : mark == RM_ECORRUPT ? "damaged"
-                                        : "not readable");
-        return refuse (self, problem);
-    }
-    if (*scan->problem)
-        return refuse (self, scan->problem);
-    if (scan->fresh) {
-        rm_raft_mark_close (&self->mark);
-        return make_new (self);
-    }
-    rc = rm_raft_scan_finish (scan, &self->dir);
-    if (rc != 0)
-        rm_raft_ledger_fail (self, "cannot write to data directory %s", self->config.dir);
-    return rc;
-}
-
-/* libraft's own words, for what only it knows: that the file system lacks what it needs, or that it cannot read. */
-static int refused_by_libraft (rm_ledger_t *self, const char *words)
-{
-    rm_raft_ledger_fail (self, "data directory %s cannot keep the ledger: %s", self->config.dir, words);
-    return RM_EIO;
-}
-
-static int open_libraft (rm_ledger_t *self)
-{
-    rm_raft_transport_init (&self->transport);
-    if (raft_uv_init (&self->io, self->loop, self->config.dir, &self->transport) != 0)
-        return refused_by_libraft (self, self->io.errmsg);
-    raft_uv_set_auto_recovery (&self->io, false); /* it throws acknowledged batches away */
-    raft_uv_set_segment_size (&self->io, self->config.segment_bytes);
-    raft_uv_set_disk_retry (&self->io, DISK_RETRY_MS);
-    raft_uv_set_tracer (&self->io, NULL); /* it would format a message for each step, and drop it */
-    rm_raft_machine_init (self);
-    if (raft_init (&self->raft, &self->io, &self->fsm, self->config.id, self->config.address) != 0) {
-        rm_raft_ledger_fail (
-            self,
-            "data directory %s cannot keep the ledger: %s; what is needed is asynchronous I/O of Linux's "
-            "kernel, on ext4, xfs or tmpfs",
-            self->config.dir, self->raft.errmsg);
-        raft_uv_close (&self->io);
-        return RM_EIO;
-    }
-    self->stage = RM_RAFT_LOADING;
-    self->raft.data = self;
-    self->raft.tracer = NULL;
-    raft_set_election_timeout (&self->raft, ELECTION_MS);
-    raft_set_heartbeat_timeout (&self->raft, HEARTBEAT_MS);
-    raft_set_pre_vote (&self->raft, true);
-    raft_set_snapshot_threshold (&self->raft, UINT_MAX); /* raft_snapshot.c says when */
-    raft_set_capacity_threshold (&self->raft, 0);        /* rm_ledger_full says when */
-    return 0;
-}
-
-static void open_handles (rm_ledger_t *self)
+void rm_raft_ledger_watch (rm_ledger_t *self)
 {
     uv_prepare_init (self->loop, &self->prepare);
     uv_check_init (self->loop, &self->check);
     uv_timer_init (self->loop, &self->timer);
     self->prepare.data = self->check.data = self->timer.data = self;
     self->handles = 3;
+    look_at_disk (self);
+    self->ticked_ms = uv_now (self->loop);
     uv_prepare_start (&self->prepare, on_prepare);
     uv_check_start (&self->check, on_check);
-}
-
-static int bootstrap (rm_ledger_t *self)
-{
-    struct raft_configuration group;
-    raft_configuration_init (&group);
-    int rc = raft_configuration_add (&group, self->config.id, self->config.address, RAFT_VOTER);
-    if (rc == 0)
-        rc = raft_bootstrap (&self->raft, &group);
-    raft_configuration_close (&group);
-    return rc == 0 ? 0 : refused_by_libraft (self, *self->io.errmsg ? self->io.errmsg : raft_strerror (rc));
-}
-
-/* Replays; what libraft has read must be what was verified. */
-static int load (rm_ledger_t *self, const rm_raft_link_t *end)
-{
-    int rc = raft_start (&self->raft);
-    if (self->broken)
-        return RM_ECORRUPT;
-    if (rc != 0)
-        return refused_by_libraft (self, *raft_errmsg (&self->raft) ? raft_errmsg (&self->raft) : raft_strerror (rc));
-    if (raft_role (&self->raft) == -1) {
-        rm_raft_ledger_fail (self, "data directory %s belongs to another master than number %llu of its group",
-                             self->config.dir, (unsigned long long)self->config.id);
-        return RM_EINVAL;
-    }
-    if (self->applied.number != end->number || self->applied.hash != end->hash) {
-        rm_raft_ledger_fail (self, "the ledger in %s was replayed up to batch %llu where %llu was read",
-                             self->config.dir, (unsigned long long)self->applied.number,
-                             (unsigned long long)end->number);
-        return RM_ECORRUPT;
-    }
-    return 0;
-}
-
-int rm_ledger_start (rm_ledger_t *self)
-{
-    RM_ASSERT (self->stage == RM_RAFT_NEW && !self->broken);
-    rm_raft_scan_t scan = {0};
-    int rc = rm_raft_dir_open (&self->dir, self->config.dir, self->error, sizeof self->error);
-    if (rc != 0) {
-        self->broken = true;
-        return rc;
-    }
-    rc = verify (self, &scan);
-    if (rc == 0)
-        rc = open_libraft (self);
-    if (rc == 0) {
-        open_handles (self);
-        rc = scan.fresh ? bootstrap (self) : 0;
-    }
-    if (rc == 0)
-        rc = load (self, &scan.end);
-    rm_raft_scan_close (&scan);
-    if (rc != 0)
-        return rc;
-    move_mark (self);
-    look_at_disk (self);
-    self->stage = RM_RAFT_OPEN;
-    self->ticked_ms = uv_now (self->loop);
     uv_timer_start (&self->timer, on_tick, TICK_MS, TICK_MS);
-    return self->broken ? RM_EIO : 0;
 }
 
 static void on_settled (struct raft_apply *request, int status, void *result)
@@ -377,8 +291,8 @@ static void on_settled (struct raft_apply *request, int status, void *result)
     rm_ledger_t *self = proposal->ledger;
     (void)result;
     if (status == 0)
-        move_mark (self);
-    bool sure = status == 0 && !self->broken && self->mark.link.number >= proposal->number;
+        rm_raft_ledger_mark (self);
+    bool sure = status == 0 && !self->broken && self->applied.number >= proposal->number;
     uint64_t ticket = proposal->ticket;
     RM_ASSERT (ticket == self->settled + 1);
     self->settled = ticket;
@@ -396,6 +310,8 @@ int rm_ledger_propose (rm_ledger_t *self, const void *batch, size_t size, uint64
     if (!self->leader || raft_state (&self->raft) != RAFT_LEADER || raft_current_term (&self->raft) != self->term)
         return RM_ESTATE;
     size_t bytes = rm_raft_batch_bytes (size);
+    if (self->changing.kind == RM_RAFT_TRANSFERRING)
+        return RM_EBUSY;
     if (self->inflight_bytes > 0 && self->inflight_bytes + bytes > RM_LEDGER_INFLIGHT_BYTES_MAX)
         return RM_EBUSY;
     proposal_t *proposal = rm_calloc (1, sizeof *proposal);
@@ -440,6 +356,11 @@ bool rm_ledger_full (const rm_ledger_t *self)
 
 void rm_ledger_status (const rm_ledger_t *self, rm_ledger_status_t *status)
 {
+    raft_id leader = 0;
+    const char *address;
+    bool open = self->stage == RM_RAFT_OPEN;
+    if (open)
+        raft_leader ((struct raft *)(uintptr_t)&self->raft, &leader, &address);
     *status = (rm_ledger_status_t){
         .leader = self->leader,
         .applied = self->applied.number,
@@ -449,7 +370,15 @@ void rm_ledger_status (const rm_ledger_t *self, rm_ledger_status_t *status)
         .snapshots = self->snapshots,
         .snapshot_bytes = self->snapshot_bytes,
         .free_bytes = self->free_bytes,
+        .seeking = self->stage == RM_RAFT_LOOKING,
+        .term = open ? raft_current_term (&self->raft) : 0,
+        .leader_id = leader,
+        .port = self->transport.port,
+        .generation = self->identity.generation,
+        .restored = self->installed,
+        .sent = self->shipped,
     };
+    memcpy (status->cluster, self->identity.cluster, sizeof status->cluster);
 }
 
 void rm_ledger_close (rm_ledger_t **self_p, void (*closed) (void *arg), void *arg)
@@ -459,7 +388,7 @@ void rm_ledger_close (rm_ledger_t **self_p, void (*closed) (void *arg), void *ar
     if (!self)
         return;
     if (self->stage == RM_RAFT_NEW) {
-        free_unstarted (self);
+        free_all (self);
         closed (arg);
         return;
     }

@@ -17,6 +17,20 @@ static const char *check_next (const rm_ledger_t *self, const struct raft_buffer
     return NULL;
 }
 
+/* A batch may be committed by the others, and so applied, before it is on this disk. Only what is on this disk may be marked. */
+static void note_place (rm_ledger_t *self, raft_index index)
+{
+    unsigned count = self->unstored.count;
+    if (count == 0 && index <= self->raft.last_stored)
+        self->stored = self->applied;
+    else if (count < RM_RAFT_UNSTORED_MAX) {
+        unsigned at = (self->unstored.first + count) % RM_RAFT_UNSTORED_MAX;
+        self->unstored.places[at].index = index;
+        self->unstored.places[at].link = self->applied;
+        self->unstored.count++;
+    }
+}
+
 static int machine_apply (struct raft_fsm *fsm, const struct raft_buffer *buffer, void **result)
 {
     rm_ledger_t *self = fsm->data;
@@ -30,6 +44,12 @@ static int machine_apply (struct raft_fsm *fsm, const struct raft_buffer *buffer
                              (unsigned long long)self->applied.number, damage);
         return 0;
     }
+    const rm_raft_link_t *mark = &self->mark.link;
+    if (batch.link.number == mark->number && batch.link.hash != mark->hash) {
+        rm_raft_ledger_fail (self, "batch %llu of the ledger in %s is not the one that was acknowledged",
+                             (unsigned long long)mark->number, self->config.dir);
+        return 0;
+    }
     int rc = self->events.apply (self->events.arg, batch.body, batch.size);
     if (rc != 0) {
         rm_raft_ledger_fail (self, "batch %llu of the ledger in %s cannot be applied: %s",
@@ -37,6 +57,7 @@ static int machine_apply (struct raft_fsm *fsm, const struct raft_buffer *buffer
         return 0;
     }
     self->applied = batch.link;
+    note_place (self, self->raft.last_applied + 1);
     self->tail[batch.link.number % RM_RAFT_TAIL_BATCHES] = buffer->len;
     self->tail_count++;
     self->log_bytes += buffer->len;
@@ -73,7 +94,9 @@ static int machine_restore (struct raft_fsm *fsm, struct raft_buffer *buffer)
                              rm_strerror (rc));
         return RAFT_INVALID;
     }
-    self->applied = head.link;
+    self->applied = self->stored = head.link;
+    self->unstored.count = 0;
+    self->installed += self->stage == RM_RAFT_OPEN;
     self->snapshot_bytes = buffer->len;
     self->log_bytes = 0;
     self->tail_count = 0;
@@ -91,6 +114,4 @@ void rm_raft_machine_init (rm_ledger_t *self)
         .snapshot = rm_raft_snapshot_take,
         .snapshot_finalize = rm_raft_snapshot_done,
     };
-    self->snapshot_put = self->io.snapshot_put;
-    self->io.snapshot_put = rm_raft_snapshot_put;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "master/raft_bytes.h"
+#include "master/raft_identity.h"
 #include "master/raft_ledger.h"
 #include "master/raft_mark.h"
 #include "master/raft_scan.h"
@@ -22,6 +23,8 @@ typedef struct {
     char aside[32]; /* where things are moved to, in the directory; empty until it is needed */
     int mark_state; /* as rm_raft_mark_open said */
     rm_raft_link_t mark;
+    int identity_state; /* as rm_raft_identity_read said */
+    rm_raft_identity_t identity;
     rm_raft_scan_t scan;
     void (*say) (void *arg, const char *sentence);
     void *arg;
@@ -141,6 +144,13 @@ static int mend_mark (repair_t *self)
     return rc;
 }
 
+/* A group of one is whoever it says it is: the next start makes that up anew. */
+static int mend_identity (repair_t *self)
+{
+    bool useless = self->identity_state != 0 || self->scan.last_index == 0;
+    return self->identity_state != RM_EUNKNOWN && useless ? move_aside (self, RM_RAFT_IDENTITY_NAME) : 0;
+}
+
 static int mend (repair_t *self)
 {
     const rm_raft_files_t *files = &self->scan.files;
@@ -152,6 +162,8 @@ static int mend (repair_t *self)
             rc = mend_snapshot (self, files->snapshots[i].name);
     if (rc == 0)
         rc = mend_metadata (self);
+    if (rc == 0)
+        rc = mend_identity (self);
     if (rc == 0)
         rc = mend_mark (self);
     if (rc == 0 && rm_raft_dir_sync (&self->dir) != 0)
@@ -184,16 +196,41 @@ static int examine (repair_t *self, bool *needed)
     int rc = rm_raft_scan_read (&self->scan, &self->dir, self->mark_state == 0 ? &self->mark : NULL);
     bool metadata = self->scan.files.metadata[0] || self->scan.files.metadata[1];
     bool unborn = self->scan.fresh && (self->mark_state == 0 || (self->mark_state == RM_EUNKNOWN && !metadata));
-    *needed = rc != 0 || *self->scan.problem || (self->mark_state != 0 && !unborn);
+    self->identity_state = rm_raft_identity_read (&self->identity, &self->dir);
+    bool anonymous = self->identity_state != 0 && self->identity_state != RM_EUNKNOWN;
+    bool emptied = self->scan.fresh && self->identity_state == 0 && self->identity.membership == RM_RAFT_MEMBER;
+    *needed = rc != 0 || *self->scan.problem || (self->mark_state != 0 && !unborn) || anonymous || emptied;
     if (rc == 0 && *self->scan.problem) {
         say (self, "%s", self->scan.problem);
         rm_raft_scan_close (&self->scan);
         rc = rm_raft_scan_read (&self->scan, &self->dir, NULL);
     } else if (rc == 0 && *needed)
-        say (self, "%s/" RM_RAFT_MARK_NAME " cannot be read", self->dir.path);
+        say (self, "%s/%s", self->dir.path,
+             emptied     ? "ledger is missing"
+             : anonymous ? RM_RAFT_IDENTITY_NAME " cannot be read"
+                         : RM_RAFT_MARK_NAME " cannot be read");
     if (rc != 0)
         say (self, "%s", self->scan.problem);
     return rc;
+}
+
+/* What such a one acknowledged counted for a majority: it may not forget a part of that and go on. */
+static bool is_one_of_several (const repair_t *self)
+{
+    struct raft_configuration group;
+    const struct raft_buffer bytes = {self->scan.group, self->scan.group_bytes};
+    bool several = self->identity_state == 0 && self->identity.grouped;
+    if (bytes.base && rm_raft_group_is_valid (bytes.base, bytes.len) &&
+        raft_configuration_decode (&bytes, &group) == 0) {
+        several = several || group.n > 1;
+        raft_configuration_close (&group);
+    }
+    if (several)
+        say (self,
+             "%s belongs to one of several masters, and the others have what is damaged here: remove this master from "
+             "the group, and add one with an empty directory under a new number",
+             self->dir.path);
+    return several;
 }
 
 int rm_ledger_repair (const char *dir, void (*say_to) (void *arg, const char *sentence), void *arg)
@@ -207,7 +244,9 @@ int rm_ledger_repair (const char *dir, void (*say_to) (void *arg, const char *se
         return rc;
     }
     rc = examine (&self, &needed);
-    if (rc == 0 && !needed)
+    if (rc == 0 && needed && is_one_of_several (&self))
+        rc = RM_ESTATE;
+    else if (rc == 0 && !needed)
         say (&self, "nothing in %s needs repair: its ledger ends at batch %llu", self.dir.path,
              (unsigned long long)self.scan.end.number);
     else if (rc == 0) {

@@ -27,7 +27,9 @@ typedef struct {
     const char *torn;           /* the open segment that is damaged, if one is */
     size_t torn_at;             /* where */
     const char *torn_why;
-    struct { /* the three above, after the last whole group of entries */
+    uint8_t *group; /* the newest configuration read */
+    size_t group_bytes;
+    struct { /* chained, link and term, after the last whole group of entries */
         bool chained;
         rm_raft_link_t link;
         uint64_t term;
@@ -125,8 +127,19 @@ static const char *check_snapshot (const rm_raft_dir_t *dir, const char *name, r
     return damage;
 }
 
+/* Keeps a copy of a configuration in place of the one before; without memory the one before stays. */
+static void keep_group (uint8_t **group, size_t *group_bytes, const uint8_t *data, size_t size)
+{
+    uint8_t *copy = rm_memdup (data, size);
+    if (!copy)
+        return;
+    rm_free (*group);
+    *group = copy;
+    *group_bytes = size;
+}
+
 /* libraft's own file about a snapshot: format, CRC, index of the configuration, its size; then the configuration. */
-static const char *check_meta (const rm_raft_dir_t *dir, const char *name)
+static const char *check_meta (rm_raft_scan_t *scan, const rm_raft_dir_t *dir, const char *name)
 {
     enum { HEADER = 32, COVERED = 16 };
     uint8_t *data;
@@ -140,6 +153,8 @@ static const char *check_meta (const rm_raft_dir_t *dir, const char *name)
         damage = "it does not begin as it should";
     else if (rm_raft_crc (0, data + COVERED, HEADER - COVERED + rm_raft_get64 (data + 24)) != rm_raft_get32 (data + 8))
         damage = "its checksum does not match";
+    else
+        keep_group (&scan->group, &scan->group_bytes, data + HEADER, rm_raft_get64 (data + 24));
     rm_free (data);
     return damage;
 }
@@ -154,7 +169,7 @@ static void read_snapshots (reading_t *self)
         rm_raft_snapshot_head_t head;
         snprintf (meta, sizeof meta, "%s.meta", snapshot->name);
         const char *name = meta;
-        const char *damage = check_meta (self->dir, meta);
+        const char *damage = check_meta (scan, self->dir, meta);
         if (!damage) {
             name = snapshot->name;
             damage = check_snapshot (self->dir, name, &head);
@@ -203,6 +218,8 @@ static const char *accept_entry (void *arg, const rm_raft_entry_t *entry)
         return "an entry has no term";
     if (entry->term > self->term)
         self->term = entry->term;
+    if (entry->kind == RM_RAFT_ENTRY_CHANGE)
+        keep_group (&self->group, &self->group_bytes, entry->data, entry->size);
     if (entry->kind != RM_RAFT_ENTRY_COMMAND)
         return NULL;
     rm_raft_batch_t batch;
@@ -247,11 +264,25 @@ static bool joins (reading_t *self, const rm_raft_segment_t *segment)
     return true;
 }
 
+/* Whether the next file has all that this one has, and more. libraft cuts a segment by writing the part that stays to a new
+   file, and then removing the old one: a crash in between leaves both, and the new one perhaps half written. What was to be
+   cut off is of no harm: the leader has it cut off again. */
+static bool is_cut_copy (const reading_t *self, size_t i)
+{
+    const rm_raft_files_t *files = &self->scan->files;
+    const rm_raft_segment_t *segment = &files->segments[i], *next = segment + 1;
+    return i + 1 < files->segment_count && !next->open && next->first == segment->first && next->last > segment->last;
+}
+
 static int read_closed (reading_t *self, size_t i)
 {
     const rm_raft_segment_t *segment = &self->scan->files.segments[i];
     rm_raft_segment_fate_t *fate = &self->scan->segments[i];
     rm_raft_segment_read_t read;
+    if (is_cut_copy (self, i)) {
+        fate->fate = RM_RAFT_DROP;
+        return 0;
+    }
     if (!self->ended && !joins (self, segment)) {
         problem (self->scan,
                  "a file is missing in %s: %s does not follow entry %llu, with which the log before it ends",
@@ -329,6 +360,16 @@ static int read_open (reading_t *self, size_t i)
     return 0;
 }
 
+/* A master that a leader sent a snapshot removes its older files, which end before the snapshot does. Where a crash came in
+   between, they are removed now: libraft would take what it logs next to follow on from them. */
+static void drop_what_is_behind (reading_t *self)
+{
+    if (!self->base || self->next == 0 || self->next > self->base || *self->scan->problem)
+        return;
+    for (size_t i = 0; i < self->scan->files.segment_count; i++)
+        self->scan->segments[i] = (rm_raft_segment_fate_t){.fate = RM_RAFT_DROP};
+}
+
 /* Compares what was read with what was promised. */
 static void judge (reading_t *self, uint64_t metadata_term)
 {
@@ -376,8 +417,15 @@ int rm_raft_scan_read (rm_raft_scan_t *self, const rm_raft_dir_t *dir, const rm_
     read_snapshots (&reading);
     for (size_t i = 0; i < self->files.segment_count && rc == 0; i++)
         rc = self->files.segments[i].open ? read_open (&reading, i) : read_closed (&reading, i);
-    if (rc == 0)
+    if (reading.group) {
+        rm_free (self->group);
+        self->group = reading.group;
+        self->group_bytes = reading.group_bytes;
+    }
+    if (rc == 0) {
         judge (&reading, metadata_term);
+        drop_what_is_behind (&reading);
+    }
     return rc;
 }
 
@@ -402,6 +450,8 @@ void rm_raft_scan_close (rm_raft_scan_t *self)
     rm_raft_files_close (&self->files);
     rm_free (self->segments);
     rm_free (self->snapshots);
+    rm_free (self->group);
+    self->group = NULL;
     self->segments = NULL;
     self->snapshots = NULL;
 }

@@ -45,6 +45,8 @@ typedef struct {
     rm_raft_link_t snapshot;          /* the newest readable snapshot's place; {0, 0}: none */
     uint64_t snapshot_bytes;          /* its size */
     rm_raft_link_t end;               /* the newest readable batch, in log or snapshot */
+    uint8_t *group;     /* the newest configuration of the group in log or snapshot, as libraft spells it; NULL: none */
+    size_t group_bytes; /* its size */
     char problem[RM_RAFT_SENTENCE_BYTES]; /* why it may not be served; empty: it may */
 } rm_raft_scan_t;
 

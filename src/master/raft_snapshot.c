@@ -20,13 +20,15 @@ void rm_raft_snapshot_arm (rm_ledger_t *self)
 }
 
 /* How many of the newest batches stay in the log behind the snapshot, for a follower that is only a little behind: a quarter
-   of what is logged between snapshots, in bytes. libraft takes 0 for something else. */
+   or half of what is logged between snapshots, in bytes. libraft takes 0 for something else. */
 static unsigned tail_batches (const rm_ledger_t *self)
 {
     uint64_t known = self->tail_count < RM_RAFT_TAIL_BATCHES ? self->tail_count : RM_RAFT_TAIL_BATCHES;
     uint64_t bytes = 0;
     unsigned batches = 0;
-    while (batches < known && bytes < self->config.snapshot_bytes / 4)
+    /* A member of a group keeps more: whoever was away for a moment should not need a snapshot. */
+    uint64_t wanted = self->config.snapshot_bytes / (self->identity.grouped ? 2 : 4);
+    while (batches < known && bytes < wanted)
         bytes += self->tail[(self->applied.number - batches++) % RM_RAFT_TAIL_BATCHES];
     return batches ? batches : 1;
 }
@@ -117,9 +119,21 @@ static void sealed (uv_work_t *work, int status)
         rc = RAFT_CANCELED;
     }
     if (rc == 0)
-        rc = self->snapshot_put (&self->io, taking->trailing, taking->request, taking->snapshot, taking->done);
+        rc = self->theirs.snapshot_put (&self->io, taking->trailing, taking->request, taking->snapshot, taking->done);
     if (rc != 0)
         taking->done (taking->request, rc);
+}
+
+/* libraft would wait for ever for one that could not be written. */
+static void installed (struct raft_io_snapshot_put *request, int status)
+{
+    rm_ledger_t *self = (rm_ledger_t *)((char *)request - offsetof (rm_ledger_t, install.request));
+    struct raft_io_snapshot_put *original = self->install.original;
+    self->install.original = NULL;
+    if (status != 0 && !self->closed)
+        rm_raft_ledger_fail (self, "a leader's snapshot could not be written to %s: %s; check the disk and start again",
+                             self->config.dir, *self->io.errmsg ? self->io.errmsg : raft_strerror (status));
+    self->install.done (original, status);
 }
 
 int rm_raft_snapshot_put (struct raft_io *io, unsigned trailing, struct raft_io_snapshot_put *request,
@@ -127,8 +141,11 @@ int rm_raft_snapshot_put (struct raft_io *io, unsigned trailing, struct raft_io_
 {
     rm_ledger_t *self = (rm_ledger_t *)((char *)io - offsetof (rm_ledger_t, io));
     rm_raft_taking_t *taking = &self->taking;
-    if (!taking->active || snapshot->bufs != taking->buffers) /* one that another master sent */
-        return self->snapshot_put (io, trailing, request, snapshot, done);
+    if (!taking->active || snapshot->bufs != taking->buffers) { /* one that another master sent */
+        self->install.original = request;
+        self->install.done = done;
+        return self->theirs.snapshot_put (io, trailing, &self->install.request, snapshot, installed);
+    }
     taking->trailing = trailing;
     taking->request = request;
     taking->snapshot = snapshot;
