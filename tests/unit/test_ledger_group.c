@@ -223,6 +223,26 @@ Test (ledger_group, a_master_is_added_under_load_and_another_removed)
     group_agree (&group, group_acked (&group));
 }
 
+/* A follower that noted a change wrongly would never be able to make one itself. */
+Test (ledger_group, whoever_leads_can_change_the_group_after_changes_that_others_made)
+{
+    group_start (&group);
+    group_load (&group, 500);
+    for (int round = 0; round < 4; round++) {
+        seat_start (&group, 3);
+        cr_assert_eq (group_change (&group, SEAT_ADD, 4, group.seats[3].address), 0);
+        WAIT_FOR (group_votes (&group, 4), 30000);
+        size_t leader = group_leader (&group), next = leader == 3 ? 0 : (leader + 1 + round % 2) % 3;
+        asked_eq (&group, leader, SEAT_TRANSFER, group.seats[next].id, NULL, 0);
+        WAIT_FOR (group.seats[next].page->quorum, 5000);
+        asked_eq (&group, next, SEAT_REMOVE, 4, NULL, 0);
+        seat_kill (&group, 3);
+        seat_wipe (&group, 3);
+    }
+    group_load (&group, 0);
+    group_agree (&group, group_acked (&group));
+}
+
 Test (ledger_group, a_new_master_gets_a_snapshot_under_load)
 {
     group.config.snapshot_bytes = 4 << 20;
