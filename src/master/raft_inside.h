@@ -1,5 +1,6 @@
 /*  The ledger's insides, shared by the files that make it: raft_ledger.c (its life), raft_open.c (how it starts), raft_found.c
- *  (how it comes to a cluster), raft_peers.c (what goes to and comes from other masters), raft_change.c (who they are),
+ *  (how it comes to a cluster), raft_peers.c (what comes from other masters), raft_parcels.c (what goes to them), raft_change.c
+ *  (who they are),
  *  raft_machine.c (what libraft calls) and raft_snapshot.c (how a snapshot is taken).
  *
  *  Thread rule: the loop's thread; `sealing` says when another one reads the snapshot.
@@ -64,6 +65,8 @@ typedef struct {
     uint64_t queued_bytes;            /* of entries, on their way to it */
     bool shipping;                    /* a snapshot is */
     uint64_t shipped_ms;              /* when the last one had left */
+    uint64_t shipped;                 /* its newest entry */
+    uint64_t shipped_as;              /* the snapshot that libraft takes it for; 0: it was told that it was lost */
     uint64_t new_ms;                  /* when it last said that it has no cluster either; 0: never */
     bool asked;                       /* it is being asked */
     uint8_t disk[RM_RAFT_DISK_BYTES]; /* as it said then */
@@ -112,13 +115,15 @@ struct rm_ledger {
     rm_raft_transport_t transport;
     rm_raft_peer_t peers[2 * RM_RAFT_MEMBERS_MAX];
     rm_raft_changing_t changing;
-    uint64_t alive_ns;  /* the process was seen to run */
-    uint64_t led_ns;    /* a leader's last word, in whatever term */
-    uint64_t deaf_ns;   /* until then, what comes in may have waited while it was stopped */
-    unsigned loading;   /* snapshots being read for others */
-    uint64_t installed; /* snapshots that came from a leader */
-    uint64_t shipped;   /* snapshots that were sent */
-    uint64_t asked_ms;  /* when the peers were asked last for a cluster */
+    uint64_t alive_ns;     /* the process was seen to run */
+    uint64_t led_ns;       /* a leader's last word, in whatever term */
+    uint64_t deaf_ns;      /* until then, what comes in may have waited while it was stopped */
+    unsigned loading;      /* snapshots being read for others */
+    uint64_t loaded_as;    /* what libraft takes the one for that was read last */
+    raft_term loaded_term; /* and its term */
+    uint64_t installed;    /* snapshots that came from a leader */
+    uint64_t sent;         /* snapshots, to others */
+    uint64_t asked_ms;     /* when the peers were asked last for a cluster */
 
     struct raft_uv_transport face;
     struct raft_io io;
@@ -187,7 +192,10 @@ void rm_raft_ledger_mark (rm_ledger_t *self);
 void rm_raft_peers_init (rm_ledger_t *self);
 
 /* Puts our functions before libraft's own: raft_peers.c says why. */
-void rm_raft_peers_interpose (rm_ledger_t *self);
+void rm_raft_parcels_interpose (rm_ledger_t *self);
+
+/* Has libraft dial a master again whose line to us is dead. */
+void rm_raft_parcels_redial (rm_ledger_t *self, uint64_t id);
 
 /* What is known of that master; a new place if it is not known. NULL: there is no room. */
 rm_raft_peer_t *rm_raft_peer (rm_ledger_t *self, uint64_t id);

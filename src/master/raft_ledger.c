@@ -376,7 +376,7 @@ void rm_ledger_status (const rm_ledger_t *self, rm_ledger_status_t *status)
         .port = self->transport.port,
         .generation = self->identity.generation,
         .restored = self->installed,
-        .sent = self->shipped,
+        .sent = self->sent,
     };
     memcpy (status->cluster, self->identity.cluster, sizeof status->cluster);
 }

@@ -121,7 +121,7 @@ static int open_libraft (rm_ledger_t *self)
     raft_uv_set_connect_retry_delay (&self->io, CONNECT_RETRY_MS);
     raft_uv_set_tracer (&self->io, NULL); /* it would format a message for each step, and drop it */
     rm_raft_machine_init (self);
-    rm_raft_peers_interpose (self);
+    rm_raft_parcels_interpose (self);
     if (raft_init (&self->raft, &self->io, &self->fsm, self->config.id, self->config.address) != 0) {
         rm_raft_ledger_fail (
             self,

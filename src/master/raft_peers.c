@@ -1,14 +1,17 @@
-/*  What goes to other masters and comes from them. Our functions stand before libraft's own in its struct raft_io, since
+/*  What comes from other masters, and who they are. Here and in raft_parcels.c our functions stand before libraft's own, since
  *  libraft 0.22
  *
  *  - goes on with a term or a vote that could not be written (set_term, set_vote): the ledger stops;
  *  - takes an error of `send` for one of the whole step, and forgets the rest of it: ours never fails, messages get lost;
  *  - sends heartbeats ahead of a snapshot that is still being read, takes their rejection for the snapshot's, and sends it
  *    again, and again: rejections do not count while one is on its way;
+ *  - waits for a minute if a snapshot did not arrive, or was not wanted just then, and a newer one was taken meanwhile;
  *  - names a snapshot's term after another snapshot, if a new one was finished while it was being read;
  *  - frees what it never set, if a snapshot cannot be read (snapshot_get);
  *  - crashes if a snapshot arrives while it takes one of its own, and loses the memory of one that arrives while it installs
  *    another: those do not reach it, and are sent again;
+ *  - takes back what was committed, if a late message ends before it (and would file the next snapshot under that index): such
+ *    a message does not speak of commitment here;
  *  - notes the wrong index for a change of the group that comes behind other new entries of its message: such a message is
  *    cut in two;
  *  - does not let a master vote that does not know yet that it may, though it counts for those who know: with the leader gone
@@ -29,16 +32,11 @@
 #include "ringmaster/error.h"
 
 enum {
-    STOPPED_MS = 200,      /* libraft wakes up every 50 ms: a longer gap means that the process did not run */
-    DEAF_MS = 50,          /* after such a gap, that long */
-    SHIPPED_MS = 500,      /* rejections that were on their way when a snapshot had left */
-    QUEUED_MAX = 16 << 20, /* bytes of entries to one master; it is sent heartbeats until they have left */
+    STOPPED_MS = 200,        /* libraft wakes up every 50 ms: a longer gap means that the process did not run */
+    DEAF_MS = 50,            /* after such a gap, that long */
+    SHIPPED_MS = 500,        /* rejections that were on their way when a snapshot had left */
+    INSTALLED_MS = 10 * 1000 /* to write it down and take it over */
 };
-
-static rm_ledger_t *ledger_of (struct raft_io *io)
-{
-    return (rm_ledger_t *)((char *)io - offsetof (rm_ledger_t, io));
-}
 
 static uint64_t now_ns (void)
 {
@@ -245,6 +243,15 @@ static void deliver (rm_ledger_t *self, struct raft_message *message)
         self->recv (&self->io, message);
 }
 
+static void deliver_some_entries (rm_ledger_t *self, struct raft_message *message)
+{
+    struct raft_append_entries *args = &message->append_entries;
+    raft_index committed = raft_commit_index (&self->raft);
+    if (args->prev_log_index + args->n_entries < committed && args->leader_commit > committed)
+        args->leader_commit = committed;
+    deliver (self, message);
+}
+
 /* A change of the group is the first entry of its message, where libraft gets its index right. */
 static void deliver_entries (rm_ledger_t *self, struct raft_message *message)
 {
@@ -258,28 +265,47 @@ static void deliver_entries (rm_ledger_t *self, struct raft_message *message)
             rm_raft_wire_drop (&now);
             return;
         }
-        deliver (self, &now);
+        deliver_some_entries (self, &now);
         now = rest;
         i = 1;
     }
-    deliver (self, &now);
+    deliver_some_entries (self, &now);
+}
+
+/* A rejection, while a snapshot is or was on its way. libraft asks for an entry that is in no log but the leader's, to see
+   whether the snapshot is there. */
+static void mend_rejection (rm_ledger_t *self, rm_raft_peer_t *peer, struct raft_append_entries_result *result)
+{
+    uint64_t since = uv_now (self->loop) - peer->shipped_ms;
+    if (self->loading > 0 || peer->shipping || (peer->shipped_ms && since < SHIPPED_MS)) {
+        if (result->rejected != self->raft.trail.snapshot.index)
+            return;
+        result->rejected = 1; /* stale, to libraft: it counts as a sign of life only */
+        result->last_log_index = 0;
+        return;
+    }
+    /* One that is installing it has a log that ends with it. Any other has not got it, or has no use for it: libraft is told in
+       the words it understands, and sends what it has now. */
+    bool installs = result->last_log_index == peer->shipped && since < INSTALLED_MS;
+    if (!peer->shipped_as || installs)
+        return;
+    result->rejected = peer->shipped_as;
+    if (result->last_log_index >= result->rejected)
+        result->last_log_index = result->rejected - 1;
+    peer->shipped_as = 0;
 }
 
 static void deliver_result (rm_ledger_t *self, struct raft_message *message)
 {
     struct raft_append_entries_result *result = &message->append_entries_result;
     rm_raft_peer_t *peer = rm_raft_peer (self, message->server_id);
-    if (result->term == 0) /* from gone */
+    if (result->term == 0) /* from redial */
         return;
     if (peer && raft_state (&self->raft) == RAFT_LEADER && result->term == raft_current_term (&self->raft)) {
         if (self->alive_ns >= self->deaf_ns)
             peer->heard_ns = self->alive_ns;
-        bool on_its_way = self->loading > 0 || peer->shipping ||
-                          (peer->shipped_ms && uv_now (self->loop) - peer->shipped_ms < SHIPPED_MS);
-        if (on_its_way && result->rejected == self->raft.trail.snapshot.index) {
-            result->rejected = 1; /* stale, to libraft: it counts as a sign of life only */
-            result->last_log_index = 0;
-        }
+        if (result->rejected)
+            mend_rejection (self, peer, result);
     }
     deliver (self, message);
 }
@@ -369,159 +395,7 @@ static void receive (void *arg, const rm_raft_facts_t *peer, struct raft_message
     }
 }
 
-/* ---- what goes -------------------------------------------------------------------------------------------------- */
-
-/* Entries on their way. */
-typedef struct {
-    struct raft_io_send send;
-    rm_ledger_t *ledger;
-    uint64_t id, bytes;
-    struct raft_io_send *original;
-    raft_io_send_cb done;
-} parcel_t;
-
-static int lose (struct raft_io_send *request, raft_io_send_cb done, int status)
-{
-    request->cb = done;
-    if (done)
-        done (request, status);
-    return 0;
-}
-
-static void on_parcel_sent (struct raft_io_send *send, int status)
-{
-    parcel_t *parcel = (parcel_t *)send;
-    rm_raft_peer_t *peer = rm_raft_peer (parcel->ledger, parcel->id);
-    if (peer)
-        peer->queued_bytes -= parcel->bytes < peer->queued_bytes ? parcel->bytes : peer->queued_bytes;
-    struct raft_io_send *original = parcel->original;
-    raft_io_send_cb done = parcel->done;
-    raft_free (parcel);
-    lose (original, done, status);
-}
-
-/* Sends as many of the entries as the other side takes and as may be queued; those left out are asked for again. */
-static int send_entries (rm_ledger_t *self, struct raft_io_send *request, const struct raft_message *message,
-                         raft_io_send_cb done)
-{
-    struct raft_message sent = *message;
-    struct raft_append_entries *args = &sent.append_entries;
-    rm_raft_peer_t *peer = rm_raft_peer (self, message->server_id);
-    parcel_t *parcel = raft_malloc (sizeof *parcel);
-    if (!parcel || !peer) {
-        raft_free (parcel);
-        return lose (request, done, RAFT_NOMEM);
-    }
-    *parcel = (parcel_t){.ledger = self, .id = peer->id, .original = request, .done = done};
-    unsigned fit = 0;
-    while (peer->queued_bytes < QUEUED_MAX && fit < args->n_entries &&
-           parcel->bytes + args->entries[fit].buf.len <= RM_RAFT_ENTRIES_BYTES_MAX)
-        parcel->bytes += args->entries[fit++].buf.len;
-    args->n_entries = fit;
-    peer->queued_bytes += parcel->bytes;
-    int rc = self->theirs.send (&self->io, &parcel->send, &sent, on_parcel_sent);
-    if (rc != 0)
-        on_parcel_sent (&parcel->send, rc);
-    return 0;
-}
-
-/* A snapshot on its way. */
-typedef struct {
-    rm_ledger_t *ledger;
-    uint64_t id;
-    uint8_t *header;
-    struct raft_io_send *original;
-    raft_io_send_cb done;
-} shipment_t;
-
-static void on_shipped (void *arg, const rm_raft_dialled_t *result)
-{
-    shipment_t *shipment = arg;
-    rm_ledger_t *self = shipment->ledger;
-    rm_raft_peer_t *peer = rm_raft_peer (self, shipment->id);
-    if (peer) {
-        peer->shipping = false;
-        peer->shipped_ms = result->status == 0 ? uv_now (self->loop) : 0;
-    }
-    self->shipped += result->status == 0;
-    struct raft_io_send *original = shipment->original;
-    raft_io_send_cb done = shipment->done;
-    raft_free (shipment->header);
-    raft_free (shipment);
-    lose (original, done, result->status == 0 ? 0 : RAFT_NOCONNECTION);
-}
-
-static int send_snapshot (rm_ledger_t *self, struct raft_io_send *request, const struct raft_message *message,
-                          raft_io_send_cb done)
-{
-    struct raft_install_snapshot snapshot = message->install_snapshot;
-    rm_raft_peer_t *peer = rm_raft_peer (self, message->server_id);
-    rm_raft_member_t member;
-    snapshot.last_term = term_of (&self->raft.trail, snapshot.last_index);
-    if (!peer || peer->shipping || snapshot.last_term == 0)
-        return lose (request, done, RAFT_BUSY);
-    size_t size = 0;
-    uint8_t *header = rm_raft_wire_ship (&snapshot, &size);
-    shipment_t *shipment = header ? raft_malloc (sizeof *shipment) : NULL;
-    if (!shipment) {
-        raft_free (header);
-        return lose (request, done, RAFT_NOMEM);
-    }
-    *shipment = (shipment_t){self, peer->id, header, request, done};
-    const uv_buf_t cargo[2] = {{.base = (char *)header, .len = size},
-                               {.base = snapshot.data.base, .len = snapshot.data.len}};
-    rm_raft_member_parse (&member, peer->id, message->server_address);
-    peer->shipping = true;
-    int rc =
-        rm_raft_transport_dial (&self->transport, RM_RAFT_SHIP, peer->id, member.address, cargo, on_shipped, shipment);
-    if (rc != 0)
-        on_shipped (shipment, &(rm_raft_dialled_t){.status = rc});
-    return 0;
-}
-
-static int ours_send (struct raft_io *io, struct raft_io_send *request, const struct raft_message *message,
-                      raft_io_send_cb done)
-{
-    rm_ledger_t *self = ledger_of (io);
-    if (self->broken || self->closed || self->stage > RM_RAFT_OPEN)
-        return lose (request, done, RAFT_CANCELED);
-    if (message->type == RAFT_INSTALL_SNAPSHOT)
-        return send_snapshot (self, request, message, done);
-    if (message->type == RAFT_APPEND_ENTRIES && message->append_entries.n_entries > 0)
-        return send_entries (self, request, message, done);
-    int rc = self->theirs.send (io, request, message, done);
-    return rc == 0 ? 0 : lose (request, done, rc);
-}
-
-static void on_probed (struct raft_io_send *request, int status)
-{
-    (void)status;
-    raft_free (request);
-}
-
-static void probe (rm_ledger_t *self, uint64_t id, const char *name)
-{
-    struct raft_message nothing = {.type = RAFT_APPEND_ENTRIES_RESULT, .server_id = id, .server_address = name};
-    nothing.append_entries_result.version = 2;
-    struct raft_io_send *request = raft_malloc (sizeof *request);
-    if (request && self->theirs.send (&self->io, request, &nothing, on_probed) != 0)
-        raft_free (request);
-}
-
-/* libraft would find out with its next message, and lose it; and where libuv has seen an error on the line, it would not even
-   dial again. It does so at once for a master that has moved: this one seems to move away (nothing is dialled then) and back.
-   What it is sent says nothing. */
-static void gone (void *arg, uint64_t id)
-{
-    rm_ledger_t *self = arg;
-    const struct raft_server *server = rm_raft_group_find (&self->raft.configuration, id);
-    char elsewhere[RM_RAFT_NAME_OF_MEMBER_BYTES + 1];
-    if (self->stage != RM_RAFT_OPEN || self->closed || !server)
-        return;
-    snprintf (elsewhere, sizeof elsewhere, "%s" RM_RAFT_ELSEWHERE, server->address);
-    probe (self, id, elsewhere);
-    probe (self, id, server->address);
-}
+/* ---- the transport ----------------------------------------------------------------------------------------------- */
 
 static void said (void *arg, const char *sentence)
 {
@@ -530,72 +404,9 @@ static void said (void *arg, const char *sentence)
         self->events.said (self->events.arg, sentence);
 }
 
-/* ---- what libraft does without looking -------------------------------------------------------------------------- */
-
-static int ours_start (struct raft_io *io, unsigned msecs, raft_io_tick_cb tick, raft_io_recv_cb recv)
+static void gone (void *arg, uint64_t id)
 {
-    rm_ledger_t *self = ledger_of (io);
-    self->recv = recv;
-    return self->theirs.start (io, msecs, tick, recv);
-}
-
-static int wrote_notes (rm_ledger_t *self, int rc)
-{
-    if (rc != 0)
-        rm_raft_ledger_fail (self, "cannot write %s/metadata1 or metadata2: %s; check the disk and start again",
-                             self->config.dir, self->io.errmsg);
-    return rc;
-}
-
-static int ours_set_term (struct raft_io *io, raft_term term)
-{
-    rm_ledger_t *self = ledger_of (io);
-    return wrote_notes (self, self->theirs.set_term (io, term));
-}
-
-static int ours_set_vote (struct raft_io *io, raft_id id)
-{
-    rm_ledger_t *self = ledger_of (io);
-    return wrote_notes (self, self->theirs.set_vote (io, id));
-}
-
-/* A snapshot being read for another master. */
-typedef struct {
-    struct raft_io_snapshot_get get;
-    rm_ledger_t *ledger;
-    struct raft_io_snapshot_get *original;
-    raft_io_snapshot_get_cb done;
-} reading_t;
-
-static void on_read (struct raft_io_snapshot_get *get, struct raft_snapshot *snapshot, int status)
-{
-    reading_t *reading = (reading_t *)get;
-    rm_ledger_t *self = reading->ledger;
-    struct raft_io_snapshot_get *original = reading->original;
-    raft_io_snapshot_get_cb done = reading->done;
-    raft_free (reading);
-    self->loading--;
-    if (status == 0)
-        done (original, snapshot, status);
-    else /* libraft's own answer to that would free garbage; what it waits for here is lost, and asked for again later */
-        rm_raft_transport_say (&self->transport, "the newest snapshot in %s could not be read for another master: %s",
-                               self->config.dir, raft_strerror (status));
-}
-
-static int ours_snapshot_get (struct raft_io *io, struct raft_io_snapshot_get *request, raft_io_snapshot_get_cb done)
-{
-    rm_ledger_t *self = ledger_of (io);
-    reading_t *reading = raft_malloc (sizeof *reading);
-    if (!reading)
-        return RAFT_NOMEM;
-    *reading = (reading_t){.ledger = self, .original = request, .done = done};
-    request->cb = done;
-    int rc = self->theirs.snapshot_get (io, &reading->get, on_read);
-    if (rc == 0)
-        self->loading++;
-    else
-        raft_free (reading);
-    return rc;
+    rm_raft_parcels_redial (arg, id);
 }
 
 void rm_raft_peers_init (rm_ledger_t *self)
@@ -603,15 +414,4 @@ void rm_raft_peers_init (rm_ledger_t *self)
     const rm_raft_transport_events_t events = {self, describe, judge, knows, receive, gone, said};
     rm_raft_transport_init (&self->transport, self->loop, &events, self->config.secret, self->config.secret_bytes,
                             &self->face);
-}
-
-void rm_raft_peers_interpose (rm_ledger_t *self)
-{
-    self->theirs = self->io;
-    self->io.start = ours_start;
-    self->io.send = ours_send;
-    self->io.set_term = ours_set_term;
-    self->io.set_vote = ours_set_vote;
-    self->io.snapshot_get = ours_snapshot_get;
-    self->io.snapshot_put = rm_raft_snapshot_put;
 }

@@ -71,7 +71,8 @@ int rm_raft_snapshot_take (struct raft_fsm *fsm, struct raft_buffer **buffers, u
     rm_ledger_t *self = fsm->data;
     rm_raft_taking_t *taking = &self->taking;
     raft_set_snapshot_threshold (&self->raft, UINT_MAX);
-    if (self->broken)
+    /* It would be filed under the index that libraft takes for committed. */
+    if (self->broken || raft_last_applied (&self->raft) != raft_commit_index (&self->raft))
         return RAFT_CANCELED;
     *taking = (rm_raft_taking_t){
         .head.link = self->applied, .index = raft_last_applied (&self->raft), .log_bytes = self->log_bytes};

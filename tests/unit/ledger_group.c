@@ -28,6 +28,12 @@ void group_rest (void)
     nanosleep (&(struct timespec){.tv_nsec = 2000000}, NULL);
 }
 
+void group_pass (unsigned ms)
+{
+    for (uint64_t until = group_now_ms () + ms; group_now_ms () < until;)
+        group_rest ();
+}
+
 /* ---- in the process --------------------------------------------------------------------------------------------- */
 
 static node_t node;

@@ -96,6 +96,7 @@ size_t group_leader (group_t *self);
 uint64_t group_now_ms (void);
 void group_tell (void); /* prints what all of them are like */
 void group_rest (void); /* 2 ms */
+void group_pass (unsigned ms);
 
 /* Asks a process to change the group, again while it is busy with another change; what `done` or the verb itself answered. */
 int seat_ask (group_t *self, size_t seat, seat_verb_t verb, uint64_t id, const char *text);
