@@ -157,7 +157,9 @@ int rm_ledger_add (rm_ledger_t *self, uint64_t id, const char *address, rm_ledge
     int rc = begin (self, RM_RAFT_ADDING, id, done, arg);
     if (rc != 0)
         return rc;
-    if (id == 0 || !rm_raft_address_split (address, host, port))
+    if (!self->transport.port)
+        rc = RM_ESTATE;
+    else if (id == 0 || !rm_raft_address_split (address, host, port))
         rc = RM_EINVAL;
     else if (is_taken (self, id, address))
         rc = RM_ECONFLICT;

@@ -178,8 +178,8 @@ bool rm_ledger_has_quorum (const rm_ledger_t *self);
 /* The masters of the group, oldest first, at most `max` (RM_LEDGER_MEMBERS_MAX is enough); how many. 0 while it seeks. */
 size_t rm_ledger_group (const rm_ledger_t *self, rm_ledger_member_t *members, size_t max);
 
-/* Changes of the group, one at a time. 0: `done` is called once, later; or RM_ESTATE (not the leader), RM_EBUSY (another
-   change is under way), RM_EINVAL, RM_ECONFLICT (add: it is there), RM_EUNKNOWN (remove, transfer: it is not), RM_ETOOBIG,
+/* Changes of the group, one at a time. 0: `done` is called once, later; or RM_ESTATE (not the leader; add: it does not
+   listen), RM_EBUSY (another change is under way), RM_EINVAL, RM_ECONFLICT (add: it is there), RM_EUNKNOWN (remove, transfer: it is not), RM_ETOOBIG,
    RM_ENOMEM, RM_EIO (stopping), and it is not called.
 
    Adding asks the master at that address, which must wait with an empty directory, to join. It is done when all know of it

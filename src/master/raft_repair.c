@@ -205,10 +205,8 @@ static int examine (repair_t *self, bool *needed)
         rm_raft_scan_close (&self->scan);
         rc = rm_raft_scan_read (&self->scan, &self->dir, NULL);
     } else if (rc == 0 && *needed)
-        say (self, "%s/%s", self->dir.path,
-             emptied     ? "ledger is missing"
-             : anonymous ? RM_RAFT_IDENTITY_NAME " cannot be read"
-                         : RM_RAFT_MARK_NAME " cannot be read");
+        say (self, emptied ? "there was a ledger in %s, and nothing of it is left" : "%s/%s cannot be read",
+             self->dir.path, anonymous ? RM_RAFT_IDENTITY_NAME : RM_RAFT_MARK_NAME);
     if (rc != 0)
         say (self, "%s", self->scan.problem);
     return rc;

@@ -96,6 +96,21 @@ Test (ledger_strangers, wiped_masters_do_not_found_a_second_cluster_while_one_re
     cr_assert_not (group.seats[2].page->leader);
 }
 
+Test (ledger_strangers, one_that_waits_can_be_closed_and_started_again)
+{
+    seat_start (&group, 0);
+    seat_start (&group, 1);
+    WAIT_FOR (group.seats[0].page->seeking && group.seats[1].page->seeking, 5000);
+    seat_quit (&group, 0);
+    seat_quit (&group, 1);
+    size_t leader = group_start (&group);
+    group_load (&group, 300);
+    goes_on (leader);
+    seat_start (&group, 3); /* one that waits to be added */
+    WAIT_FOR (seat_said (&group, 3, "still to be added"), 5000);
+    seat_quit (&group, 3);
+}
+
 Test (ledger_strangers, a_directory_whose_log_is_gone_is_refused_though_its_identity_is_left)
 {
     size_t leader = group_start (&group), hurt = (leader + 1) % 3;
