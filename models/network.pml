@@ -1,0 +1,121 @@
+/*  The messages between leader and workers.
+ *
+ *  In the search, what goes either way between one worker and one leader keeps its order and may be lost; messages of a
+ *  leader of the past come before, after or between those of the present one. A published phase is a hint: each worker has room for
+ *  one copy, which waits, is lost, or is old when it is read.
+ *  In the replay, whatever was sent may come, at any time and any number of times; nothing else may.
+ */
+mtype = { M_DISPATCH, M_COMMITTED, M_JOINED, M_REJOIN, M_LEFT };
+
+#ifdef REPLAY
+
+#define ROOM_DOWN(w, t) true
+#define cut_older(w, t) skip
+#define cut_up() skip
+#define ROOM_UP(w) true
+
+/* The C side keeps what was sent (replay.h): down, by (term, kind, incarnation); up, word for word. */
+inline send_down (w_, term_, type_, epoch_, inc_, x_, y_, z_)
+{
+    note_kind = type_;
+    note_term = term_;
+    note_epoch = epoch_;
+    note_inc = inc_;
+    note_x = x_;
+    note_y = y_;
+    note_z = z_;
+    c_code { NOTE_DOWN; };
+    note_kind = 0;
+    note_term = 0;
+    note_epoch = 0;
+    note_inc = 0;
+    note_x = 0;
+    note_y = 0;
+    note_z = 0
+}
+
+int note_kind, note_term, note_epoch, note_inc, note_x, note_y, note_z;
+
+#else
+
+#define DOWN(w, t) down[(w) * TERMS + (t) - 1]
+#define ROOM_DOWN(w, t) nfull (DOWN (w, t))
+#define ROOM_UP(w) nfull (up[w])
+#define DOWN_ROOM 2
+#define UP_ROOM 2
+
+chan down[WORKERS_TERMS] = [DOWN_ROOM] of { mtype, byte, byte, SET, byte, byte }; /* epoch inc x y z; the term is the place */
+chan up[WORKERS] = [UP_ROOM] of { byte, byte, byte, byte, SET, byte, byte, byte }; /* part term inc upto held x y z */
+chan pub[WORKERS] = [1] of { byte, byte, byte, bool, SET }; /* term epoch phase named lost */
+
+inline send_down (w_, term_, type_, epoch_, inc_, x_, y_, z_)
+{
+    if
+    :: is[w_] != OFF -> DOWN (w_, term_)!type_(epoch_, inc_, x_, y_, z_)
+    :: else
+    fi
+}
+
+inline send_up (w_, part_, term_, inc_, upto_, held_, x_, y_, z_)
+{
+    up[w_]!part_(term_, inc_, upto_, held_, x_, y_, z_)
+}
+
+/* What its receiver will drop for its term is dropped at once, unless KEEP_STALE. */
+inline cut_older (w_, term_)
+{
+#ifndef KEEP_STALE
+    for (n : 1 .. term_ - 1) {
+        do
+        :: DOWN (w_, n)?_, _, _, _, _, _
+        :: empty (DOWN (w_, n)) -> break
+        od
+    }
+    n = 0
+#else
+    skip
+#endif
+}
+
+inline cut_up ()
+{
+#ifndef KEEP_STALE
+    for (n : 0 .. WORKERS - 1) {
+        do
+        :: up[n]?_, _, _, _, _, _, _, _
+        :: empty (up[n]) -> break
+        od
+    }
+    n = 0
+#else
+    skip
+#endif
+}
+
+/* Nothing of it is on its way to a process that is gone. */
+inline cut (w_)
+{
+    for (n : 1 .. TERMS) {
+        do
+        :: DOWN (w_, n)?_, _, _, _, _, _
+        :: empty (DOWN (w_, n)) -> break
+        od
+    }
+    n = 0;
+    do
+    :: pub[w_]?_, _, _, _, _
+    :: empty (pub[w_]) -> break
+    od
+}
+
+#endif
+
+/* The jobs in m_tell may be forgotten by their worker. */
+inline tell_committed (w_, i_)
+{
+    if
+    :: m_tell -> send_down (w_, term, M_COMMITTED, 0, i_, m_tell, 0, 0)
+    :: else
+    fi;
+    m_tell = 0
+}

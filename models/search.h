@@ -1,0 +1,2 @@
+int seen[64];
+#define BEGIN (void) 0
