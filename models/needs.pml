@@ -1,8 +1,6 @@
 /*  When each transition may happen. NEEDS_… say when a message that is repeated until it is answered is worth another copy:
  *  neither it nor its answer is on its way, and it would change something. In a replay everything may be said at any time.
  */
-#define AT_HOME(i) (is[home[i]] == MEMBER && inc[home[i]] == (i))
-#define COUNTED_IN (member & ~removing)
 
 #ifdef REPLAY
 
@@ -46,20 +44,16 @@
 #define NEEDS_PHASE1(i, w) (resize == PHASE1 && HAS (COUNTED_IN & ~synced, i) && !(KNOWS (w) && HAS (answered, w)))
 #define NEEDS_PHASE2(i, w)                                                                                             \
     (resize == PHASE2 && HAS (COUNTED_IN & counted & ~settled, i) && KNOWS (w) && HAS (answered & ~shut, w))
-#define NEEDS_PHASE3(i, w) (PHASE3_IS_SAID && resize == IDLE && HAS (COUNTED_IN, i) && KNOWS (w) && HAS (answered & ~over, w))
+#define NEEDS_PHASE3(i, w) (phase3_too && resize == IDLE && HAS (COUNTED_IN, i) && KNOWS (w) && HAS (answered & ~over, w))
 /* Who is not counted in hears what is published, too. */
 #define OVERHEARS(i, w)                                                                                                \
     (!HAS (member, i) && ((resize == PHASE1 && !(KNOWS (w) && HAS (answered, w))) ||                                    \
                           (resize == PHASE2 && KNOWS (w) && HAS (answered, w) &&                                        \
                            (joined_term[w] != term || joined_epoch[w] != epoch))))
-#ifdef BROKEN_REPEAT /* what is published is published once */
-#define MAY_REPEAT(i) !HAS (published, i)
-#else
-#define MAY_REPEAT(i) true
-#endif
 #define CAN_SYNC(i)                                                                                                    \
-    (leading && AT_HOME (i) && empty (pub[home[i]]) && MAY_REPEAT (i) &&                                                \
+    (leading && AT_HOME (i) && (!HAS (published, i) || !BROKEN (REPEAT)) &&                                                \
      (NEEDS_PHASE1 (i, home[i]) || NEEDS_PHASE2 (i, home[i]) || NEEDS_PHASE3 (i, home[i]) || OVERHEARS (i, home[i])))
+#define CAN_DELAY(i) (delays && CAN_SYNC (i) && empty (pub[home[i]]))
 
 #endif
 
@@ -81,6 +75,8 @@
      !SENT (w, M_DISPATCH))
 #define HAS_SYNC(w) nempty (pub[w])
 #define HAS_UP(w) nempty (up[w])
+#define HAS_TWO_UP(w) (len (up[w]) == 2)
+#define HAS_TWO_DOWN(w) (len (DOWN (w, term)) == 2)
 #define HAS_DOWN(w) (nempty (DOWN (w, 1)) || nempty (DOWN (w, TERMS)))
 
 /* The time that a lease takes is an assumption: whoever is removed has none any more, and what it ran has stopped,
@@ -110,13 +106,15 @@
 #define CAN_START(w, j) (is[w] == MEMBER && HAS (leased, w) && HAS (queued[w], j) && !(HELD (w) & BEFORE (j)))
 #define CAN_FINISH(w, j) HAS (RUNS (w), j)
 #define CAN_RENEW(w) (is[w] == MEMBER && !HAS (leased, w) && RENEWS (w))
-#ifdef BROKEN_REMOVING
-#define RENEWS(w) (leading && HAS (member, inc[w]) && worker_term[w] == term)
-#else
-#define RENEWS(w) (leading && HAS (COUNTED_IN, inc[w]) && worker_term[w] == term)
-#endif
-#define CAN_BOOT(w) ((is[w] == OFF || (is[w] == FORGET && !RUNS (w))) && born < INCS && !HAS (stopped, w))
+#define RENEWS(w) (leading && (HAS (COUNTED_IN, inc[w]) || (HAS (member, inc[w]) && BROKEN (REMOVING))) && worker_term[w] == term)
+#define CAN_BOOT(w) ((is[w] == OFF || (is[w] == FORGET && !RUNS (w))) && born < incs && !HAS (stopped, w))
 #define CAN_CRASH(w) (crashes && is[w] != OFF)
 #define CAN_LAPSE(w) (lapses && HAS (leased, w))
 #define CAN_SLEEP(w) (sleeps && HAS (leased, w))
 #define CAN_STOP(w) (stops && is[w] == MEMBER && !HAS (stopped, w))
+
+#ifdef REPLAY
+#define QUIET true
+#else
+#define QUIET (leading && ended == accepted && resize == IDLE && committed_epoch == epoch)
+#endif

@@ -61,35 +61,49 @@ inline send_up (w_, part_, term_, inc_, upto_, held_, x_, y_, z_)
     up[w_]!part_(term_, inc_, upto_, held_, x_, y_, z_)
 }
 
-/* What its receiver will drop for its term is dropped at once, unless KEEP_STALE. */
+/* The first one becomes the last one. */
+inline turn_down (w_)
+{
+    if
+    :: DOWN (w_, term)?[M_DISPATCH, m_epoch, m_inc, m_x, m_y, m_z] ->
+        DOWN (w_, term)?M_DISPATCH(m_epoch, m_inc, m_x, m_y, m_z);
+        DOWN (w_, term)!M_DISPATCH(m_epoch, m_inc, m_x, m_y, m_z)
+    :: DOWN (w_, term)?[M_COMMITTED, m_epoch, m_inc, m_x, m_y, m_z] ->
+        DOWN (w_, term)?M_COMMITTED(m_epoch, m_inc, m_x, m_y, m_z);
+        DOWN (w_, term)!M_COMMITTED(m_epoch, m_inc, m_x, m_y, m_z)
+    :: else
+    fi
+}
+
+/* What its receiver would drop for its term is dropped at once. */
 inline cut_older (w_, term_)
 {
-#ifndef KEEP_STALE
-    for (n : 1 .. term_ - 1) {
-        do
-        :: DOWN (w_, n)?_, _, _, _, _, _
-        :: empty (DOWN (w_, n)) -> break
-        od
-    }
-    n = 0
-#else
-    skip
-#endif
+    if
+    :: !stale_too ->
+        for (n : 1 .. term_ - 1) {
+            do
+            :: DOWN (w_, n)?_, _, _, _, _, _
+            :: empty (DOWN (w_, n)) -> break
+            od
+        }
+        n = 0
+    :: else
+    fi
 }
 
 inline cut_up ()
 {
-#ifndef KEEP_STALE
-    for (n : 0 .. WORKERS - 1) {
-        do
-        :: up[n]?_, _, _, _, _, _, _, _
-        :: empty (up[n]) -> break
-        od
-    }
-    n = 0
-#else
-    skip
-#endif
+    if
+    :: !stale_too ->
+        for (n : 0 .. WORKERS - 1) {
+            do
+            :: up[n]?_, _, _, _, _, _, _, _
+            :: empty (up[n]) -> break
+            od
+        }
+        n = 0
+    :: else
+    fi
 }
 
 /* Nothing of it is on its way to a process that is gone. */

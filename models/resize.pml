@@ -16,8 +16,9 @@
  *
  *  Incarnations count from 1, 0 is nobody; sets are bit masks. Workers (processes), slots and jobs count from 0.
  */
-#include "events.h"
-#include "sizes.pml"
+#define MODEL
+#include "names.h"
+#include "cluster.pml"
 
 #define BIT(x) (1 << (x))
 #define HAS(set, x) (((set) >> (x)) & 1)
@@ -57,6 +58,7 @@ byte seq[JOBS];          /* of its dispatch in this term; 0: learnt from a repor
 byte slot_is[SLOTS], at[SLOTS]; /* at: who may hold its jobs */
 
 #define FLYING (sent | proposed | failed)
+#define COUNTED_IN (member & ~removing)
 
 /* ---- the workers ------------------------------------------------------------------------------------------------ */
 
@@ -78,17 +80,25 @@ byte sync_term[WORKERS], sync_epoch[WORKERS], frozen_job[WORKERS]; /* the newest
 SET answered, shut, over; /* processes: phase 1 was answered, phase 2 was done, phase 3 has come */
 byte joined_term[WORKERS], joined_epoch[WORKERS];
 
+#define AT_HOME(i) (is[home[i]] == MEMBER && inc[home[i]] == (i))
 #define ATTEMPT(w, j) job_attempt[(w) * JOBS + (j)]
 #define CLOSED(w, s) closed[(w) * SLOTS + (s)]
 #define RUNS(w) (running[w] | cancelled[w])
 #define FINISHED(w) (well[w] | failing[w] | interrupted[w])
 #define HELD(w) (queued[w] | RUNS (w) | FINISHED (w))
 
-/* ---- faults that may still happen ------------------------------------------------------------------------------- */
+/* ---- what may go wrong: each so often (search.h) ----------------------------------------------------------------- */
 
-byte crashes = CRASHES, lapses = LAPSES, sleeps = SLEEPS, leaders = LEADERS, losses = LOSSES, stops = STOPS,
-     failures = FAILURES;
+byte founders, incs;             /* members from the start; so many incarnations there may be */
+byte crashes, lapses, sleeps;    /* a process dies; a lease runs out; the same, and its handlers run on when it is removed */
+byte leaders, stops, failures;   /* the leader dies; a worker wants to leave; a handler fails, with another attempt to come */
+byte losses, delays, overtakes;  /* a message is lost; something published is read late; a message overtakes another */
+byte broken;                     /* the rule that is left out */
+bool stale_too, phase3_too;      /* what will be dropped is kept on its way; phase 3, that nobody waits for, is said */
 
+#define BROKEN(what) (broken == BROKEN_##what)
+
+SET published; /* who has been sent the present phase: only broken leaders need to know */
 SET adding; /* joins that are proposed */
 byte m_target[SLOTS], m_share[INCS1]; /* what a resize chooses, on the way */
 
@@ -96,17 +106,8 @@ byte m_target[SLOTS], m_share[INCS1]; /* what a resize chooses, on the way */
 
 /* ---- the leader's services --------------------------------------------------------------------------------------- */
 
-#ifdef BROKEN_EARLY /* a slot changes hands without waiting for its jobs */
-#define FREE(s) true
-#else
-#define FREE(s) (!(FLYING & SLOT_JOBS (s)))
-#endif
-
-#ifdef BROKEN_HOLDERS /* a new leader does not wait for the reports of those who may hold jobs */
-#define HOLDERS_HEARD(s) true
-#else
-#define HOLDERS_HEARD(s) (!(holders[s] & ~reported))
-#endif
+#define FREE(s) (!(FLYING & SLOT_JOBS (s)) || BROKEN (EARLY))
+#define HOLDERS_HEARD(s) (!(holders[s] & ~reported) || BROKEN (HOLDERS))
 
 /* rm_leader_refresh_slot */
 inline refresh (s_)
@@ -177,14 +178,12 @@ inline take_report (i_, upto_, held_)
             refresh_all ()
         :: else
         fi;
-#ifndef BROKEN_WATERMARK /* what a worker does not hold any more is not taken for handed back */
         for (j : 0 .. JOBS - 1) {
             if
-            :: HAS (flight[i_] & (sent | failed) & ~held_, j) && seq[j] <= upto_ -> land (j)
+            :: HAS (flight[i_] & (sent | failed) & ~held_, j) && seq[j] <= upto_ && !BROKEN (WATERMARK) -> land (j)
             :: else
             fi
         }
-#endif
         j = 0
     fi
 }
@@ -217,22 +216,14 @@ inline take_answer1 (i_, term_, epoch_, job_)
 inline take_answer2 (i_, term_, epoch_, ok_)
 {
     if
-#ifdef BROKEN_STALE /* an ok of an earlier resize counts for this one */
-    :: resize == PHASE2 && ok_ ->
-#else
-    :: epoch_ == epoch && resize == PHASE2 && ok_ ->
-#endif
+    :: (epoch_ == epoch || BROKEN (STALE)) && resize == PHASE2 && ok_ ->
         settled = settled | BIT (i_)
     :: else
     fi
 }
 
 /* Another report, done or answer of a worker. */
-#ifdef BROKEN_REMOVING /* whoever is to be removed is heard as if nothing were */
-#define HEARD (member)
-#else
-#define HEARD (member & ~removing)
-#endif
+#define HEARD (BROKEN (REMOVING) || BROKEN (FENCE) -> member : COUNTED_IN)
 
 inline hear (w_)
 {
@@ -262,6 +253,7 @@ inline hear (w_)
 inline enter_phase1 ()
 {
     resize = PHASE1;
+    published = 0;
     synced = 0;
     settled = 0;
     counted = 0;
@@ -323,11 +315,7 @@ inline lead ()
 #define SLOTS_SETTLED (EVERY_SLOT (IS_SETTLED))
 #define IS_SETTLED(s) (!(FLYING & SLOT_JOBS (s)) || at[s] == target[s])
 
-#ifdef BROKEN_OK /* the resize is committed when the leader's table is clean, without every ok */
-#define ALL_SETTLED true
-#else
-#define ALL_SETTLED (!(counted & ~settled & ~removing))
-#endif
+#define ALL_SETTLED (!(COUNTED_IN & counted & ~settled) || BROKEN (COMMIT))
 
 /* is_incomplete and leave_asked: the newest assignment is not what it would be now. */
 #define STAYING (member & ~removing & ~leave_asked & ~leaving)
@@ -472,11 +460,7 @@ inline apply_commit (e_)
     fi
 }
 
-#ifdef BROKEN_FENCE /* a completion counts whoever it is from */
-#define COUNTS(i, j, a) (!HAS (ended, j) && (a) == attempt[j])
-#else
-#define COUNTS(i, j, a) (!HAS (ended, j) && (a) == attempt[j] && HAS (member, i))
-#endif
+#define COUNTS(i, j, a) (!HAS (ended, j) && (a) == attempt[j] && (HAS (member, i) || BROKEN (FENCE)))
 
 /* m_x: whether a job that failed has no other attempt. */
 inline apply_ended (i_, j_, verdict_, attempt_)
@@ -602,23 +586,9 @@ inline settle (w_, jobs_)
     interrupted[w_] = interrupted[w_] & ~(jobs_)
 }
 
-#ifdef BROKEN_TERM /* a dispatch of a leader of the past is taken */
-#define TOO_OLD(w, t) false
-#else
-#define TOO_OLD(w, t) ((t) < worker_term[w])
-#endif
-
-#ifdef BROKEN_INC /* a dispatch to its predecessor is taken */
-#define FOR_ME(w) true
-#else
-#define FOR_ME(w) (m_inc == inc[w])
-#endif
-
-#ifdef BROKEN_SEQ /* whatever comes is taken, though something before it was lost */
-#define IS_NEXT(w) (m_x > upto[w])
-#else
+#define TOO_OLD(w, t) ((t) < worker_term[w] && !BROKEN (TERM))
+#define FOR_ME(w) (m_inc == inc[w] || BROKEN (INC))
 #define IS_NEXT(w) (m_x == upto[w] + 1)
-#endif
 
 /* receive_one: m_x is the seq, m_y the job, m_z the attempt. */
 inline take (w_)
@@ -629,7 +599,7 @@ inline take (w_)
         if
         :: IS_NEXT (w_) ->
             upto[w_] = m_x;
-#ifdef CURRENT_JOB
+#ifdef REPLAY /* here it would but tell states apart: no rule rests on it */
             newest_job[w_] = (m_y >= newest_job[w_] -> m_y + 1 : newest_job[w_]);
 #endif
             if
@@ -719,11 +689,7 @@ inline receive_sync (w_)
 }
 
 #define IN_LOST_SLOT(w, s) (CLOSED (w, s) == sync_epoch[w] && (HELD (w) & SLOT_JOBS (s)))
-#ifdef BROKEN_DRAINING /* ok is said while jobs of lost slots still run */
-#define DRAINED(w) true
-#else
-#define DRAINED(w) (!SOME_SLOT_OF (IN_LOST_SLOT, w))
-#endif
+#define DRAINED(w) (!SOME_SLOT_OF (IN_LOST_SLOT, w) || BROKEN (DRAINING))
 
 /* ---- what is said ------------------------------------------------------------------------------------------------ */
 
@@ -759,6 +725,16 @@ inline check_start (w_, j_)
     n = 0;
     assert (!(RUNS (w_) & KEY_JOBS (j_)));
     assert (!(BEFORE (j_) & ~ended) && !HAS (ended, j_))
+}
+
+/* The resize is over: whoever is counted in has closed what it lost, in this term and epoch. */
+inline check_end ()
+{
+    for (n : 0 .. WORKERS - 1) {
+        assert (is[n] != MEMBER || !HAS (COUNTED_IN & counted, inc[n]) ||
+                (sync_term[n] == term && sync_epoch[n] == epoch && HAS (shut, n)))
+    }
+    n = 0
 }
 
 /* A job is dispatched: no member but its new holder has, or may still start, anything of its slot. */

@@ -1,58 +1,27 @@
-/*  How big the cluster is and what may go wrong in it: each is a -D of models/check. */
+/*  How big the cluster is (each a -D of models/check), and how to choose one of what there is. What may go wrong in it, and
+ *  how often, is said when the search begins (search.h).
+ */
 
 #ifndef WORKERS
 #define WORKERS 2 /* processes */
 #endif
-#ifndef FOUNDERS
-#define FOUNDERS 1 /* of these: members from the start */
-#endif
 #ifndef INCS
-#define INCS 3 /* incarnations in all */
+#define INCS 4 /* incarnations, at most */
 #endif
 #ifndef SLOTS
 #define SLOTS 2
 #endif
 #ifndef JOBS
-#define JOBS 2
+#define JOBS 3
 #endif
-#ifndef CRASHES
-#define CRASHES 0 /* a process dies */
-#endif
-#ifndef LAPSES
-#define LAPSES 0 /* a worker's lease runs out */
-#endif
-#ifndef SLEEPS
-#define SLEEPS 0 /* a worker is asleep beyond its lease, so that its handlers run on when it is removed */
-#endif
-#ifndef LEADERS
-#define LEADERS 0 /* the leader dies */
-#endif
-#ifndef LOSSES
-#define LOSSES 0 /* a message is lost */
-#endif
-#ifndef STOPS
-#define STOPS 0 /* a worker wants to leave */
-#endif
-#ifndef FAILURES
-#define FAILURES 0 /* a handler fails, with another attempt to come */
-#endif
-
-#ifndef PHASE3_IS_SAID /* nobody waits for it */
-#define PHASE3_IS_SAID false
-#endif
-
-#if LEADERS == 0
-#define TERMS 1
-#elif LEADERS == 1
+#ifndef TERMS
 #define TERMS 2
-#else
-#define TERMS 3
 #endif
+
 #define INCS1 (INCS + 1)
 #define WORKERS_JOBS (WORKERS * JOBS)
 #define WORKERS_TERMS (WORKERS * TERMS)
 #define WORKERS_SLOTS (WORKERS * SLOTS)
-#define ALL_JOBS ((1 << JOBS) - 1)
 
 #ifdef REPLAY
 #define SET int
@@ -62,24 +31,14 @@
 #define LOG 4
 #endif
 
-/* Jobs are dealt to slots in turn; those of a slot have one key. A trace says which is where. */
-#ifdef REPLAY
+/* Where the jobs are. In the search they are dealt to the slots in turn, with one key a slot; or all of them are in the last
+ * slot, the one that a second worker gets, with one key or with a key each (search.h). A trace says it.
+ */
 byte job_slot[JOBS], job_key[JOBS];
 SET slot_jobs[SLOTS], key_jobs[JOBS];
 #define SLOT(j) job_slot[j]
 #define SLOT_JOBS(s) slot_jobs[s]
 #define KEY_JOBS(j) key_jobs[job_key[j]]
-#else
-#define SLOT(j) ((j) % SLOTS)
-#if SLOTS == 1
-#define SLOT_JOBS(s) ALL_JOBS
-#elif SLOTS == 2
-#define SLOT_JOBS(s) ((85 << (s)) & ALL_JOBS)
-#elif SLOTS == 3
-#define SLOT_JOBS(s) ((73 << (s)) & ALL_JOBS)
-#endif
-#define KEY_JOBS(j) SLOT_JOBS (SLOT (j))
-#endif
 #define BEFORE(j) (KEY_JOBS (j) & (BIT (j) - 1))
 
 /* One condition for all there are. */
@@ -123,12 +82,16 @@ SET slot_jobs[SLOTS], key_jobs[JOBS];
 
 #if INCS == 2
 #define EACH_I(G) I_IS (G, 1) I_IS (G, 2)
+#define SOME_I(P) (P (1) || P (2))
 #elif INCS == 3
 #define EACH_I(G) I_IS (G, 1) I_IS (G, 2) I_IS (G, 3)
+#define SOME_I(P) (P (1) || P (2) || P (3))
 #elif INCS == 4
 #define EACH_I(G) I_IS (G, 1) I_IS (G, 2) I_IS (G, 3) I_IS (G, 4)
+#define SOME_I(P) (P (1) || P (2) || P (3) || P (4))
 #elif INCS == 5
 #define EACH_I(G) I_IS (G, 1) I_IS (G, 2) I_IS (G, 3) I_IS (G, 4) I_IS (G, 5)
+#define SOME_I(P) (P (1) || P (2) || P (3) || P (4) || P (5))
 #endif
 
 #if JOBS == 1
