@@ -280,10 +280,8 @@ static void boot_pirate (sim_t *self, uint32_t who)
                                            (int64_t)sim_wall_ms (self, who));
     for (uint32_t place = 0; place < self->plan->item_count; place++)
         if (is_mine (self, who, place) && client->fates[place] == ASKED) {
-            if (goes_on)
-                client->next = place;
-            else
-                client->fates[place] = LET_GO;
+            client->fates[place] = goes_on ? ASKED : LET_GO;
+            client->next = goes_on ? place : place + 1;
         }
     client->connection = 0;
     client->asking = client->waits = false;
