@@ -79,6 +79,7 @@ typedef struct {
     uint32_t delay_us; /* at most so much more */
     bool reorders;     /* what is delayed may be overtaken */
     bool cut;          /* nothing gets through */
+    uint64_t held_us;  /* nothing arrives before that, and all that was sent does then */
     uint64_t last_us;  /* when the newest message arrives, so that none overtakes it */
 } sim_way_t;
 
