@@ -10,6 +10,7 @@
 typedef struct {
     void *data;
     size_t size;
+    uint64_t written_us; /* when it was stamped and handed to the disk */
 } batch_t;
 
 struct sim_disk {
@@ -72,7 +73,7 @@ uint64_t sim_disk_append (sim_t *self, const void *data, size_t size)
         disk->batches = must (realloc (disk->batches, disk->room * sizeof *disk->batches));
     }
     batch_t *batch = &disk->batches[disk->count++];
-    *batch = (batch_t){must (malloc (size)), size};
+    *batch = (batch_t){must (malloc (size)), size, self->now_us};
     memcpy (batch->data, data, size);
     uint64_t sync_us = self->plan->sync_us;
     uint64_t begins_us = disk->free_us > self->now_us ? disk->free_us : self->now_us;
@@ -100,6 +101,30 @@ rm_part_t sim_disk_batch (const sim_disk_t *self, uint64_t index)
     return (rm_part_t){batch->data, batch->size};
 }
 
+static void restore (sim_t *self, rm_state_t *state)
+{
+    const sim_disk_t *disk = self->disk;
+    if (rm_snapshot_restore (state, disk->snapshot, disk->snapshot_size))
+        sim_violation (self, "rebuilt", "the snapshot of batch %llu cannot be read",
+                       (unsigned long long)disk->snapshot_index);
+}
+
+/* Few are read in earnest: each is, to see that all is in it. */
+static void read_back (sim_t *self)
+{
+    rm_state_t state;
+    if (rm_state_init (&state))
+        abort ();
+    restore (self, &state);
+    check_restored (self->check, &state, self->disk->snapshot_index);
+    rm_state_close (&state);
+}
+
+uint64_t sim_disk_written_us (const sim_disk_t *self, uint64_t index)
+{
+    return self->batches[index - 1].written_us;
+}
+
 void sim_disk_save (sim_t *self, uint64_t index, const rm_state_t *state)
 {
     sim_disk_t *disk = self->disk;
@@ -118,6 +143,7 @@ void sim_disk_save (sim_t *self, uint64_t index, const rm_state_t *state)
     disk->snapshot_size = size;
     disk->snapshot_index = index;
     story (self, SIM_MASTER, "has a snapshot of batch %llu", (unsigned long long)index);
+    read_back (self);
 }
 
 void sim_disk_crash (sim_t *self)
@@ -136,9 +162,7 @@ uint64_t sim_disk_load (sim_t *self, rm_state_t *state)
     sim_disk_t *disk = self->disk;
     uint64_t index = 0;
     if (disk->snapshot) {
-        if (rm_snapshot_restore (state, disk->snapshot, disk->snapshot_size))
-            sim_violation (self, "rebuilt", "the snapshot of batch %llu cannot be read",
-                           (unsigned long long)disk->snapshot_index);
+        restore (self, state);
         index = disk->snapshot_index;
     }
     for (; index < disk->count; index++) {
