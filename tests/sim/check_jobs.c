@@ -221,7 +221,13 @@ void check_answer (check_t *self, const rm_msg_t *msg)
         check_outcome_row (self, &msg->result.jobs[i]);
 }
 
-/* A worker forgets the result of a run then: it must be in the log, unless the run does not count. */
+static bool believed_at (const check_t *self, uint64_t id, uint64_t inc)
+{
+    const rm_record_t *record = rm_state_record (sim_leader (self->sim)->state, id);
+    return record && record->lead.peer && record->lead.peer->member->inc == inc;
+}
+
+/* A worker forgets how a run ended then: that must be in the log, if the job is believed to be there. */
 void check_committed (check_t *self, uint32_t who, const rm_msg_committed_t *committed)
 {
     rm_work_t *half = sim_work (self->sim, who);
@@ -231,7 +237,8 @@ void check_committed (check_t *self, uint32_t who, const rm_msg_committed_t *com
         const rm_work_job_t *job = rm_work_jobs_find (half, committed->ids[i]);
         const rm_record_t *record = rm_state_record (&self->shadow, committed->ids[i]);
         bool finished = job && (job->state == RM_WORK_JOB_FINISHED || job->state == RM_WORK_JOB_SENT);
-        if (finished && record && record->outcome == RM_OUTCOME_NONE && job->attempt == rm_record_attempt (record))
+        if (finished && record && record->outcome == RM_OUTCOME_NONE && job->attempt == rm_record_attempt (record) &&
+            believed_at (self, job->id, committed->inc))
             VIOLATION (self, "durable", "%s is told to forget how job %" PRIu64 " ended, which is not on the disk",
                        self->sim->processes[who].name, job->id);
     }
