@@ -15,6 +15,7 @@
 
 enum { HARMS_MAX = 4096, COMMAND_BYTES_MAX = 1024, ROOT = -1 };
 
+static int root;                  /* the namespace of the bridges; open, so that they live wherever we go */
 static int spaces[NET_SEATS_MAX]; /* of each seat */
 static bool is_far[NET_SEATS_MAX];
 static unsigned seats;
@@ -111,7 +112,7 @@ bool net_open (char *why, unsigned size)
                             "nft add rule ip chaos probe meta l4proto tcp reject with tcp reset && "
                             "nft delete table ip chaos; } 2>&1";
     char text[256];
-    if (!leave ()) {
+    if (!leave () || (root = open ("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)) < 0) {
         snprintf (why, size, "network namespaces are not allowed here (%s): root may make them", strerror (errno));
         return false;
     }
@@ -126,11 +127,9 @@ bool net_open (char *why, unsigned size)
 
 static void add_seat (bool far, const char *address)
 {
-    int root = open ("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-    if (root < 0 || unshare (CLONE_NEWNET) || (spaces[seats] = open ("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)) < 0 ||
+    if (unshare (CLONE_NEWNET) || (spaces[seats] = open ("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)) < 0 ||
         setns (root, CLONE_NEWNET))
         harness_fail ("cannot make a network namespace: %s", strerror (errno));
-    close (root);
     char path[64];
     net_path (seats, path);
     is_far[seats] = far;

@@ -8,7 +8,7 @@
 #include "core/splitmix.h"
 
 enum {
-    OWN_KEYS = 10,
+    OWN_KEYS = 20,
     SHARED_KEYS = 4,      /* that all clients use */
     KEYS_CHANGE_AT = 400, /* so many jobs, and the keys are new ones */
     COMMON_BYTES = 64,
@@ -30,17 +30,18 @@ typedef struct {
 #define DEAD (1 << RM_DIED)
 
 static const kind_t kinds[] = {
-    {54, "ok", "rec", 0, 30, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
+    {50, "ok", "rec", 0, 30, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
     {4, "ok", "rec", 0, 10, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, ORDER_PAYLOAD_BYTES_MAX},
-    {8, "ok", "rec", 5, 40, 0, 0, true, DONE | DEAD, HISTORY_OF_LOST, 0},
-    {4, "ok", "rec", 400, 2500, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
-    {2, "ok", "rec", 400, 1500, 0, 0, true, DONE | DEAD, HISTORY_OF_LOST, 0},
-    {7, "fail1", "rec", 0, 20, 3, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
+    {7, "ok", "rec", 5, 40, 0, 0, true, DONE | DEAD, HISTORY_OF_LOST, 0},
+    {6, "ok", "rec", 400, 2500, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
+    {3, "ok", "rec", 2000, 5000, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
+    {2, "ok", "rec", 400, 2500, 0, 0, true, DONE | DEAD, HISTORY_OF_LOST, 0},
+    {6, "fail1", "rec", 0, 20, 3, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
     {4, "fail", "rec", 0, 20, 2, 0, false, DEAD, HISTORY_OF_CRASHES | HISTORY_OF_ITSELF, 0},
     {4, "bad", "rec", 0, 20, 0, 0, false, DEAD, HISTORY_OF_CRASHES | HISTORY_OF_ITSELF, 0},
     {2, "ok", "rec", 3000, 3000, 2, 300, false, DEAD, HISTORY_OF_CRASHES | HISTORY_OF_ITSELF, 0}, /* takes too long */
     {9, "ok", "sh", 0, 60, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
-    {1, "ok", "sh", 500, 2000, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
+    {2, "ok", "sh", 1000, 4000, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
     {1, "bad", "sh", 0, 20, 0, 0, false, DEAD, HISTORY_OF_CRASHES | HISTORY_OF_ITSELF, 0},
 };
 

@@ -251,7 +251,7 @@ static void command_of_peer (stage_t *self, unsigned at, command_t *command)
         return;
     }
     program (command, "recorder");
-    char *const words[] = {command->endpoint, actor->name, "4", self->history, "rec"};
+    char *const words[] = {command->endpoint, actor->name, "8", self->history, "rec"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         say (command, words[i]);
 }

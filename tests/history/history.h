@@ -4,7 +4,7 @@
  *  What it demands:
  *    - a request (session, seq) is one job, and a job is one request;
  *    - every accepted job has an outcome, one of those it may have and for a reason it may have, the same to everyone who
- *      asks; `done` has the bytes that its payload stands for, and some run of it came to its end;
+ *      asks; `done` has the bytes that its payload stands for, and a run in the attempt that counts came to its end;
  *    - no job of a key has its outcome while an older one has none;
  *    - the jobs of a key start in the order they were accepted: none starts once a younger one has;
  *    - no key and no job runs twice at a time;

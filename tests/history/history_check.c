@@ -97,8 +97,8 @@ static int run_by_id (const void *a, const void *b)
     return order ? order : by_id (&x->start_us, &y->start_us);
 }
 
-/* The runs are in order of their ids. */
-static bool ran_to_its_end (const history_t *history, uint64_t id)
+/* The runs are in order of their ids. A run of another attempt is one that was given up before: its end may not count. */
+static bool ran_to_its_end (const history_t *history, uint64_t id, unsigned attempt)
 {
     size_t low = 0, high = history->runs.count;
     while (low < high) {
@@ -109,7 +109,7 @@ static bool ran_to_its_end (const history_t *history, uint64_t id)
             high = middle;
     }
     for (; low < history->runs.count && history->runs.all[low].id == id; low++)
-        if (history->runs.all[low].end == RUN_OK)
+        if (history->runs.all[low].end == RUN_OK && history->runs.all[low].attempt == attempt)
             return true;
     return false;
 }
@@ -130,8 +130,9 @@ static void check_outcome (check_t *self, const history_job_t *job, const histor
         fault (self, "job %" PRIu64 " of %s is dead (%s), and had no reason to be", job->id, job->key, outcome->reason);
     if (outcome->outcome == RM_DONE && *job->bytes && strcmp (job->bytes, outcome->bytes))
         fault (self, "job %" PRIu64 " of %s brought '%s', not '%s'", job->id, job->key, outcome->bytes, job->bytes);
-    if (outcome->outcome == RM_DONE && !ran_to_its_end (self->history, job->id))
-        fault (self, "job %" PRIu64 " of %s is done, but no run of it came to its end", job->id, job->key);
+    if (outcome->outcome == RM_DONE && !ran_to_its_end (self->history, job->id, outcome->attempt))
+        fault (self, "job %" PRIu64 " of %s is done in attempt %u, but no run of that came to its end", job->id,
+               job->key, outcome->attempt);
 }
 
 static void check_outcomes (check_t *self)
