@@ -20,7 +20,7 @@ enum { EXIT_VIOLATION = 1, EXIT_NOT_HERE = 77, EXIT_INTERRUPTED = 130, WORKERS =
 static struct {
     const char *minutes, *seed, *history, *judge;
     int64_t workers;
-    bool no_namespaces, plan;
+    bool no_namespaces, plan, keep;
 } said = {.minutes = "2", .workers = WORKERS};
 
 static const rm_option_t options[] = {
@@ -29,6 +29,7 @@ static const rm_option_t options[] = {
     RM_TEXT ('s', "seed", "S", "of the plan of faults and of the jobs; drawn and printed unless said", &said.seed),
     RM_NUMBER ('w', "workers", "N", 2, WORKERS_MAX, "that are there all the time (4)", &said.workers),
     RM_TEXT (0, "history", "FILE", "where everything that happened is written down, a line each", &said.history),
+    RM_FLAG (0, "keep", "keep the logs, too, although no fault was found", &said.keep),
     RM_FLAG (0, "no-namespaces", "without the network: kills, stops, leaves and joins only; needs no root",
              &said.no_namespaces),
     RM_FLAG (0, "plan", "print the plan of the faults, and leave", &said.plan),
@@ -107,7 +108,7 @@ int main (int argc, char **argv)
         return EXIT_NOT_HERE;
     }
     printf ("chaos: seed %" PRIu64 ", %s minutes%s\n", seed, said.minutes, cast.network ? "" : ", without a network");
-    switch (play (&cast, seed, minutes_ms, said.history)) {
+    switch (play (&cast, seed, minutes_ms, said.history, said.keep)) {
     case PLAY_GOOD:
         return 0;
     case PLAY_INTERRUPTED:

@@ -41,9 +41,12 @@ static const struct {
     {STEP_STOP, 2, CLIENT, 50, 900, 0, 0},
     {STEP_STOP_LONG, 2, CLIENT, 1100, 5000, 0, 0},
     {STEP_LOSS, 8, SOME_PEERS, 500, 5000, 2, 60},
-    {STEP_CUT_TO, 5, SOME_PEERS, 200, 4000, 0, 0},
-    {STEP_CUT_FROM, 5, SOME_PEERS, 200, 4000, 0, 0},
-    {STEP_CUT, 5, SOME_PEERS, 200, 5000, 0, 0},
+    {STEP_CUT_TO, 4, SOME_PEERS, 200, 1300, 0, 0},
+    {STEP_CUT_TO, 6, SOME_PEERS, 1500, 5000, 0, 0},
+    {STEP_CUT_FROM, 4, SOME_PEERS, 200, 1300, 0, 0},
+    {STEP_CUT_FROM, 6, SOME_PEERS, 1500, 5000, 0, 0},
+    {STEP_CUT, 4, SOME_PEERS, 200, 1300, 0, 0},
+    {STEP_CUT, 7, SOME_PEERS, 1500, 5000, 0, 0},
     {STEP_RESET, 4, SOME_PEERS, 200, 1500, 0, 0},
     {STEP_DELAY, 6, FAR, 1000, 5000, 1, 300},
     {STEP_STALL, 3, FAR, 200, 3000, 0, 0},
@@ -116,14 +119,20 @@ static void range_of (const cast_t *cast, whom_t whom, unsigned *first, unsigned
                               : clients + cast->clients - CAST_PEER;
 }
 
+/* A worker or a tool: all peers but guests and clients. */
+static unsigned any_worker (plan_t *self)
+{
+    unsigned at = (unsigned)draw (self, 0, self->cast.workers + self->cast.tools - 1);
+    return CAST_PEER + at + (at >= self->cast.workers ? self->cast.guests : 0);
+}
+
 static bool choose_actor (plan_t *self, step_t *step, whom_t whom)
 {
     unsigned first, count;
     range_of (&self->cast, whom, &first, &count);
-    if (whom == ANY_WORKER) { /* a worker or a tool: all peers but guests and clients */
-        unsigned at = (unsigned)draw (self, 0, self->cast.workers + self->cast.tools - 1);
-        step->actor = CAST_PEER + at + (at >= self->cast.workers ? self->cast.guests : 0);
-    } else
+    if (whom == ANY_WORKER)
+        step->actor = any_worker (self);
+    else
         step->actor = first + (unsigned)draw (self, 0, count - 1);
     bool free = self->busy_until_ms[step->actor] <= self->now_ms;
     if (step->kind == STEP_KILL_BOTH)
@@ -136,7 +145,7 @@ static bool choose_actor (plan_t *self, step_t *step, whom_t whom)
     return true;
 }
 
-/* One peer mostly, sometimes some, now and then all: that is the master's own cable. */
+/* One peer mostly, a worker rather than a client; sometimes some, now and then all: that is the master's own cable. */
 static bool choose_peers (plan_t *self, step_t *step)
 {
     unsigned first, count;
@@ -147,7 +156,7 @@ static bool choose_peers (plan_t *self, step_t *step)
         if (how == 9 || (how >= 6 && draw (self, 0, 2) == 0))
             step->peers |= 1ULL << (first + i);
     if (!step->peers)
-        step->peers = 1ULL << (first + draw (self, 0, count - 1));
+        step->peers = 1ULL << (draw (self, 0, 3) ? any_worker (self) : first + draw (self, 0, count - 1));
     for (unsigned i = first; i < first + count; i++)
         if (step->peers >> i & 1 && self->harmed_until_ms[i] > self->now_ms)
             return false;

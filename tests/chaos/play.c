@@ -18,11 +18,13 @@ enum {
     CLIENTS = 4,
     TICK_MS = 5,
     PROGRESS_MS = 5000,
-    CALM_MS = 10000,    /* at the end, without faults … */
-    CALM_SHARE = 3,     /* … but no more than a third of it all */
-    SETTLE_MS = 30000,  /* for everyone to be there again, when nobody harms them any more */
-    DRAIN_MS = 60000,   /* for everything that was accepted to end */
-    ASK_MS = 5000,      /* for an answer, when nobody harms anyone */
+    CALM_MS = 10000,   /* at the end, without faults … */
+    CALM_SHARE = 3,    /* … but no more than a third of it all */
+    SETTLE_MS = 30000, /* for everyone to be there again, when nobody harms them any more */
+    DRAIN_MS = 60000,  /* for everything that was accepted to end */
+    ASK_MS = 5000,     /* for an answer, when nobody harms anyone */
+    WHYS_MAX = 2,
+    TROUBLES_MAX = 5,   /* and no more questions */
     STARTED_MS = 10000, /* for the first jobs */
 };
 
@@ -209,8 +211,10 @@ static void ask_again (play_t *self)
     stage_kill (&self->stage, CAST_MASTER, 0);
     stage_start (&self->stage, CAST_MASTER, true);
     rm_client_t *client = ask_client (self);
+    unsigned troubles = 0;
     for (unsigned i = 0; i < cast_size (&self->stage.cast); i++)
-        for (unsigned j = 0; self->stage.actors[i].desk && j < DESK_RECENT && !interrupted; j++) {
+        for (unsigned j = 0; self->stage.actors[i].desk && j < DESK_RECENT && !interrupted && troubles < TROUBLES_MAX;
+             j++) {
             rm_result_t *result;
             uint64_t id = atomic_load (&self->stage.actors[i].desk->recent[j]);
             if (!id)
@@ -218,6 +222,7 @@ static void ask_again (play_t *self)
             if (rm_client_wait (client, id, ASK_MS, &result)) {
                 history_pen_complaint (&self->stage.pen, "job %" PRIu64 " had an outcome: %s", id,
                                        rm_client_error (client));
+                troubles++;
                 continue;
             }
             history_outcome_t outcome = outcome_of (id, result);
@@ -293,16 +298,19 @@ static void calm_down (play_t *self)
                                    self->stage.actors[i].name);
 }
 
+/* Of the first few it is asked why: when many hang, they hang for the same reason. */
 static void complain_of_pending (play_t *self, const actor_t *actor)
 {
     rm_client_t *client = ask_client (self);
+    unsigned said = 0;
     for (unsigned i = 0; i < DESK_WINDOW; i++) {
         uint64_t id = atomic_load (&actor->desk->pending[i].id);
-        json_t *why = id ? ask (client, "why", id) : NULL;
+        if (!id)
+            continue;
+        json_t *why = said++ < WHYS_MAX ? ask (client, "why", id) : NULL;
         char *text = why ? json_dumps (why, JSON_COMPACT) : NULL;
-        if (id)
-            history_pen_complaint (&self->stage.pen, "job %" PRIu64 " has not ended within %d s: %s", id,
-                                   DRAIN_MS / 1000, text ? text : "");
+        history_pen_complaint (&self->stage.pen, "job %" PRIu64 " of %s has not ended within %d s: %s", id, actor->name,
+                               DRAIN_MS / 1000, text ? text : "?");
         free (text);
         json_decref (why);
     }
@@ -327,7 +335,7 @@ static void drain (play_t *self)
             (double)(time_ms () - begun_ms) / 1000);
 }
 
-static size_t end (play_t *self, const char *kept)
+static size_t end (play_t *self, bool keep)
 {
     progress (self, "the judge reads");
     stage_close (&self->stage);
@@ -335,15 +343,14 @@ static size_t end (play_t *self, const char *kept)
         history_pen_complaint (&self->stage.pen, "the faults of the network have not hit a single packet");
     summarize (self, stdout);
     size_t faults = play_judge (self->history, stdout);
-    if (faults) {
+    if (faults || keep) {
         scratch_keep ();
         printf ("the history is %s, the logs are in %s\n", self->history, scratch_dir ());
-    } else if (kept)
-        printf ("the history is %s\n", self->history);
+    }
     return faults;
 }
 
-play_end_t play (const cast_t *cast, uint64_t seed, uint64_t length_ms, const char *history)
+play_end_t play (const cast_t *cast, uint64_t seed, uint64_t length_ms, const char *history, bool keep)
 {
     static play_t self;
     struct sigaction action = {.sa_handler = interrupt};
@@ -367,5 +374,5 @@ play_end_t play (const cast_t *cast, uint64_t seed, uint64_t length_ms, const ch
         fprintf (stderr, "chaos: interrupted\n");
         return PLAY_INTERRUPTED;
     }
-    return end (&self, history) ? PLAY_FAULTS : PLAY_GOOD;
+    return end (&self, keep) ? PLAY_FAULTS : PLAY_GOOD;
 }
