@@ -123,7 +123,7 @@ static void begin_process (act_t *self, const step_t *step)
         break;
     case STEP_JOIN:
         if (!self->stage->actors[step->actor].process)
-            stage_start (self->stage, step->actor, false);
+            stage_start (self->stage, step->actor);
         break;
     default: /* STEP_KILL_BOTH */
         kill_one (self, step->actor, step->for_ms);

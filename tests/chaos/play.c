@@ -209,7 +209,8 @@ static void look_for_leftovers (play_t *self)
 static void ask_again (play_t *self)
 {
     stage_kill (&self->stage, CAST_MASTER, 0);
-    stage_start (&self->stage, CAST_MASTER, true);
+    if (!stage_start_ready (&self->stage, CAST_MASTER))
+        history_pen_complaint (&self->stage.pen, "the master does not start again");
     rm_client_t *client = ask_client (self);
     unsigned troubles = 0;
     for (unsigned i = 0; i < cast_size (&self->stage.cast); i++)
@@ -245,15 +246,14 @@ static void idle (play_t *self)
 static void begin (play_t *self)
 {
     unsigned all = cast_size (&self->stage.cast), first = all - self->stage.cast.clients;
-    stage_start (&self->stage, CAST_MASTER, true);
-    if (self->stage.cast.network)
-        stage_start (&self->stage, CAST_PROXY, true);
-    for (unsigned i = CAST_PEER; i < first; i++)
-        if (!stage_is_guest (&self->stage, i))
-            stage_start (&self->stage, i, true);
+    for (unsigned i = 0; i < first; i++) {
+        bool there = !stage_is_guest (&self->stage, i) && (i != CAST_PROXY || self->stage.cast.network);
+        if (there && !stage_start_ready (&self->stage, i))
+            harness_fail ("%s does not get ready", self->stage.actors[i].name);
+    }
     settle (self);
     for (unsigned i = first; i < all; i++)
-        stage_start (&self->stage, i, false);
+        stage_start (&self->stage, i);
     uint64_t end_ms = time_ms () + STARTED_MS;
     for (unsigned i = first; i < all; i++)
         while (!atomic_load (&self->stage.actors[i].desk->accepted) && !interrupted) {

@@ -256,7 +256,7 @@ static void command_of_peer (stage_t *self, unsigned at, command_t *command)
         say (command, words[i]);
 }
 
-void stage_start (stage_t *self, unsigned at, bool ready)
+void stage_start (stage_t *self, unsigned at)
 {
     actor_t *actor = &self->actors[at];
     command_t command = {.count = 0};
@@ -290,8 +290,12 @@ void stage_start (stage_t *self, unsigned at, bool ready)
                        (long)process_pid (actor->process), actor->point ? " point=" : "",
                        actor->point ? actor->point : "");
     have_watched (self, actor);
-    if (ready && !process_line (actor->process, "ready", READY_MS))
-        harness_fail ("%s did not get ready", actor->name);
+}
+
+bool stage_start_ready (stage_t *self, unsigned at)
+{
+    stage_start (self, at);
+    return process_line (self->actors[at].process, "ready", READY_MS);
 }
 
 /* ---- what is done to them ---------------------------------------------------------------------------------------- */
@@ -385,6 +389,6 @@ void stage_tick (stage_t *self)
         if (actor->process && !process_alive (actor->process))
             bury (self, i);
         if (!actor->process && actor->due_us != STAGE_NEVER && actor->due_us <= history_now_us ())
-            stage_start (self, i, false);
+            stage_start (self, i);
     }
 }

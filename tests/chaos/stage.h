@@ -50,8 +50,10 @@ bool stage_is_worker (const stage_t *self, unsigned actor);
 bool stage_is_client (const stage_t *self, unsigned actor);
 bool stage_is_guest (const stage_t *self, unsigned actor);
 
-/* Starts it at once; waits until it is ready if `ready`. */
-void stage_start (stage_t *self, unsigned actor, bool ready);
+/* Starts it at once. */
+void stage_start (stage_t *self, unsigned actor);
+/* The same, and waits until it is ready; false: it is not. */
+bool stage_start_ready (stage_t *self, unsigned actor);
 /* kill -9, and starts it again `back_ms` later. */
 void stage_kill (stage_t *self, unsigned actor, uint64_t back_ms);
 void stage_stop (stage_t *self, unsigned actor);

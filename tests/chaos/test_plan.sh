@@ -10,7 +10,7 @@ one=$("$chaos" --plan --seed 1 --minutes 60)
 [ "$one" != "$("$chaos" --plan --seed 2 --minutes 60)" ] || { echo "another seed makes the same plan"; exit 1; }
 for kind in kill kill_at_point stop stop_kill leave drain join kill_both loss cut_to cut_from cut reset delay stall break \
     tear kill_proxy; do
-    grep -q "^[0-9.]* $kind[ ,]" <<<"$one" || { echo "$kind never comes up"; exit 1; }
+    grep -q "^[0-9.]* ${kind}[ ,]" <<<"$one" || { echo "$kind never comes up"; exit 1; }
 done
 quiet=$("$chaos" --plan --seed 1 --minutes 60 --no-namespaces)
 ! grep -E ' (loss|cut|cut_to|cut_from|reset|delay|stall|break|tear|kill_proxy)[ ,]' <<<"$quiet" ||
