@@ -86,7 +86,7 @@ static int judge (const char *path)
 int main (int argc, char **argv)
 {
     rm_parsed_t parsed;
-    uint64_t minutes_ms, seed;
+    uint64_t minutes_ms = 0, seed = 0;
     char why[300];
     int exit_code;
     setvbuf (stdout, NULL, _IOLBF, 0);

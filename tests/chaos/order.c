@@ -8,10 +8,11 @@
 #include "core/splitmix.h"
 
 enum {
-    OWN_KEYS = 20,
+    OWN_KEYS = 40,
     SHARED_KEYS = 4,      /* that all clients use */
     KEYS_CHANGE_AT = 400, /* so many jobs, and the keys are new ones */
     COMMON_BYTES = 64,
+    LONG_MS = 100,
 };
 
 /* Of a hundred jobs so many are of a kind. */
@@ -30,11 +31,11 @@ typedef struct {
 #define DEAD (1 << RM_DIED)
 
 static const kind_t kinds[] = {
-    {50, "ok", "rec", 0, 30, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
+    {52, "ok", "rec", 0, 30, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
     {4, "ok", "rec", 0, 10, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, ORDER_PAYLOAD_BYTES_MAX},
     {7, "ok", "rec", 5, 40, 0, 0, true, DONE | DEAD, HISTORY_OF_LOST, 0},
-    {6, "ok", "rec", 400, 2500, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
-    {3, "ok", "rec", 2000, 5000, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
+    {5, "ok", "rec", 400, 2500, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
+    {2, "ok", "rec", 2000, 5000, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
     {2, "ok", "rec", 400, 2500, 0, 0, true, DONE | DEAD, HISTORY_OF_LOST, 0},
     {6, "fail1", "rec", 0, 20, 3, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
     {4, "fail", "rec", 0, 20, 2, 0, false, DEAD, HISTORY_OF_CRASHES | HISTORY_OF_ITSELF, 0},
@@ -68,9 +69,12 @@ static const kind_t *kind_of (uint64_t *state)
     return &kinds[0];
 }
 
-static void choose_key (order_t *self, uint64_t *state, const char *client, uint64_t n)
+/* Long ones are kept away from what all share: behind a few of them everybody would wait. */
+static void choose_key (order_t *self, uint64_t *state, const char *client, uint64_t n, bool is_long)
 {
     unsigned at = draw (state, OWN_KEYS + SHARED_KEYS + OWN_KEYS / 4);
+    if (is_long && at < OWN_KEYS + SHARED_KEYS)
+        at %= OWN_KEYS;
     self->keyed = at < OWN_KEYS + SHARED_KEYS;
     if (at < OWN_KEYS)
         snprintf (self->key, sizeof self->key, "%s.%u.%" PRIu64, client, at, n / KEYS_CHANGE_AT);
@@ -104,7 +108,7 @@ void order_make (order_t *self, uint64_t seed, const char *client, uint64_t n)
                       .timeout_ms = kind->timeout_ms,
                       .may_end = (unsigned)kind->may_end,
                       .may_die_of = kind->may_die_of};
-    choose_key (self, &state, client, n);
+    choose_key (self, &state, client, n, kind->ms_max > LONG_MS);
     write_payload (self, kind, &state, client, n);
 }
 

@@ -21,7 +21,7 @@ enum {
     CALM_MS = 10000,   /* at the end, without faults … */
     CALM_SHARE = 3,    /* … but no more than a third of it all */
     SETTLE_MS = 30000, /* for everyone to be there again, when nobody harms them any more */
-    DRAIN_MS = 60000,  /* for everything that was accepted to end */
+    DRAIN_MS = 90000,  /* for everything that was accepted to end */
     ASK_MS = 5000,     /* for an answer, when nobody harms anyone */
     WHYS_MAX = 2,
     TROUBLES_MAX = 5,   /* and no more questions */
