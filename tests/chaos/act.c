@@ -138,6 +138,13 @@ static void harm (active_t *active, unsigned seat, bool to_master, net_harm_t wh
     active->harms[active->harm_count++] = net_harm (seat, to_master, what, active->step.amount);
 }
 
+/* When it has begun, and before it ends: the judge holds workers to their lease in between. */
+static void tell_cut (const act_t *self, unsigned actor, const char *what)
+{
+    history_pen_write (&self->stage->pen, "%s %" PRIu64 " 0 %s", what, history_now_us (),
+                       self->stage->actors[actor].name);
+}
+
 static void begin_harm (act_t *self, active_t *active)
 {
     step_kind_t kind = active->step.kind;
@@ -150,6 +157,8 @@ static void begin_harm (act_t *self, active_t *active)
             harm (active, seat, true, what);
         if (kind != STEP_CUT_FROM && kind != STEP_RESET)
             harm (active, seat, false, what);
+        if (what == NET_CUT)
+            tell_cut (self, i, "cut");
     }
 }
 
@@ -176,6 +185,9 @@ static void end (act_t *self, active_t *active)
 {
     const step_t *step = &active->step;
     uint64_t packets = 0;
+    for (unsigned i = 0; i < CAST_MAX && step->kind >= STEP_CUT_TO && step->kind <= STEP_CUT; i++)
+        if (step->peers >> i & 1)
+            tell_cut (self, i, "uncut");
     for (unsigned i = 0; i < active->harm_count; i++)
         packets += net_heal (active->harms[i]);
     self->counts.packets += packets;

@@ -93,8 +93,9 @@ static void summarize (const play_t *self, FILE *out)
              counts->master_kills, counts->worker_kills, counts->client_kills, steps[STEP_POINT]);
     fprintf (out, "stops: %u shorter and %u longer than a lease, %u killed while they stood\n", steps[STEP_STOP],
              steps[STEP_STOP_LONG], steps[STEP_STOP_KILL]);
-    fprintf (out, "left: %u asked to, %u drained; %u joined for a while; %u ended by themselves\n", steps[STEP_LEAVE],
-             steps[STEP_DRAIN], steps[STEP_JOIN], self->stage.exits);
+    fprintf (out,
+             "left: %u asked to, %u drained; %u joined for a while; %u ended by themselves (%u times the master)\n",
+             steps[STEP_LEAVE], steps[STEP_DRAIN], steps[STEP_JOIN], self->stage.exits, self->stage.master_exits);
     if (!self->stage.cast.network)
         return;
     fprintf (out, "network: %u losses, %u partitions, %u one-way, %u resets; %" PRIu64 " packets hit\n",
@@ -120,6 +121,9 @@ size_t play_judge (const char *path, FILE *out)
              lines, tally.jobs, tally.done, tally.died_itself, tally.died_crashed, tally.died_lost);
     fprintf (out, "runs: %zu starts, %zu came to an end; %zu not judged, since their process had been stopped\n",
              tally.starts, tally.ended, tally.excused);
+    fprintf (out,
+             "leases: %zu times somebody was cut off; %zu times a process found that the machine had not let it run\n",
+             tally.cuts, tally.sleeps);
     fprintf (out, "the longest time without an acceptance: %.1f s\n", (double)tally.gap_us / 1e6);
     fprintf (out, "faults: %zu\n", faults);
     history_destroy (&history);

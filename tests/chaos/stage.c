@@ -360,7 +360,13 @@ void stage_command (stage_t *self, const char *format, ...)
 
 /* ---- supervising ------------------------------------------------------------------------------------------------- */
 
-/* Ends that nobody asked for: signals are never right; exit codes say that a promise could not be kept otherwise. */
+/* Exit codes of workers: 1, could not keep its promises otherwise; 3, no master answered. */
+static bool is_code (const stage_t *self, unsigned at, int code)
+{
+    return at != CAST_PROXY && (code == 0 || code == 1 || (code == 3 && is_tool (self, at)));
+}
+
+/* Ends that nobody asked for: signals are never right. */
 static void bury (stage_t *self, unsigned at)
 {
     actor_t *actor = &self->actors[at];
@@ -371,10 +377,12 @@ static void bury (stage_t *self, unsigned at)
                        WIFSIGNALED (status) ? WTERMSIG (status) : WEXITSTATUS (status));
     if (WIFSIGNALED (status) && WTERMSIG (status) != SIGKILL)
         history_pen_complaint (&self->pen, "%s died of signal %d", actor->name, WTERMSIG (status));
-    if (WIFEXITED (status) && (WEXITSTATUS (status) > 1 || at == CAST_PROXY))
+    if (WIFEXITED (status) && !is_code (self, at, WEXITSTATUS (status)))
         history_pen_complaint (&self->pen, "%s ended with exit code %d", actor->name, WEXITSTATUS (status));
-    if (WIFEXITED (status) && !actor->leaving)
+    if (WIFEXITED (status) && !actor->leaving) {
         self->exits++;
+        self->master_exits += at == CAST_MASTER;
+    }
     if (!actor->leaving && !stage_is_guest (self, at))
         actor->due_us = us + BACK_MS * 1000;
     process_destroy (&actor->process);

@@ -34,7 +34,7 @@ typedef struct {
     int commands_fd;
     char address[32];
     int port;
-    unsigned exits; /* of processes that ended by themselves */
+    unsigned exits, master_exits; /* of processes that ended by themselves; of the master */
 } stage_t;
 
 /* Takes the cast and names its actors, nothing more. */

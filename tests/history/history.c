@@ -29,6 +29,7 @@ void history_destroy (history_t **self_p)
     free (self->deaths.all);
     free (self->stops.all);
     free (self->sleeps.all);
+    free (self->cuts.all);
     free (self->complaints.all);
     free (self->runs.all);
     free (self);

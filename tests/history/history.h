@@ -9,7 +9,8 @@
  *    - the jobs of a key start in the order they were accepted: none starts once a younger one has;
  *    - no key and no job runs twice at a time;
  *    - the tokens of a key grow with every start;
- *    - an at-most-once job starts once at most; what was not accepted never runs.
+ *    - an at-most-once job starts once at most; what was not accepted never runs;
+ *    - a worker that is cut off from the master runs nothing any more once its lease is over.
  *
  *  A process that was stopped (SIGSTOP) is excused from its first stopped moment until HISTORY_WAKE_MS after it went on:
  *  it cannot know that its lease is over. The same holds if it noticed by itself that the machine had not let it run for a
@@ -29,9 +30,12 @@
 
 enum {
     HISTORY_KEY_BYTES = 64,
-    HISTORY_BYTES_MAX = 64, /* of a result, with a NUL */
-    HISTORY_WAKE_MS = 1500, /* grace, and a machine under load */
+    HISTORY_BYTES_MAX = 64,  /* of a result, with a NUL */
+    HISTORY_WAKE_MS = 1500,  /* grace, and a machine under load */
+    HISTORY_LEASE_MS = 1000, /* a master's own, unless it is told another */
+    HISTORY_HALT_MS = 750,   /* until nothing runs when it is over: grace, and a machine under load */
     HISTORY_TEXT_BYTES = 240,
+    HISTORY_WHO_BYTES = 32,
 };
 
 /* Why a job may be dead. */
@@ -98,7 +102,7 @@ typedef struct {
     size_t died_lost, died_crashed, died_itself; /* and what became of the others */
     size_t starts, ended;                        /* runs, and those of them that came to an end of their own */
     size_t excused;                              /* starts that were not judged */
-    size_t deaths, stops, sleeps;                /* of processes */
+    size_t deaths, stops, sleeps, cuts;          /* of processes */
     uint64_t gap_us;                             /* the longest time without an acceptance */
 } history_tally_t;
 

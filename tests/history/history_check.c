@@ -279,6 +279,21 @@ static void check_keys (check_t *self)
     free (open.all);
 }
 
+static void check_cut (check_t *self, const cut_t *cut)
+{
+    const history_t *history = self->history;
+    uint64_t halt_us = cut->from_us + (HISTORY_LEASE_MS + HISTORY_HALT_MS) * 1000;
+    for (size_t i = 0; i < history->runs.count && halt_us < cut->to_us; i++) {
+        const run_t *run = &history->runs.all[i];
+        uint64_t seen_us = run->start_us > halt_us ? run->start_us : halt_us;
+        if (run->end_us > seen_us && seen_us < cut->to_us && !strcmp (run->who, cut->who) &&
+            !excused (history, run, seen_us))
+            fault (self,
+                   "job %" PRIu64 " of %s ran in process %ld at %" PRIu64 ", although %s was cut off since %" PRIu64,
+                   run->id, run->key, (long)run->pid, seen_us, cut->who, cut->from_us);
+    }
+}
+
 /* Runs of one job, whether it has a key or not. Leaves the runs in order of their ids. */
 static void check_jobs (check_t *self)
 {
@@ -309,6 +324,8 @@ size_t history_check (history_t *self, FILE *out)
     close_runs (self);
     check_requests (&check);
     check_keys (&check);
+    for (size_t i = 0; i < self->cuts.count; i++)
+        check_cut (&check, &self->cuts.all[i]);
     check_jobs (&check);
     check_outcomes (&check);
     check_overtaken (&check);
@@ -328,6 +345,7 @@ history_tally_t history_tally (const history_t *self)
                              .deaths = self->deaths.count,
                              .stops = self->stops.count,
                              .sleeps = self->sleeps.count,
+                             .cuts = self->cuts.count,
                              .gap_us = self->gap_us};
     for (size_t i = 0; i < self->outcomes.count; i++) {
         const history_outcome_t *outcome = &self->outcomes.all[i];

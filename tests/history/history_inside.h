@@ -16,6 +16,7 @@ typedef struct {
     uint64_t end_us; /* UINT64_MAX while open */
     pid_t pid;
     pid_t worker; /* whose child it is; 0: it is the worker */
+    char who[HISTORY_WHO_BYTES];
     uint64_t id;
     char key[HISTORY_KEY_BYTES];
     uint64_t token;
@@ -31,6 +32,12 @@ typedef struct {
     uint64_t from_us;
     uint64_t to_us; /* of a death: the same; of a stop that goes on: HISTORY_NEVER_US */
 } moment_t;
+
+/* A worker of that name could not be heard, or could not hear. */
+typedef struct {
+    char who[HISTORY_WHO_BYTES];
+    uint64_t from_us, to_us; /* HISTORY_NEVER_US: it goes on */
+} cut_t;
 
 typedef struct {
     uint64_t older, younger;
@@ -69,6 +76,7 @@ struct history {
     MANY (moment_t) deaths;
     MANY (moment_t) stops;
     MANY (moment_t) sleeps;
+    MANY (cut_t) cuts;
     MANY (complaint_t) complaints;
     MANY (run_t) runs;
 };

@@ -10,6 +10,8 @@
  *      cont      US PID WHO                        … went on
  *      slept     US PID WHO FROM                   it noticed that it had not been let run since FROM
  *      died      US PID WHO …
+ *      cut       US 0 WHO                          nothing passes between it and the master, one way at least, …
+ *      uncut     US 0 WHO                          … until now
  *      complaint US PID WHO TEXT…                  a fault that WHO has found by itself
  *      # …                                         whatever helps to understand it
  *

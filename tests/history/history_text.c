@@ -11,7 +11,7 @@
 typedef struct {
     uint64_t us;
     pid_t pid;
-    char who[64];
+    char who[HISTORY_WHO_BYTES];
     const char *rest; /* behind it */
 } head_t;
 
@@ -64,6 +64,7 @@ static bool take_start (history_t *self, const head_t *head)
     char worker[16] = "0", *end;
     if (read_run (&run, head, worker) < 4)
         return false;
+    memcpy (run.who, head->who, sizeof run.who);
     run.worker = (pid_t)strtol (worker, &end, 10);
     if (*end)
         return false;
@@ -181,6 +182,24 @@ static bool take_died (history_t *self, const head_t *head)
     return true;
 }
 
+static bool take_cut (history_t *self, const head_t *head)
+{
+    cut_t *cut = MORE (self->cuts);
+    *cut = (cut_t){.from_us = head->us, .to_us = HISTORY_NEVER_US};
+    memcpy (cut->who, head->who, sizeof cut->who);
+    return true;
+}
+
+static bool take_uncut (history_t *self, const head_t *head)
+{
+    for (size_t i = self->cuts.count; i-- > 0;)
+        if (self->cuts.all[i].to_us == HISTORY_NEVER_US && !strcmp (self->cuts.all[i].who, head->who)) {
+            self->cuts.all[i].to_us = head->us;
+            return true;
+        }
+    return false;
+}
+
 /* ---- lines ------------------------------------------------------------------------------------------------------- */
 
 bool history_line (history_t *self, const char *line)
@@ -189,11 +208,18 @@ bool history_line (history_t *self, const char *line)
         const char *name;
         bool (*take) (history_t *self, const head_t *head);
     } kinds[] = {
-        {"start", take_start},         {"end", take_end},
-        {"accepted", take_accepted},   {"outcome", take_outcome},
-        {"overtaken", take_overtaken}, {"complaint", take_complaint},
-        {"stop", take_stop},           {"cont", take_cont},
-        {"slept", take_slept},         {"died", take_died},
+        {"start", take_start},
+        {"end", take_end},
+        {"accepted", take_accepted},
+        {"outcome", take_outcome},
+        {"overtaken", take_overtaken},
+        {"complaint", take_complaint},
+        {"stop", take_stop},
+        {"cont", take_cont},
+        {"slept", take_slept},
+        {"died", take_died},
+        {"cut", take_cut},
+        {"uncut", take_uncut},
     };
     head_t head;
     char kind[16];
@@ -201,7 +227,7 @@ bool history_line (history_t *self, const char *line)
     int rest = 0;
     if (*line == '#')
         return true;
-    if (sscanf (line, "%15s %" SCNu64 " %ld %63s%n", kind, &head.us, &pid, head.who, &rest) != 4 || !rest)
+    if (sscanf (line, "%15s %" SCNu64 " %ld %31s%n", kind, &head.us, &pid, head.who, &rest) != 4 || !rest)
         return false;
     head.pid = (pid_t)pid;
     head.rest = line + rest + (line[rest] == ' ');

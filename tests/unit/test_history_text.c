@@ -212,3 +212,38 @@ Test (history_text, the_end_of_an_attempt_that_was_given_up_does_not_count)
     LINES (ACCEPTED, "start 10 7 w 1 q/a 1 1", "end 20 7 w 1 q/a 1 1 ok", DONE_2);
     finds ("done in attempt 2, but no run of that came to its end");
 }
+
+/* ---- leases ------------------------------------------------------------------------------------------------------ */
+
+Test (history_text, who_is_cut_off_stops_in_time)
+{
+    LINES (ACCEPTED, "start 10 7 w 1 q/a 1 1", "cut 20 0 w", "end 1500000 7 w 1 q/a 1 1 ok", "uncut 3000000 0 w", DONE);
+    finds (NULL);
+}
+
+Test (history_text, who_is_cut_off_and_runs_on_is_found)
+{
+    LINES (ACCEPTED, "start 10 7 w 1 q/a 1 1", "cut 20 0 w", "end 1800000 7 w 1 q/a 1 1 ok", "uncut 3000000 0 w", DONE);
+    finds ("job 1 of q/a ran in process 7 at 1750020, although w was cut off since 20");
+}
+
+Test (history_text, who_is_cut_off_and_starts_something_is_found)
+{
+    LINES (ACCEPTED, "cut 20 0 w", "start 2000000 7 w 1 q/a 1 1", "end 2000001 7 w 1 q/a 1 1 ok", "uncut 3000000 0 w",
+           DONE);
+    finds ("although w was cut off");
+}
+
+Test (history_text, a_cut_is_of_one_worker_and_for_its_time)
+{
+    LINES (ACCEPTED, "start 10 7 w 1 q/a 1 1", "cut 20 0 v", "cut 30 0 w", "uncut 1700000 0 w", "uncut 3000000 0 v",
+           "end 4000000 7 w 1 q/a 1 1 ok", DONE);
+    finds (NULL);
+}
+
+Test (history_text, who_stood_still_while_it_was_cut_off_is_excused)
+{
+    LINES (ACCEPTED, "start 10 7 w 1 q/a 1 1", "cut 20 0 w", "stop 30 7 w", "cont 2000000 7 w",
+           "end 2000100 7 w 1 q/a 1 1 ok", "uncut 3000000 0 w", DONE);
+    finds (NULL);
+}
