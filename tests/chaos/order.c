@@ -31,7 +31,7 @@ typedef struct {
 #define DEAD (1 << RM_DIED)
 
 static const kind_t kinds[] = {
-    {50, "ok", "rec", 0, 30, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
+    {52, "ok", "rec", 0, 30, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
     {4, "ok", "rec", 0, 10, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, ORDER_PAYLOAD_BYTES_MAX},
     {7, "ok", "rec", 5, 40, 0, 0, true, DONE | DEAD, HISTORY_OF_LOST, 0},
     {5, "ok", "rec", 400, 2500, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
@@ -42,7 +42,7 @@ static const kind_t kinds[] = {
     {4, "bad", "rec", 0, 20, 0, 0, false, DEAD, HISTORY_OF_CRASHES | HISTORY_OF_ITSELF, 0},
     {2, "ok", "rec", 3000, 3000, 2, 300, false, DEAD, HISTORY_OF_CRASHES | HISTORY_OF_ITSELF, 0}, /* takes too long */
     {9, "ok", "sh", 0, 60, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
-    {4, "ok", "sh", 1500, 5000, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
+    {2, "ok", "sh", 1500, 5000, 0, 0, false, DONE | DEAD, HISTORY_OF_CRASHES, 0},
     {1, "bad", "sh", 0, 20, 0, 0, false, DEAD, HISTORY_OF_CRASHES | HISTORY_OF_ITSELF, 0},
 };
 

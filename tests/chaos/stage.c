@@ -21,7 +21,7 @@ enum {
     BACK_MS = 300, /* after an end of its own */
     READY_MS = 30000,
     END_MS = 20000,
-    JOBS_PER_SECOND = 60, /* of a client */
+    JOBS_PER_SECOND = 30, /* of a client */
     POINTS_MAX = 128,
     PORTS = 4, /* of the master */
 };
@@ -245,7 +245,7 @@ static void command_of_peer (stage_t *self, unsigned at, command_t *command)
         snprintf (command->queue, sizeof command->queue, "sh=exec:exec %s/recorder_job %s %s", bin, self->history,
                   actor->name);
         char *const words[] = {"--master", command->endpoint, "--name", actor->name, "--pool",
-                               "tools",    "--threads",       "3",      "--queue",   command->queue};
+                               "tools",    "--threads",       "8",      "--queue",   command->queue};
         for (size_t i = 0; i < sizeof words / sizeof *words; i++)
             say (command, words[i]);
         return;
