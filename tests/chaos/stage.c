@@ -375,7 +375,8 @@ static void bury (stage_t *self, unsigned at)
     history_pen_write (&self->pen, "# %" PRIu64 " ended %s pid=%ld %s %d", us, actor->name,
                        (long)process_pid (actor->process), WIFSIGNALED (status) ? "signal" : "exit",
                        WIFSIGNALED (status) ? WTERMSIG (status) : WEXITSTATUS (status));
-    if (WIFSIGNALED (status) && WTERMSIG (status) != SIGKILL)
+    bool told = actor->leaving && WIFSIGNALED (status) && WTERMSIG (status) == SIGTERM; /* before it could hear that */
+    if (WIFSIGNALED (status) && WTERMSIG (status) != SIGKILL && !told)
         history_pen_complaint (&self->pen, "%s died of signal %d", actor->name, WTERMSIG (status));
     if (WIFEXITED (status) && !is_code (self, at, WEXITSTATUS (status)))
         history_pen_complaint (&self->pen, "%s ended with exit code %d", actor->name, WEXITSTATUS (status));

@@ -35,12 +35,16 @@ static void write_down (const history_pen_t *pen, const char *what, const char *
                        variable ("RM_JOB_ID"), key, variable ("RM_TOKEN"), variable ("RM_ATTEMPT"), how);
 }
 
-static void mourn (const history_pen_t *pen, pid_t pid)
+/* Says so once it stands apart: before that it would be killed along. */
+static void mourn (const history_pen_t *pen, pid_t pid, int ready)
 {
     setsid ();
     for (int fd = 0; fd < 3; fd++)
         close (fd); /* whoever reads our output must not wait for this process */
     struct pollfd item = {(int)syscall (SYS_pidfd_open, pid, 0), POLLIN, 0};
+    if (write (ready, "", 1) != 1)
+        _exit (1);
+    close (ready);
     while (item.fd >= 0 && getppid () == pid && poll (&item, 1, -1) < 0)
         continue;
     history_pen_write (pen, "died %" PRIu64 " %ld %s", history_now_us (), (long)pid, pen->who);
@@ -48,13 +52,20 @@ static void mourn (const history_pen_t *pen, pid_t pid)
 }
 
 /* A command that nobody watches would look as if it ran for ever. */
-static void be_watched (const history_pen_t *pen)
+static bool be_watched (const history_pen_t *pen)
 {
-    pid_t pid = getpid (), child = fork ();
+    int ends[2];
+    char byte;
+    pid_t pid = getpid ();
+    if (pipe (ends))
+        return false;
+    pid_t child = fork ();
     if (!child)
-        mourn (pen, pid);
-    if (child < 0)
-        exit (TRY_AGAIN);
+        mourn (pen, pid, ends[1]);
+    close (ends[1]);
+    bool watched = child > 0 && read (ends[0], &byte, 1) == 1;
+    close (ends[0]);
+    return watched;
 }
 
 int main (int argc, char **argv)
@@ -68,7 +79,8 @@ int main (int argc, char **argv)
     snprintf (worker, sizeof worker, "%ld", (long)getppid ());
     size_t size = fread (payload, 1, PAYLOAD_BYTES_MAX, stdin);
     payload[size] = 0;
-    be_watched (&pen);
+    if (!be_watched (&pen))
+        return TRY_AGAIN;
     write_down (&pen, "start", worker);
     if (sscanf (payload, "%ld %15s", &ms, verb) != 2)
         strcpy (verb, "bad");
