@@ -321,6 +321,8 @@ size_t history_check (history_t *self, FILE *out)
 {
     check_t check = {.history = self, .out = out};
     pthread_mutex_lock (&self->mutex);
+    for (size_t i = 0; i < self->complaints.count; i++)
+        fault (&check, "%s", self->complaints.all[i].text);
     close_runs (self);
     check_requests (&check);
     check_keys (&check);
@@ -329,8 +331,6 @@ size_t history_check (history_t *self, FILE *out)
     check_jobs (&check);
     check_outcomes (&check);
     check_overtaken (&check);
-    for (size_t i = 0; i < self->complaints.count; i++)
-        fault (&check, "%s", self->complaints.all[i].text);
     pthread_mutex_unlock (&self->mutex);
     if (check.faults > FAULTS_SAID_MAX)
         fprintf (out, "history: and %zu more\n", check.faults - FAULTS_SAID_MAX);
