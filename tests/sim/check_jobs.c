@@ -277,7 +277,10 @@ void check_note_untold (check_t *self)
 {
     for (uint64_t id = 1; id <= self->shadow.last_id; id++) {
         const check_job_t *job = &self->jobs[id];
-        rm_result_job_t result = {.id = id, .outcome = job->outcome, .data = rm_bytes (job->bytes)};
+        rm_result_job_t result = {.id = id,
+                                  .outcome = job->outcome,
+                                  .attempt = job->failures + job->crashes + (job->outcome == RM_OUTCOME_DONE),
+                                  .data = rm_bytes (job->bytes)};
         if (!job->told && job->ended)
             note_outcome (self, &result);
     }
