@@ -213,6 +213,18 @@ static void tell (uint8_t number, const rm_msg_t *msg)
     outside ();
 }
 
+/* What a worker does not name it has handed back: a message for which there was no memory is better not sent at all. */
+static void claim_tells_all (const worker_t *self, const rm_msg_t *msg)
+{
+    uint32_t held = rm_work_held_count (self->half);
+    if (msg->type == RM_MSG_HEARTBEAT)
+        cr_assert_eq (msg->heartbeat.report.held_count, held);
+    if (msg->type == RM_MSG_DONE)
+        cr_assert_eq (msg->done.report.held_count, held);
+    if (msg->type == RM_MSG_SYNC && msg->sync.phase < 3)
+        cr_assert_eq (msg->sync.report.held_count, held);
+}
+
 static void drop (rm_work_job_t **jobs, uint32_t *count, const rm_work_job_t *job)
 {
     for (uint32_t i = 0; i < *count; i++)
@@ -263,8 +275,10 @@ static void follow (worker_t *self, const rm_work_effects_t *effects)
         drop (self->offered, &self->offered_count, job);
         rm_work_declined (self->half, job);
     }
-    for (size_t i = 0; i < effects->send_count; i++)
+    for (size_t i = 0; i < effects->send_count; i++) {
+        claim_tells_all (self, &effects->sends[i]);
         tell ((uint8_t)(self - workers), &effects->sends[i]);
+    }
     if (reconnect) {
         lose (self);
         rm_work_connected (self->half, now.mono_ms);

@@ -29,7 +29,10 @@ static char folder[64];
 static struct {
     rm_raft_link_t link;                       /* the newest batch */
     uint64_t index, term, counter;             /* of the newest entry; of the newest open segment */
-    bool honest;                               /* nothing was damaged, left out or made up */
+    bool honest;                               /* nothing but the following was damaged, left out or made up */
+    bool broken;                               /* a batch does not follow on the one before, and no snapshot has it */
+    uint32_t flips;                            /* bytes changed in files that were written … */
+    bool flipped_closed;                       /* … and one of them in a closed segment */
     bool opened;                               /* there is an open segment: no closed one can follow */
     bool metadata, marked;                     /* they are there */
     char names[FILES_MAX][RM_RAFT_NAME_BYTES]; /* what was written, to be damaged later */
@@ -110,14 +113,14 @@ static void put_data (fuzz_input_t *input, int kind, rm_buf_t *data)
     rm_raft_link_t after = world.link;
     if (how >= 250) {
         after.number += how - 252;
-        after.hash ^= how & 1;
-        world.honest = false;
+        after.hash ^= how == 252;
+        world.broken = true;
     }
     rm_raft_batch_seal (entry, size, &after, &world.link);
     rm_buf_put (data, entry, rm_raft_batch_bytes (size));
     if (how >= 248 && data->size) {
         data->data[data->size - 1 - how % 8] ^= 0x40;
-        world.honest = false;
+        world.honest = false; /* or harmless, in the padding */
     }
 }
 
@@ -184,6 +187,7 @@ static void write_snapshot (fuzz_input_t *input)
         return;
     rm_raft_snapshot_head_t head = {world.link, size, XXH3_64bits (body, size)};
     rm_raft_snapshot_seal (header, &head);
+    world.broken = false;
     rm_buf_t data = {0}, meta = {0}, covered = {0};
     rm_buf_put (&data, header, sizeof header);
     rm_buf_put (&data, body, size);
@@ -255,9 +259,11 @@ static void damage (fuzz_input_t *input)
     uint32_t at = fuzz_below (input, 8192);
     if (!world.count)
         return;
-    path_of (path, sizeof path, world.names[fuzz_below (input, world.count)]);
+    const char *name = world.names[fuzz_below (input, world.count)];
+    path_of (path, sizeof path, name);
     struct stat info;
-    world.honest = false;
+    if (how % 8 < 2)
+        world.honest = false;
     if (how % 8 == 0)
         unlink (path);
     if (stat (path, &info) || !info.st_size)
@@ -273,6 +279,8 @@ static void damage (fuzz_input_t *input)
     byte ^= how;
     CLAIM (pwrite (file, &byte, 1, at) == 1);
     close (file);
+    world.flips++;
+    world.flipped_closed = *name == '0';
 }
 
 static void build (fuzz_input_t *input)
@@ -397,10 +405,14 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     enter ();
     build (&input);
     reading_t first = read_ledger (true);
-    if (world.honest) {
+    if (world.honest && !world.broken && !world.flips) {
         CLAIM (serves (&first), "refused though undamaged: %s", first.problem);
         CLAIM (first.end.number == world.link.number && first.end.hash == world.link.hash);
     }
+    if (world.honest && world.flips == 1 && world.flipped_closed)
+        CLAIM (!serves (&first), "a changed byte in a closed segment does not count");
+    if (world.honest && world.broken && !world.flips)
+        CLAIM (!serves (&first) || first.end.hash != world.link.hash, "a broken chain is followed to its end");
     if (serves (&first)) {
         claim_reaches_mark (&first);
     } else {

@@ -6,6 +6,7 @@
 #include "counting_alloc.h"
 #include "fuzz.h"
 #include "msg_same.h"
+#include "proto/scan.h"
 #include "ringmaster/error.h"
 
 /* An element of one byte may claim a place of 80 (a job of a submit). */
@@ -28,6 +29,14 @@ static void there_and_back (const rm_msg_t *msg)
     rm_buf_close (&again);
 }
 
+/* A message fills its frame. */
+static void claim_whole (const uint8_t *data, size_t size)
+{
+    rm_cursor_t cursor = {data, data + size};
+    CLAIM (rm_scan_skip (&cursor, RM_MESSAGE_DEPTH_MAX), "it is nested too deeply");
+    CLAIM (cursor.at == cursor.end, "bytes follow the message");
+}
+
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
     rm_msg_t msg;
@@ -39,6 +48,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     CLAIM (!rc || !counted.blocks, "a refused message keeps memory");
     if (!rc) {
         CLAIM (msg.type > RM_MSG_NONE && msg.type < RM_MSG_TYPES);
+        claim_whole (data, size);
         there_and_back (&msg);
         rm_msg_close (&msg);
     }

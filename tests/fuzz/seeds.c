@@ -49,6 +49,9 @@ static void messages (void)
         CLAIM (!rm_msg_encode (&msg, &frame));
         seed ("msg", frame.data, frame.size);
         seed ("scan", frame.data, frame.size);
+        rm_buf_put (&frame, "\xc0", 1); /* one byte too many */
+        if (n == 0)
+            seed ("msg", frame.data, frame.size);
         rm_buf_close (&frame);
     }
 }

@@ -154,6 +154,23 @@ static void on_session_freed (void *arg, rm_ledger_session_t *session)
                    session->number, (double)(self->sim->now_us - heard_us) / 1000);
 }
 
+/* What was sent to it before would be heeded as if it were said to it now. */
+static void on_member_added (void *arg, rm_member_t *member)
+{
+    check_t *self = arg;
+    check_inc_t *inc = check_inc (self, member->inc);
+    if (inc && inc->removed)
+        VIOLATION (self, "fencing", "%s was removed, and is a member again as incarnation %04" PRIx64, member->name,
+                   member->inc >> 48);
+}
+
+static void on_member_removed (void *arg, rm_member_t *member)
+{
+    check_inc_t *inc = check_inc (arg, member->inc);
+    if (inc)
+        inc->removed = true;
+}
+
 static void on_resize_begun (void *arg)
 {
     check_t *self = arg;
@@ -170,6 +187,8 @@ void check_listen (check_t *self)
         .accepted = on_accepted,
         .ended = on_ended,
         .waits_again = on_waits_again,
+        .member_added = on_member_added,
+        .member_removed = on_member_removed,
         .resize_begun = on_resize_begun,
         .record_freed = on_record_freed,
         .session_freed = on_session_freed,
