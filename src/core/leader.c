@@ -58,16 +58,15 @@ uint64_t rm_leader_retry_delay (rm_leader_t *self, const rm_record_t *record)
     return rm_backoff_next (&self->config.retry, record->failures + 1, 0, rm_splitmix (&self->random));
 }
 
-/* The ledger's time never goes back, and goes on when the wall clock has gone back: what waits for it would wait longer. */
+/* The ledger's time is the calendar's once, and then goes on by the monotonic clock: setting the machine's clock neither
+ * holds up what waits for its time nor makes what is kept for a while old at once. It never goes back. */
 void rm_leader_see (rm_leader_t *self, rm_now_t now)
 {
-    uint64_t wall_ms = self->now.wall_ms + (now.mono_ms - self->now.mono_ms);
-    bool first = !self->now.mono_ms;
+    if (self->now.mono_ms)
+        now.wall_ms = self->now.wall_ms + (now.mono_ms - self->now.mono_ms);
+    if (now.wall_ms < self->state->time_ms)
+        now.wall_ms = self->state->time_ms;
     self->now = now;
-    if (!first && self->now.wall_ms < wall_ms)
-        self->now.wall_ms = wall_ms;
-    if (self->now.wall_ms < self->state->time_ms)
-        self->now.wall_ms = self->state->time_ms;
 }
 
 /* ---- peers ------------------------------------------------------------------------------------------------------ */
@@ -212,7 +211,7 @@ static void on_refused (void *arg, uint64_t id, uint64_t inc)
 static void on_started (void *arg, rm_record_t *record)
 {
     rm_leader_t *self = arg;
-    if (!self->leading || record->lead.at != RM_AT_STARTING || record->lead.peer->removing)
+    if (!rm_leader_acts (self) || record->lead.at != RM_AT_STARTING || record->lead.peer->removing)
         return;
     rm_leader_move_record (record, RM_AT_SENT);
     if (rm_leader_may_send (record))
@@ -224,14 +223,14 @@ static void on_started (void *arg, rm_record_t *record)
 static void on_unstarted (void *arg, rm_record_t *record)
 {
     rm_leader_t *self = arg;
-    if (self->leading && record->lead.at == RM_AT_UNSTARTING)
+    if (rm_leader_acts (self) && record->lead.at == RM_AT_UNSTARTING)
         rm_leader_hand_back (self, record);
 }
 
 static void on_pooled (void *arg, rm_queue_t *queue)
 {
     rm_leader_t *self = arg;
-    if (!self->leading || (!queue->pool->lead && rm_leader_attach_pool (self, queue->pool)))
+    if (!rm_leader_acts (self) || (!queue->pool->lead && rm_leader_attach_pool (self, queue->pool)))
         return;
     rm_leader_refresh_pool (self, queue->pool);
     for (rm_key_t *key = queue->keys; key; key = key->hh.next)
@@ -283,7 +282,7 @@ static void warn_of_mixture (rm_leader_t *self, const rm_member_t *member)
 static void on_member_added (void *arg, rm_member_t *member)
 {
     rm_leader_t *self = arg;
-    if (!self->leading || !add_peer (self, member, true))
+    if (!rm_leader_acts (self) || !add_peer (self, member, true))
         return;
     rm_leader_answer_joins (self, member);
     rm_leader_want_resize (self, false);
@@ -306,10 +305,10 @@ static void land_all (rm_leader_t *self, rm_peer_t *peer)
 static void on_member_removed (void *arg, rm_member_t *member)
 {
     rm_leader_t *self = arg;
-    if (!self->leading)
-        return;
     rm_peer_t *peer = member->peer;
     rm_pool_t *pool = member->pool;
+    if (!peer)
+        return; /* nobody leads here, or there was no memory for it */
     bool in_good_order = member->leaving && !peer->flight_count;
     if (!peer->reported)
         pool->lead->unreported--;
@@ -335,14 +334,14 @@ static void on_member_removed (void *arg, rm_member_t *member)
 static void on_resize_begun (void *arg)
 {
     rm_leader_t *self = arg;
-    if (self->leading)
+    if (rm_leader_acts (self))
         rm_leader_resize_begun (self);
 }
 
 static void on_resize_committed (void *arg)
 {
     rm_leader_t *self = arg;
-    if (self->leading)
+    if (rm_leader_acts (self))
         rm_leader_resize_committed (self);
 }
 
@@ -434,6 +433,7 @@ static void begin_to_lead (rm_leader_t *self)
 {
     self->leading = true;
     self->barrier_id = self->state->last_id;
+    self->led_ms = self->now.wall_ms;
     self->dispatches = 0;
     self->ticked_ms = self->now.mono_ms;
     for (rm_pool_t *pool = self->state->pools; pool; pool = pool->next)
@@ -511,6 +511,8 @@ void rm_leader_close (rm_leader_t *self)
 void rm_leader_applied (rm_leader_t *self, rm_now_t now, uint64_t number)
 {
     rm_leader_see (self, now);
+    if (self->out_of_memory)
+        return;
     self->applied_number = number;
     if (self->standing && !self->leading && number >= self->barrier_batch)
         begin_to_lead (self);
@@ -548,7 +550,7 @@ static void check_leases (rm_leader_t *self)
 void rm_leader_tick (rm_leader_t *self, rm_now_t now)
 {
     rm_leader_see (self, now);
-    if (!self->leading)
+    if (!rm_leader_acts (self))
         return;
     check_leases (self);
     self->ticked_ms = now.mono_ms;
@@ -560,7 +562,7 @@ void rm_leader_tick (rm_leader_t *self, rm_now_t now)
 void rm_leader_flush (rm_leader_t *self, rm_now_t now)
 {
     rm_leader_see (self, now);
-    if (!self->leading)
+    if (!rm_leader_acts (self))
         return;
     rm_leader_resize_step (self);
     for (uint32_t i = 0; i < self->peer_count; i++)

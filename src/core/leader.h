@@ -28,7 +28,7 @@
 
 typedef struct {
     uint64_t mono_ms; /* never goes back */
-    uint64_t wall_ms; /* since 1970 */
+    uint64_t wall_ms; /* since 1970; only the first one ever given counts, the rest follows from mono_ms */
 } rm_now_t;
 
 /* Where a peer is reached: what its ROUTER calls it. */
@@ -162,6 +162,7 @@ typedef struct rm_leader {
     uint64_t random;    /* state of the jitter's generator */
     uint64_t barrier_batch;
     uint64_t barrier_id;
+    uint64_t led_ms;     /* ledger time when it began to lead: nothing older makes anything be forgotten */
     uint64_t dispatches; /* the low bits of tokens */
     uint64_t mark;       /* of the newest report */
     uint64_t ticked_ms, swept_ms;

@@ -3,12 +3,18 @@
 
 enum { RM_SWEEP_MS = 1000, RM_SWEEP_SESSIONS = 1000 };
 
+/* What lasts for a while lasts for as long as this leader has seen go by: the calendar of its start may be any. */
+static bool is_over (const rm_leader_t *self, uint64_t since_ms, uint64_t lasts_ms)
+{
+    return (since_ms > self->led_ms ? since_ms : self->led_ms) + lasts_ms <= self->now.wall_ms;
+}
+
 static void sweep_sessions (rm_leader_t *self)
 {
     uint32_t expired = 0;
     for (rm_ledger_session_t *session = self->state->sessions; session; session = session->hh.next) {
         uint64_t heard = session->heard_ms > session->lead.heard_ms ? session->heard_ms : session->lead.heard_ms;
-        if (heard + self->config.session_ttl_ms > self->now.wall_ms || session->waiting_count ||
+        if (!is_over (self, heard, self->config.session_ttl_ms) || session->waiting_count ||
             session->lead.pending_count)
             continue;
         rm_buf_t *entry = rm_leader_entry (self, RM_ENTRY_SESSION_EXPIRE, 32);
@@ -26,7 +32,7 @@ static uint32_t outlived (const rm_leader_t *self, const rm_queue_t *queue)
     uint32_t keep_ms = queue->keep_ms < self->config.keep_ms ? queue->keep_ms : self->config.keep_ms;
     RM_LIST_EACH (&queue->ended, link) {
         const rm_record_t *record = RM_OWNER (link, rm_record_t, line);
-        if (record->ended_ms + keep_ms > self->now.wall_ms && bytes <= queue->keep_bytes)
+        if (!is_over (self, record->ended_ms, keep_ms) && bytes <= queue->keep_bytes)
             break;
         bytes -= record->result ? record->result->size : 0;
         bytes -= record->reason ? record->reason->size : 0;

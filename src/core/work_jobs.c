@@ -265,7 +265,7 @@ static receipt_t receive_one (rm_work_t *self, const rm_dispatch_job_t *from, ui
     uint32_t queue = find_queue (self, from->queue);
     if (self->leaving || queue == self->queue_count)
         return UNWANTED;
-    if (keyed && epoch < self->closed[from->slot])
+    if (keyed && epoch <= self->closed[from->slot]) /* sent before the slot moved away, and perhaps sent again since */
         return REFUSED;
     rm_work_job_t *job = rm_work_jobs_find (self, from->id);
     if (job && receive_again (self, job, from, epoch))
@@ -350,7 +350,7 @@ bool rm_work_try_start (rm_work_t *self, rm_work_job_t *job, uint64_t now_ms)
 {
     if (job->state != RM_WORK_JOB_QUEUED || self->state != RM_WORK_LEASED || now_ms >= self->leased_until)
         return false;
-    if (job->slot < RM_SLOTS && job->epoch < self->closed[job->slot])
+    if (job->slot < RM_SLOTS && job->epoch <= self->closed[job->slot])
         return false;
     move (job, RM_WORK_JOB_RUNNING);
     atomic_fetch_add (&self->running, 1);

@@ -1,5 +1,7 @@
 #include "master/config.h"
 
+#include <stdlib.h>
+
 #include "net/endpoint.h"
 #include "net/options.h"
 
@@ -53,6 +55,14 @@ static int check (const rm_program_t *program, const rm_master_config_t *config)
     return 0;
 }
 
+/* Tests cannot wait for as long as clients rely on. */
+static void shorten_sessions (rm_leader_config_t *config)
+{
+    const char *text = getenv ("RM_TEST_SESSION_TTL_MS");
+    if (text)
+        config->session_ttl_ms = (uint32_t)strtoul (text, NULL, 10);
+}
+
 bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, int *exit_code)
 {
     *config = (rm_master_config_t){.bind = "127.0.0.1", .port = 5550, .leader = rm_leader_defaults ()};
@@ -78,7 +88,7 @@ bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, 
         RM_NUMBER (0, "max-payload", "BYTES", 1, RM_PAYLOAD_BYTES_CEILING, "of one job (1 MiB)", &limits.payload),
         RM_NUMBER (0, "max-result", "BYTES", 1, RM_PAYLOAD_BYTES_CEILING, "of one job (1 MiB)", &limits.result),
         RM_NUMBER (0, "keep", "MS", 1000, RM_KEEP_MS, "no outcome is kept for longer (900000)", &limits.keep_ms),
-        RM_NUMBER (0, "session-ttl", "MS", 1000, RM_SESSION_TTL_MS,
+        RM_NUMBER (0, "session-ttl", "MS", RM_SESSION_TTL_MS, RM_SESSION_TTL_MS_MAX,
                    "a client unheard of for so long is forgotten (900000)", &limits.session_ttl_ms),
         RM_NUMBER (0, "snapshot-bytes", "N", 1 << 16, INT64_MAX, "of log between two snapshots (64 MiB)",
                    &config->snapshot_bytes),
@@ -99,6 +109,7 @@ bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, 
     if (!rm_options_parse (&parsed, &program, argc, argv, exit_code))
         return false;
     limits_to (&limits, &config->leader);
+    shorten_sessions (&config->leader);
     *exit_code = check (&program, config);
     return *exit_code == 0;
 }

@@ -50,7 +50,6 @@ struct rm_master {
     uv_prepare_t turn;
     uv_signal_t signals[2];
     uint64_t started_ms;
-    rm_clock_steady_t clock; /* the ledger's time goes by it */
     bool ready, stopping;
     int exit_code;
 };
@@ -61,8 +60,8 @@ _Static_assert(offsetof (rm_address_t, data) == offsetof (rm_route_t, data), "an
 
 static rm_now_t now (const rm_master_t *self)
 {
-    uint64_t mono_ms = rm_clock_ms ();
-    return (rm_now_t){mono_ms, rm_clock_steady_ms (&self->clock, mono_ms)};
+    (void)self;
+    return (rm_now_t){rm_clock_ms (), rm_clock_wall_ms ()};
 }
 
 static void stop (rm_master_t *self, int exit_code)
@@ -124,6 +123,8 @@ static int on_apply (void *arg, const void *batch, size_t size)
 {
     rm_master_t *self = arg;
     self->leader.now = now (self);
+    if (self->leader.out_of_memory)
+        return RM_ENOMEM; /* it stops at the end of this turn, and its books are not to be gone on with */
     return rm_state_apply (&self->state, batch, size);
 }
 
@@ -204,8 +205,6 @@ static void on_role (void *arg, bool leads)
         rm_leader_step_down (&self->leader);
         return;
     }
-    /* The machine's clock may have been set back since the ledger's last entry. */
-    rm_clock_steady_reach (&self->clock, rm_clock_ms (), self->state.time_ms);
     rm_leader_stand (&self->leader, now (self));
 }
 
@@ -467,7 +466,6 @@ rm_master_t *rm_master_new (const rm_master_config_t *config)
         return NULL;
     self->config = config;
     self->started_ms = rm_clock_ms ();
-    self->clock = (rm_clock_steady_t){self->started_ms, rm_clock_wall_ms ()};
     if (uv_loop_init (&self->loop) || rm_net_init ()) {
         rm_free (self);
         return NULL;

@@ -26,14 +26,3 @@ uint64_t rm_clock_wall_ms (void)
 {
     return read_us (CLOCK_REALTIME) / 1000;
 }
-
-uint64_t rm_clock_steady_ms (const rm_clock_steady_t *self, uint64_t mono_ms)
-{
-    return self->wall_ms + (mono_ms - self->mono_ms);
-}
-
-void rm_clock_steady_reach (rm_clock_steady_t *self, uint64_t mono_ms, uint64_t wall_ms)
-{
-    if (rm_clock_steady_ms (self, mono_ms) < wall_ms)
-        *self = (rm_clock_steady_t){mono_ms, wall_ms};
-}

@@ -3,11 +3,19 @@
 
 #include <stdint.h>
 
+/* Part of the ledger's format, and of what clients rely on: only a simulation is built with a small ring, and lives so
+ * short that sessions must be too. */
+#ifndef RM_RING_SLOTS
+#define RM_RING_SLOTS       16384
+#define RM_RING_MEMBERS_MAX 4096
+#define RM_SESSION_TTL      (15 * 60 * 1000)
+#endif
+
 enum {
-    RM_PROTOCOL_VERSION = 1, /* `v` of every message */
-    RM_SLOTS = 16384,        /* slots of a pool's ring */
-    RM_SESSION_BYTES = 16,   /* a session is 128 random bits */
-    RM_NAME_BYTES_MAX = 128, /* rm_name_valid */
+    RM_PROTOCOL_VERSION = 1,  /* `v` of every message */
+    RM_SLOTS = RM_RING_SLOTS, /* slots of a pool's ring */
+    RM_SESSION_BYTES = 16,    /* a session is 128 random bits */
+    RM_NAME_BYTES_MAX = 128,  /* rm_name_valid */
     RM_QUEUE_NAME_BYTES_MAX = RM_NAME_BYTES_MAX,
     RM_WORKER_NAME_BYTES_MAX = RM_NAME_BYTES_MAX,
     RM_POOL_NAME_BYTES_MAX = RM_NAME_BYTES_MAX,
@@ -23,21 +31,21 @@ enum {
     RM_MESSAGE_JOBS_MAX = 4096,          /* jobs in one message */
     RM_WORKER_QUEUES_MAX = 256,          /* queues a worker serves */
     RM_WORKER_THREADS_MAX = 1024,
-    RM_WORKER_HELD_MAX = 16384,   /* ids in `held` and `returned` */
-    RM_QUEUES_MAX = 16384,        /* queues of a cluster; a queue is never taken away */
-    RM_MEMBERS_MAX = 4096,        /* live incarnations in a cluster */
-    RM_POOLS_MAX = 256,           /* pools of a cluster; a pool is never taken away */
-    RM_MOVES_MAX = 1 << 20,       /* ranges of slots in one `moved`, of all pools together */
-    RM_MOVED_POOLS_MAX = 4096,    /* pools in one `moved` */
-    RM_MOVE_BYTES_MAX = 25,       /* what one range takes in a message */
-    RM_SESSION_WINDOW = 1 << 20,  /* how far a seq may lie above its session's floor */
-    RM_MESSAGE_DEPTH_MAX = 8,     /* nesting of a message */
-    RM_MESSAGE_FIELDS_MAX = 64,   /* fields of a message's map, unknown ones included */
-    RM_MESSAGE_ROW_BYTES = 64,    /* what a job takes in a message at most, beside its strings and bytes */
-    RM_TEXT_BYTES_MAX = 4096,     /* the sentence of `busy` and `error` */
-    RM_JSON_BYTES_MAX = 16 << 20, /* the document of an `answer` */
-    RM_FAIR_COST_BYTES = 4096,    /* so many bytes of data count as one job more when hand-out is fair */
-    RM_FAIR_IDLE_MAX = 1024,      /* clients without waiting jobs whose place is kept */
+    RM_WORKER_HELD_MAX = 16384,           /* ids in `held` and `returned` */
+    RM_QUEUES_MAX = 16384,                /* queues of a cluster; a queue is never taken away */
+    RM_MEMBERS_MAX = RM_RING_MEMBERS_MAX, /* live incarnations in a cluster */
+    RM_POOLS_MAX = 256,                   /* pools of a cluster; a pool is never taken away */
+    RM_MOVES_MAX = 1 << 20,               /* ranges of slots in one `moved`, of all pools together */
+    RM_MOVED_POOLS_MAX = 4096,            /* pools in one `moved` */
+    RM_MOVE_BYTES_MAX = 25,               /* what one range takes in a message */
+    RM_SESSION_WINDOW = 1 << 20,          /* how far a seq may lie above its session's floor */
+    RM_MESSAGE_DEPTH_MAX = 8,             /* nesting of a message */
+    RM_MESSAGE_FIELDS_MAX = 64,           /* fields of a message's map, unknown ones included */
+    RM_MESSAGE_ROW_BYTES = 64,            /* what a job takes in a message at most, beside its strings and bytes */
+    RM_TEXT_BYTES_MAX = 4096,             /* the sentence of `busy` and `error` */
+    RM_JSON_BYTES_MAX = 16 << 20,         /* the document of an `answer` */
+    RM_FAIR_COST_BYTES = 4096,            /* so many bytes of data count as one job more when hand-out is fair */
+    RM_FAIR_IDLE_MAX = 1024,              /* clients without waiting jobs whose place is kept */
 
     RM_LEASE_MS = 1000,
     RM_GRACE_MS = 250,
@@ -46,7 +54,8 @@ enum {
     RM_RESIZE_WINDOW_MS = 50,     /* changes this close together are one resize */
     RM_RESIZE_PATIENCE_MS = 1000, /* joins and leaves wait this long for a running resize */
     RM_JOB_TIMEOUT_MS = 10 * 60 * 1000,
-    RM_SESSION_TTL_MS = 15 * 60 * 1000,
+    RM_SESSION_TTL_MS = RM_SESSION_TTL, /* clients send again for half of it, so no master may forget sooner */
+    RM_SESSION_TTL_MS_MAX = 24 * 60 * 60 * 1000,
     RM_KEEP_MS = 15 * 60 * 1000, /* how long an outcome is kept */
     RM_CRASHES_MAX = 3,          /* a job that took this many workers along is buried */
     RM_TRIES = 3,                /* attempts of a job whose handler fails, unless it says */

@@ -248,7 +248,9 @@ static void forget_at (cluster_t *cluster, const point_t *point)
     load_t *load = load_start (cluster, &plan);
     until (load_ended (load) >= 50);
     cluster_kill_master (cluster);
-    cluster_master_with (cluster, setting, (char *[]){"--keep", "3000", "--session-ttl", "2000", NULL});
+    setenv ("RM_TEST_SESSION_TTL_MS", "2000", 1);
+    cluster_master_with (cluster, setting, (char *[]){"--keep", "3000", NULL});
+    unsetenv ("RM_TEST_SESSION_TTL_MS");
     cluster_fired (cluster->master, point->name);
     start_again (cluster, NULL);
     unsigned ended = load_ended (load);

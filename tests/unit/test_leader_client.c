@@ -595,6 +595,24 @@ Test (leader_client, a_session_unheard_of_for_its_ttl_expires_and_is_told_so)
     cr_assert_eq (state->last_id, 1, "rather than run again");
 }
 
+Test (leader_client, a_calendar_that_is_set_forward_makes_nothing_be_forgotten)
+{
+    config.session_ttl_ms = 10000;
+    reconfigure ();
+    worker_t *worker = join_settled ("w", 1);
+    uint64_t id = put (NULL, "a");
+    finish (worker, id);
+    now.wall_ms += 3600000;
+    after (3000);
+    cr_assert_eq (outcome_of (id), RM_OUTCOME_DONE);
+    restart_from_log (0);
+    after (3000);
+    cr_assert_eq (outcome_of (id), RM_OUTCOME_DONE, "it is an hour later on the calendar alone");
+    ask_for (1, "a");
+    turn ();
+    cr_assert_eq (accepted_id (), id, "or the request would run again");
+}
+
 Test (leader_client, a_session_lives_while_its_jobs_wait_or_its_client_asks)
 {
     config.session_ttl_ms = 10000;

@@ -23,23 +23,6 @@ Test (net_clock, the_wall_clock_is_that_of_everyone)
     cr_assert (now_ms + 1000 >= before_ms && now_ms < before_ms + 5000);
 }
 
-Test (net_clock, a_steady_clock_goes_on_with_the_monotonic_one)
-{
-    rm_clock_steady_t clock = {.mono_ms = 100, .wall_ms = 5000};
-    cr_assert_eq (rm_clock_steady_ms (&clock, 100), 5000);
-    cr_assert_eq (rm_clock_steady_ms (&clock, 350), 5250);
-}
-
-Test (net_clock, a_steady_clock_is_put_forward_but_never_back)
-{
-    rm_clock_steady_t clock = {.mono_ms = 100, .wall_ms = 5000};
-    rm_clock_steady_reach (&clock, 200, 5099);
-    cr_assert_eq (rm_clock_steady_ms (&clock, 200), 5100);
-    rm_clock_steady_reach (&clock, 200, 90000);
-    cr_assert_eq (rm_clock_steady_ms (&clock, 200), 90000);
-    cr_assert_eq (rm_clock_steady_ms (&clock, 210), 90010);
-}
-
 Test (net_random, every_byte_is_filled_and_no_two_answers_are_alike)
 {
     uint8_t ored[1000] = {0};

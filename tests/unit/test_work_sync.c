@@ -138,7 +138,22 @@ Test (work_sync, a_dispatch_of_an_older_epoch_into_a_closed_slot_is_refused_and_
     cr_assert_not (holds (report, 3));
 }
 
-Test (work_sync, a_dispatch_of_the_closing_epoch_or_a_later_one_opens_the_slot_again)
+Test (work_sync, a_dispatch_that_is_sent_again_in_the_closing_epoch_is_refused_too)
+{
+    phase_1 (TERM, NEXT);
+    phase_2 (TERM, NEXT, LOST, LOST);
+    turn ();
+    cr_assert (answered (2)->ok);
+    rm_dispatch_job_t one = keyed (3, "bob", LOST);
+    give (dispatch_of (TERM, NEXT, INC, 1, &one, 1));
+    turn ();
+    cr_assert_null (effects->starts, "it has said that nothing is left there");
+    const rm_report_t *report = &said (RM_MSG_HEARTBEAT)->heartbeat.report;
+    cr_assert_eq (report->upto, 1);
+    cr_assert_not (holds (report, 3));
+}
+
+Test (work_sync, a_dispatch_of_a_later_epoch_opens_the_slot_again)
 {
     phase_1 (TERM, NEXT);
     phase_2 (TERM, NEXT, LOST, LOST);
@@ -147,7 +162,7 @@ Test (work_sync, a_dispatch_of_the_closing_epoch_or_a_later_one_opens_the_slot_a
     give (dispatch_of (TERM, NEXT + 1, INC, 1, &one, 1));
     turn ();
     rm_work_job_t *running = start (3);
-    give (dispatch_of (TERM, EPOCH, INC, 2, &two, 1));
+    give (dispatch_of (TERM, EPOCH, INC, 2, &two, 1)); /* late, but to a slot that is this worker's again */
     turn ();
     finish (start (4));
     finish (running);
@@ -252,6 +267,31 @@ Test (work_sync, a_newer_term_supersedes_the_same_epoch)
     finish (running);
 }
 
+/* Dispatches are numbered anew in each term: under the older one, `upto` would mean other jobs. */
+Test (work_sync, a_phase_of_an_older_term_is_not_answered_when_its_slots_are_empty_at_last)
+{
+    dispatch (1, keyed (3, "bob", LOST));
+    turn ();
+    rm_work_job_t *running = start (3);
+    phase_1 (TERM, NEXT);
+    phase_2 (TERM, NEXT, LOST, LOST);
+    turn ();
+    cr_assert_not (answered (2)->ok);
+    rm_dispatch_job_t other = job (4);
+    give (dispatch_of (TERM + 1, NEXT, INC, 1, &other, 1));
+    finish (running);
+    turn ();
+    give ((rm_msg_t){.type = RM_MSG_COMMITTED,
+                     .committed = {.term = TERM + 1, .inc = INC, .ids = (uint64_t[]){3}, .id_count = 1}});
+    turn ();
+    cr_assert_null (answered (2));
+    phase_1 (TERM + 1, NEXT);
+    phase_2 (TERM + 1, NEXT, LOST, LOST);
+    turn ();
+    cr_assert (answered (2)->ok);
+    cr_assert_eq (answered (2)->term, TERM + 1);
+}
+
 Test (work_sync, a_sync_of_an_older_term_than_a_dispatch_is_not_heard)
 {
     rm_dispatch_job_t one = job (3);
@@ -294,7 +334,7 @@ Test (work_sync, what_has_come_again_is_not_named_as_handed_back)
     turn ();
     cr_assert_eq (answered (2)->returned_count, 2);
     rm_dispatch_job_t again = keyed (3, "bob", LOST);
-    give (dispatch_of (TERM, NEXT, INC, 3, &again, 1));
+    give (dispatch_of (TERM, NEXT + 1, INC, 3, &again, 1)); /* the news of that epoch is slower */
     phase_2 (TERM, NEXT, LOST, LOST);
     turn ();
     cr_assert (holds (&answered (2)->report, 3));

@@ -1,0 +1,175 @@
+/*  What goes wrong, done to the world. */
+#include <string.h>
+
+#include "sim.h"
+#include "story.h"
+
+enum { SET_US = 20000 }; /* how long a master is down whose calendar is set */
+
+static void each_way (sim_t *self, const plan_fault_t *fault, void (*set) (sim_way_t *, const plan_fault_t *))
+{
+    if (fault->ways & PLAN_TO_PEER)
+        set (&self->ways[fault->who][SIM_TO_PEER], fault);
+    if (fault->ways & PLAN_TO_MASTER)
+        set (&self->ways[fault->who][SIM_TO_MASTER], fault);
+}
+
+static void make_lossy (sim_way_t *way, const plan_fault_t *fault)
+{
+    way->loss_permille = way->double_permille = (uint32_t)fault->number;
+}
+
+static void make_slow (sim_way_t *way, const plan_fault_t *fault)
+{
+    way->delay_us = (uint32_t)fault->amount;
+    way->reorders = fault->number;
+}
+
+static void make_cut (sim_way_t *way, const plan_fault_t *fault)
+{
+    (void)fault;
+    way->cut = true;
+}
+
+static void make_stalled (sim_way_t *way, const plan_fault_t *fault)
+{
+    way->held_us = fault->at_us + fault->for_us;
+}
+
+/* What else may be wrong with it is mended with it. */
+static void mend (sim_way_t *way, const plan_fault_t *fault)
+{
+    (void)fault;
+    *way = (sim_way_t){.last_us = way->last_us};
+}
+
+static void kill_at (sim_t *self, const plan_fault_t *fault)
+{
+    sim_process_t *process = &self->processes[fault->who];
+    process->kill_point = process->points + fault->number;
+    process->kill_down_us = (uint64_t)fault->amount;
+}
+
+static void depose (sim_t *self, const plan_fault_t *fault)
+{
+    rm_leader_t *leader = sim_leader (self);
+    if (!leader || !leader->standing || self->processes[SIM_MASTER].paused_us)
+        return;
+    story (self, SIM_MASTER, "leads no longer");
+    sim_master_depose (self);
+    sim_after (self, 1 + (uint64_t)fault->amount, SIM_STANDS, SIM_MASTER, NULL, 0);
+}
+
+void sim_fault_begins (sim_t *self, uint32_t number)
+{
+    const plan_fault_t *fault = &self->plan->faults[number];
+    char text[160];
+    plan_fault_text (self->plan, fault, text, sizeof text);
+    story (self, SIM_PROCESSES_MAX, "fault %u: %s", fault->index, text);
+    switch (fault->kind) {
+    case FAULT_KILL:
+        sim_kill (self, fault->who, (uint64_t)fault->amount);
+        break;
+    case FAULT_KILL_AT:
+        kill_at (self, fault);
+        break;
+    case FAULT_PAUSE:
+        sim_pause (self, fault->who, self->now_us + fault->for_us);
+        break;
+    case FAULT_LOSSY:
+        each_way (self, fault, make_lossy);
+        break;
+    case FAULT_SLOW:
+        each_way (self, fault, make_slow);
+        break;
+    case FAULT_CUT:
+        each_way (self, fault, make_cut);
+        break;
+    case FAULT_STALL:
+        each_way (self, fault, make_stalled);
+        break;
+    case FAULT_BREAK:
+        sim_break (self, fault->who);
+        break;
+    case FAULT_RATE:
+        sim_set_rate (self, fault->who, fault->amount);
+        break;
+    case FAULT_WALL:
+        self->wall_us += fault->amount;
+        if (fault->number)
+            sim_kill (self, SIM_MASTER, SET_US);
+        break;
+    case FAULT_DISK_SLOW:
+        sim_disk_slow (self->disk, (uint64_t)fault->amount);
+        break;
+    case FAULT_DISK_FULL:
+        sim_disk_fill (self->disk, true);
+        break;
+    case FAULT_SNAPSHOT:
+        if (self->processes[SIM_MASTER].up && !self->processes[SIM_MASTER].paused_us)
+            sim_master_snapshot (self);
+        break;
+    case FAULT_DEPOSE:
+        depose (self, fault);
+        break;
+    case FAULT_LEAVE:
+        if (!self->processes[fault->who].paused_us)
+            sim_worker_leave (self, fault->who);
+        break;
+    case FAULT_DRAIN:
+        if (!self->processes[SIM_MASTER].paused_us)
+            sim_master_drain (self, fault->who);
+        break;
+    default:
+        break;
+    }
+}
+
+void sim_fault_ends (sim_t *self, uint32_t number)
+{
+    const plan_fault_t *fault = &self->plan->faults[number];
+    story (self, SIM_PROCESSES_MAX, "fault %u is over", fault->index);
+    switch (fault->kind) {
+    case FAULT_LOSSY:
+    case FAULT_SLOW:
+    case FAULT_CUT:
+    case FAULT_STALL:
+        each_way (self, fault, mend);
+        break;
+    case FAULT_RATE:
+        sim_set_rate (self, fault->who, 0);
+        break;
+    case FAULT_DISK_SLOW:
+        sim_disk_slow (self->disk, 0);
+        break;
+    case FAULT_DISK_FULL:
+        sim_disk_fill (self->disk, false);
+        break;
+    default:
+        break;
+    }
+}
+
+void sim_calm (sim_t *self)
+{
+    story (self, SIM_PROCESSES_MAX, "from here on nothing goes wrong");
+    self->calm = true;
+    sim_disk_slow (self->disk, 0);
+    sim_disk_fill (self->disk, false);
+    for (uint32_t who = 0; who < self->process_count; who++) {
+        sim_process_t *process = &self->processes[who];
+        for (int direction = 0; direction < SIM_DIRECTIONS; direction++)
+            mend (&self->ways[who][direction], NULL);
+        if (process->boot)
+            sim_set_rate (self, who, 0);
+        process->kill_point = 0;
+        if (process->up && process->paused_us) {
+            process->paused_us = self->now_us;
+            sim_after (self, 0, SIM_GOES_ON, who, NULL, 0);
+        }
+        if (!process->up) {
+            process->back_us = self->now_us;
+            sim_events_add (&self->events, (sim_event_t){.at_us = self->now_us, .kind = SIM_BOOTS, .who = who});
+        }
+    }
+}

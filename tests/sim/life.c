@@ -1,0 +1,148 @@
+/*  One life, from its plan to its end. */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim.h"
+#include "story.h"
+
+static sim_t *living; /* whose assertion it is that fails */
+static sim_result_t *lived;
+
+_Noreturn void sim_violation (sim_t *self, const char *checker, const char *format, ...)
+{
+    va_list arguments;
+    va_start (arguments, format);
+    lived->violated = true;
+    snprintf (lived->checker, sizeof lived->checker, "%s", checker);
+    vsnprintf (lived->text, sizeof lived->text, format, arguments);
+    va_end (arguments);
+    story (self, SIM_PROCESSES_MAX, "VIOLATION of %s: %s", lived->checker, lived->text);
+    longjmp (self->end, 1);
+}
+
+/* An assertion of the code under test is a checker, too: the claim has gone to stderr. */
+static void on_abort (int signum)
+{
+    if (living)
+        sim_violation (living, "assert",
+                       signum == SIGABRT ? "an assertion has failed" : "memory that is not there was touched");
+}
+
+static void catch_aborts (void)
+{
+    const struct sigaction action = {.sa_handler = on_abort, .sa_flags = SA_NODEFER};
+    sigaction (SIGABRT, &action, NULL);
+    sigaction (SIGSEGV, &action, NULL);
+}
+
+/* ---- birth ------------------------------------------------------------------------------------------------------- */
+
+static void add_process (sim_t *self, uint32_t who, uint64_t boot_us)
+{
+    sim_process_t *process = &self->processes[who];
+    process->who = who;
+    process->wake_at = UINT64_MAX;
+    process->clock.from_us = 3600ull * 1000000 + sim_draw (self, 3600ull * 1000000);
+    process->back_us = boot_us;
+    plan_process_name (self->plan, who, process->name);
+    sim_events_add (&self->events, (sim_event_t){.at_us = boot_us, .kind = SIM_BOOTS, .who = who});
+}
+
+static void begin (sim_t *self, const plan_t *plan)
+{
+    *self = (sim_t){.plan = plan, .random = plan->seed ^ 0x5851f42d4c957f2du};
+    self->wall_us = 1000000000ll * 1000000;
+    self->process_count = 1 + plan->worker_count + plan->client_count;
+    self->disk = sim_disk_new ();
+    self->check = check_new (self);
+    for (uint32_t who = 0; who < self->process_count; who++)
+        add_process (self, who, sim_is_worker (self, who) ? plan->worker_boot_us[who - 1] : 0);
+    for (uint32_t i = 0; i < plan->fault_count; i++) {
+        const plan_fault_t *fault = &plan->faults[i];
+        sim_events_add (&self->events, (sim_event_t){.at_us = fault->at_us, .kind = SIM_FAULT, .number = i});
+        if (fault->for_us)
+            sim_events_add (&self->events,
+                            (sim_event_t){.at_us = fault->at_us + fault->for_us, .kind = SIM_FAULT_OVER, .number = i});
+    }
+    sim_events_add (&self->events, (sim_event_t){.at_us = plan->calm_us, .kind = SIM_CALM});
+}
+
+/* ---- life -------------------------------------------------------------------------------------------------------- */
+
+static void go_on (sim_t *self)
+{
+    sim_event_t event;
+    while (sim_events_next (&self->events, &event)) {
+        self->now_us = event.at_us;
+        sim_happen (self, &event);
+        if (++self->steps > SIM_EVENTS_MAX)
+            sim_violation (self, "everything-ends", "the life goes round in circles");
+        if (!self->calm)
+            continue;
+        if (check_all_ended (self->check, NULL, 0))
+            return;
+        if (self->now_us > self->plan->calm_us + SIM_PATIENCE_US) {
+            char why[300];
+            check_all_ended (self->check, why, sizeof why);
+            sim_violation (self, "everything-ends", "%s", why);
+        }
+    }
+}
+
+/* ---- death ------------------------------------------------------------------------------------------------------- */
+
+static void bury (sim_t *self)
+{
+    sim_event_t event;
+    while (sim_events_next (&self->events, &event))
+        if (event.kind == SIM_ARRIVES)
+            sim_packet_free (event.what);
+    for (uint32_t who = 0; who < self->process_count; who++) {
+        sim_process_t *process = &self->processes[who];
+        for (uint32_t i = 0; i < process->backlog_count; i++)
+            if (process->backlog[i].kind == SIM_ARRIVES)
+                sim_packet_free (process->backlog[i].what);
+        free (process->backlog);
+        if (who == SIM_MASTER)
+            sim_master_down (self);
+        else if (sim_is_worker (self, who))
+            sim_worker_down (self, who);
+        else
+            sim_client_destroy (self, who);
+    }
+    check_destroy (&self->check);
+    sim_disk_destroy (&self->disk);
+    sim_events_close (&self->events);
+}
+
+/* After a violation the core may be anything: it is left where it is, and its memory with it. */
+void sim_live (const plan_t *plan, sim_result_t *result)
+{
+    static sim_t self;
+    *result = (sim_result_t){0};
+    lived = result;
+    begin (&self, plan);
+    catch_aborts ();
+    living = &self;
+    if (!setjmp (self.end)) {
+        go_on (&self);
+        check_end (self.check);
+    }
+    living = NULL;
+    check_counts_t counts = check_counts (self.check);
+    result->ended_us = self.now_us;
+    result->steps = self.steps;
+    result->jobs = counts.jobs;
+    result->starts = counts.starts;
+    result->resizes = counts.resizes;
+    result->terms = counts.terms;
+    result->deaths = counts.deaths;
+    for (uint32_t who = 0; who < self.process_count; who++)
+        result->points[who] = self.processes[who].points;
+    if (!result->violated)
+        bury (&self);
+}

@@ -1,0 +1,276 @@
+/*  A cluster in one thread: the real core and protocol code of a master, workers and clients over a simulated network,
+ *  clock and disk. A life is a function of its plan (plan.h), and a plan is a function of its seed: the same seed does the
+ *  same thing to the byte.
+ *
+ *      plan ──▶ faults ──▶ ┌────────┐    ┌─────────┐    ┌────────┐
+ *                          │ client │◀──▶│ network │◀──▶│ master │──▶ disk
+ *                          └────────┘    └─────────┘    └────────┘
+ *                                            ▲ ▼            │
+ *                                        ┌────────┐         ▼
+ *                                        │ worker │      shadow: the log, applied once more
+ *                                        └────────┘
+ *      every message, start, end, entry and turn ──▶ checks (check.h), story (story.h)
+ *
+ *  A life has two phases: until `plan->calm_us` things go wrong, then nothing does any more, and everything must end.
+ *
+ *  Who is who: process 0 is the master, then come the workers, then the clients.
+ *  Time: `now_us`, microseconds since the life began. Each process has a clock of its own that may be set and may run
+ *  fast or slow; only that is shown to the core.
+ *  Thread rule: one thread. A violation does not return: it ends the life by a long jump (sim_violation).
+ */
+#pragma once
+
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "check.h"
+#include "core/leader.h"
+#include "core/pirate.h"
+#include "core/snapshot.h"
+#include "core/splitmix.h"
+#include "core/work.h"
+#include "events.h"
+#include "plan.h"
+
+enum {
+    SIM_MASTER = 0,
+    SIM_PROCESSES_MAX = 1 + PLAN_WORKERS_MAX + PLAN_CLIENTS_MAX,
+    SIM_JOBS_MAX = 256,               /* accepted in one life */
+    SIM_PATIENCE_US = 120000000,      /* all must have ended so long after the calm began */
+    SIM_EVENTS_MAX = 4 * 1000 * 1000, /* a life that needs more goes round in circles */
+};
+
+typedef struct sim_master sim_master_t;
+typedef struct sim_worker sim_worker_t;
+typedef struct sim_client sim_client_t;
+typedef struct sim_disk sim_disk_t;
+
+/* A clock that was `from_us` at `since_us` of the life, and runs `rate_ppm` too fast. */
+typedef struct {
+    uint64_t since_us, from_us;
+    int64_t rate_ppm;
+} sim_clock_t;
+
+/* One process, whatever it runs. What belongs to an earlier boot of it no longer counts. */
+typedef struct {
+    uint32_t who;
+    char name[8];          /* m, w1 …, c1 … */
+    bool up;               /* it runs, or is paused */
+    bool dying;            /* killed at a point: nothing it does from here on leaves it */
+    uint32_t boot;         /* from 1 */
+    uint64_t down_us;      /* when it was last killed */
+    uint64_t back_us;      /* when it starts again, once it is down */
+    uint64_t paused_us;    /* until then it does nothing; 0: it is not paused */
+    uint64_t tainted_us;   /* was paused until then */
+    uint64_t points;       /* sends and commits passed since the life began, each counted before and after */
+    uint64_t kill_point;   /* at this one it is killed; 0: at none */
+    uint64_t kill_down_us; /* … for so long */
+    uint64_t turn_at;      /* a turn is due then; 0: none */
+    uint64_t wake_at;      /* a wake is due then; UINT64_MAX: none */
+    sim_clock_t clock;
+    sim_event_t *backlog; /* what happened while it was paused */
+    uint32_t backlog_count, backlog_room;
+} sim_process_t;
+
+/* What goes wrong on the way between the master and one peer, in one direction; all 0: nothing. */
+typedef struct {
+    uint32_t loss_permille, double_permille;
+    uint32_t delay_us; /* at most so much more */
+    bool reorders;     /* what is delayed may be overtaken */
+    bool cut;          /* nothing gets through */
+    uint64_t held_us;  /* nothing arrives before that, and all that was sent does then */
+    uint64_t last_us;  /* when the newest message arrives, so that none overtakes it */
+} sim_way_t;
+
+typedef enum { SIM_TO_PEER, SIM_TO_MASTER, SIM_DIRECTIONS } sim_direction_t;
+
+typedef struct sim {
+    const plan_t *plan;
+    uint64_t now_us;
+    uint64_t random; /* of the network, disk and clocks; jobs and clients draw from their own */
+    sim_events_t events;
+    sim_process_t processes[SIM_PROCESSES_MAX];
+    uint32_t process_count;
+    sim_way_t ways[SIM_PROCESSES_MAX][SIM_DIRECTIONS];
+    uint64_t broken_us[SIM_PROCESSES_MAX]; /* what was sent before that, and has not arrived, is lost */
+    sim_disk_t *disk;
+    sim_master_t *master;
+    sim_worker_t *workers[PLAN_WORKERS_MAX];
+    sim_client_t *clients[PLAN_CLIENTS_MAX];
+    int64_t wall_us; /* what was added to the calendar */
+    bool calm;       /* the second phase */
+    check_t *check;
+    uint64_t steps;
+    jmp_buf end; /* where a violation goes */
+} sim_t;
+
+/* ---- life ------------------------------------------------------------------------------------------------------ */
+
+/* What a life came to. */
+typedef struct {
+    bool violated;
+    char checker[32]; /* who found it */
+    char text[512];   /* what */
+    uint64_t ended_us;
+    uint64_t steps;
+    uint64_t jobs, starts, resizes, terms, deaths; /* what happened in it */
+    uint64_t points[SIM_PROCESSES_MAX];            /* how many points each process passed */
+} sim_result_t;
+
+/* Lives it to its end, or to the first violation. */
+void sim_live (const plan_t *plan, sim_result_t *result);
+
+/* Ends the life: the promise called `checker` is broken. */
+_Noreturn void sim_violation (sim_t *self, const char *checker, const char *format, ...)
+    __attribute__ ((format (printf, 3, 4)));
+
+/* ---- processes (process.c) ------------------------------------------------------------------------------------- */
+
+uint64_t sim_draw (sim_t *self, uint64_t below);
+bool sim_once_in (sim_t *self, uint64_t n);
+
+/* Milliseconds of the process's own monotonic clock. */
+uint64_t sim_clock_ms (const sim_t *self, uint32_t who);
+/* Milliseconds since 1970, as that process believes. */
+uint64_t sim_wall_ms (const sim_t *self, uint32_t who);
+/* When, in the life's time, its clock will show `ms`. */
+uint64_t sim_when_us (const sim_t *self, uint32_t who, uint64_t ms);
+void sim_set_rate (sim_t *self, uint32_t who, int64_t rate_ppm);
+
+/* A place where a fault may kill the process: `name` is for the story. */
+void sim_point (sim_t *self, uint32_t who, const char *name, const char *side);
+void sim_boot (sim_t *self, uint32_t who);
+/* kill -9; it starts again after so long. */
+void sim_kill (sim_t *self, uint32_t who, uint64_t down_us);
+/* It ended by itself. */
+void sim_exit (sim_t *self, uint32_t who, uint64_t down_us);
+void sim_pause (sim_t *self, uint32_t who, uint64_t until_us);
+/* Has a turn of the process's loop run soon; any number of calls before it are one turn. */
+void sim_want_turn (sim_t *self, uint32_t who);
+/* Has it woken when its clock shows `ms`, UINT64_MAX: not at all. Replaces the wake before. */
+void sim_want_wake (sim_t *self, uint32_t who, uint64_t ms);
+/* Adds an event for this boot of a process. */
+void sim_after (sim_t *self, uint64_t delay_us, sim_event_kind_t kind, uint32_t who, void *what, uint64_t number);
+/* Does one event. */
+void sim_happen (sim_t *self, const sim_event_t *event);
+
+static inline bool sim_is_worker (const sim_t *self, uint32_t who)
+{
+    return who >= 1 && who <= self->plan->worker_count;
+}
+
+static inline uint32_t sim_client_who (const sim_t *self, uint32_t client)
+{
+    return 1 + self->plan->worker_count + client;
+}
+
+/* ---- network (network.c) --------------------------------------------------------------------------------------- */
+
+/* A message on its way. */
+typedef struct sim_packet {
+    uint32_t refs;
+    uint32_t from, to;
+    uint32_t from_boot;
+    uint64_t sent_us;
+    uint64_t connection; /* of the peer; 0: whichever it has (PUB) */
+    rm_buf_t frame;
+    rm_msg_t msg;
+} sim_packet_t;
+
+/* Sends a frame, whose memory is taken over. `connection` is the peer's, whichever side sends. */
+void sim_send (sim_t *self, uint32_t from, uint32_t to, uint64_t connection, rm_buf_t *frame);
+/* What is on its way between the master and this peer is lost. */
+void sim_break (sim_t *self, uint32_t peer);
+void sim_packet_free (sim_packet_t *packet);
+/* Whether it still arrives: nobody who matters has died or hung up since. */
+bool sim_packet_arrives (const sim_t *self, const sim_packet_t *packet);
+
+/* ---- the master (master.c) ------------------------------------------------------------------------------------- */
+
+void sim_master_boot (sim_t *self);
+void sim_master_down (sim_t *self);
+void sim_master_receive (sim_t *self, const sim_packet_t *packet);
+void sim_master_turn (sim_t *self);
+void sim_master_wake (sim_t *self);
+/* Batch number `index` of the log is on the disk. */
+void sim_master_synced (sim_t *self, uint64_t index);
+void sim_master_snapshot (sim_t *self);
+void sim_master_depose (sim_t *self);
+void sim_master_stand (sim_t *self);
+void sim_master_drain (sim_t *self, uint32_t worker);
+/* NULL while it is down. */
+rm_leader_t *sim_leader (const sim_t *self);
+
+/* ---- workers (worker.c) ---------------------------------------------------------------------------------------- */
+
+void sim_worker_boot (sim_t *self, uint32_t who);
+void sim_worker_down (sim_t *self, uint32_t who);
+void sim_worker_receive (sim_t *self, const sim_packet_t *packet);
+void sim_worker_turn (sim_t *self, uint32_t who);
+void sim_worker_connect (sim_t *self, uint32_t who);
+/* A thread takes a job out of the run queue. */
+void sim_worker_start (sim_t *self, uint32_t who);
+/* The handler in that thread returns. */
+void sim_worker_end (sim_t *self, uint32_t who, uint64_t thread, uint64_t run);
+void sim_worker_leave (sim_t *self, uint32_t who);
+/* 0: it has none. */
+uint64_t sim_worker_connection (const sim_t *self, uint32_t who);
+/* NULL while it is down. */
+rm_work_t *sim_work (const sim_t *self, uint32_t who);
+
+/* What a thread of a worker runs. */
+typedef struct sim_run {
+    rm_work_job_t *job; /* NULL: nothing */
+    uint64_t run;       /* dense: tells one run from the next */
+    uint64_t inc;       /* its worker's, when it started */
+    uint32_t slot;
+    uint64_t started_us;
+} sim_run_t;
+
+/* The threads of a worker that is up. */
+sim_run_t *sim_worker_runs (const sim_t *self, uint32_t who, uint32_t *count);
+
+/* ---- clients (client.c) ---------------------------------------------------------------------------------------- */
+
+void sim_client_boot (sim_t *self, uint32_t who);
+void sim_client_down (sim_t *self, uint32_t who);
+void sim_client_receive (sim_t *self, const sim_packet_t *packet);
+void sim_client_wake (sim_t *self, uint32_t who);
+/* Everything it had to do is done. */
+bool sim_client_finished (const sim_t *self, uint32_t who);
+void sim_client_destroy (sim_t *self, uint32_t who);
+uint64_t sim_client_connection (const sim_t *self, uint32_t who);
+
+/* ---- the disk (disk.c) ----------------------------------------------------------------------------------------- */
+
+sim_disk_t *sim_disk_new (void);
+void sim_disk_destroy (sim_disk_t **self_p);
+/* Writes a batch behind the log; sim_master_synced says when it is there. Its index, from 1. */
+uint64_t sim_disk_append (sim_t *self, const void *batch, size_t size);
+/* The write of that batch is done. */
+void sim_disk_synced (sim_t *self, uint64_t index);
+/* The newest batch, whether it is on the disk yet or not. */
+uint64_t sim_disk_last (const sim_disk_t *self);
+/* Writes a snapshot of what was applied up to `index`. */
+void sim_disk_save (sim_t *self, uint64_t index, const rm_state_t *state);
+/* What was being written when the master was killed is there in part: some of it, in order. */
+void sim_disk_crash (sim_t *self);
+/* Fills a state that was just initialised from the newest snapshot and the log behind it. The newest batch. */
+uint64_t sim_disk_load (sim_t *self, rm_state_t *state);
+/* Each write takes up to so much longer; 0: none does. */
+void sim_disk_slow (sim_disk_t *self, uint64_t most_us);
+/* There is room for what must be written, and no more. */
+void sim_disk_fill (sim_disk_t *self, bool full);
+bool sim_disk_is_full (const sim_disk_t *self);
+/* A batch that is on the disk. */
+rm_part_t sim_disk_batch (const sim_disk_t *self, uint64_t index);
+/* When that batch was stamped and handed to the disk. */
+uint64_t sim_disk_written_us (const sim_disk_t *self, uint64_t index);
+
+/* ---- faults (faults.c) ----------------------------------------------------------------------------------------- */
+
+void sim_fault_begins (sim_t *self, uint32_t number);
+void sim_fault_ends (sim_t *self, uint32_t number);
+/* All that is still wrong is mended: the second phase begins. */
+void sim_calm (sim_t *self);
