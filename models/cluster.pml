@@ -23,16 +23,11 @@
 #define WORKERS_TERMS (WORKERS * TERMS)
 #define WORKERS_SLOTS (WORKERS * SLOTS)
 
-#ifdef REPLAY
-#define SET int
-#define LOG 64
-#else
 #define SET byte
 #define LOG 4
-#endif
 
-/* Where the jobs are. In the search they are dealt to the slots in turn, with one key a slot; or all of them are in the last
- * slot, the one that a second worker gets, with one key or with a key each (search.h). A trace says it.
+/* Where the jobs are: they are dealt to the slots in turn, with one key a slot; or all of them are in the last
+ * slot, the one that a second worker gets, with one key or with a key each (search.h).
  */
 byte job_slot[JOBS], job_key[JOBS];
 SET slot_jobs[SLOTS], key_jobs[JOBS];

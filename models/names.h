@@ -1,49 +1,45 @@
-/*  What the model, its C code and whoever writes a trace for it call things: one list for all (EVENTS.md says what each
- *  event means).
- */
-#define EV_END 0 /* the trace is over */
+/*  What the model and its C code call things: one list for both. */
 
 /* a master's life, and the ledger as it is applied */
 #define EV_DOWN   1
 #define EV_LEAD   2
-#define EV_ACCEPT 3
-#define EV_ADD    4
-#define EV_REMOVE 5
-#define EV_BEGIN  6
-#define EV_COMMIT 7
-#define EV_ENDED  8
+#define EV_ADD    3
+#define EV_REMOVE 4
+#define EV_BEGIN  5
+#define EV_COMMIT 6
+#define EV_ENDED  7
 
 /* what the leader does */
-#define EV_PROPOSE_BEGIN  9
-#define EV_PROPOSE_REMOVE 10
-#define EV_END_RESIZE     11
-#define EV_SYNC           12
-#define EV_DISPATCH       13
-#define EV_RESEND         14
-#define EV_HEAR_JOIN      15
-#define EV_HEAR           16
+#define EV_PROPOSE_BEGIN  8
+#define EV_PROPOSE_REMOVE 9
+#define EV_END_RESIZE     10
+#define EV_SYNC           11
+#define EV_DISPATCH       12
+#define EV_RESEND         13
+#define EV_HEAR_JOIN      14
+#define EV_HEAR           15
 
 /* what a worker does and receives */
-#define EV_BOOT    17
-#define EV_CRASH   18
-#define EV_LAPSE   19
-#define EV_RENEW   20
-#define EV_STOP    21
-#define EV_SAY     22
-#define EV_START   23
-#define EV_FINISH  24
-#define EV_JOINED  25
-#define EV_TAKE    26
-#define EV_TOLD    27
-#define EV_REJOIN  28
-#define EV_LEFT    29
-#define EV_SYNCED  30
-#define EV_SLEEP   31
-#define EV_DISMISS 32
-#define EV_PHASE2  33
-#define EV_LOST    34 /* the network's: never in a trace */
+#define EV_BOOT    16
+#define EV_CRASH   17
+#define EV_LAPSE   18
+#define EV_RENEW   19
+#define EV_STOP    20
+#define EV_SAY     21
+#define EV_START   22
+#define EV_FINISH  23
+#define EV_JOINED  24
+#define EV_TAKE    25
+#define EV_TOLD    26
+#define EV_REJOIN  27
+#define EV_LEFT    28
+#define EV_SYNCED  29
+#define EV_SLEEP   30
+#define EV_DISMISS 31
+#define EV_PHASE2  32
+#define EV_LOST    33 /* the network's */
 
-#define EV_COUNT 35
+#define EV_COUNT 34
 
 /* What may be broken on purpose: a rule each that Spin has to miss. */
 #define BROKEN_EARLY     1  /* a slot changes hands without waiting for its jobs */
@@ -66,10 +62,8 @@ static const char *const broken_names[BROKEN_COUNT] = {
 };
 
 static const char *const event_names[EV_COUNT] = {
-    [EV_END] = "end",
     [EV_DOWN] = "down",
     [EV_LEAD] = "lead",
-    [EV_ACCEPT] = "accept",
     [EV_ADD] = "add",
     [EV_REMOVE] = "remove",
     [EV_BEGIN] = "begin",

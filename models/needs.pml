@@ -1,16 +1,6 @@
 /*  When each transition may happen. NEEDS_… say when a message that is repeated until it is answered is worth another copy:
- *  neither it nor its answer is on its way, and it would change something. In a replay everything may be said at any time.
+ *  neither it nor its answer is on its way, and it would change something.
  */
-
-#ifdef REPLAY
-
-#define NEEDS_1(w) true
-#define NEEDS_2(w) true
-#define NEEDS_DONE(w, j) true
-#define NEEDS_BEAT(w) true
-#define NEEDS_LEAVE(w) true
-
-#else
 
 /* Whether the leader and it speak of the same term, and it is listened to. */
 #define IN_TOUCH(w) (leading && HAS (COUNTED_IN, inc[w]) && worker_term[w] == term)
@@ -55,8 +45,6 @@
      (NEEDS_PHASE1 (i, home[i]) || NEEDS_PHASE2 (i, home[i]) || NEEDS_PHASE3 (i, home[i]) || OVERHEARS (i, home[i])))
 #define CAN_DELAY(i) (delays && CAN_SYNC (i) && empty (pub[home[i]]))
 
-#endif
-
 /* ---- the leader -------------------------------------------------------------------------------------------------- */
 
 #define OWNER(j) at[SLOT (j)]
@@ -85,11 +73,7 @@
 #define CAN_REMOVE(i)                                                                                                  \
     (leading && HAS (COUNTED_IN, i) && LOG_ROOM (2) &&                                                                 \
      (is[home[i]] == OFF || inc[home[i]] != (i) || (MAY_BE_SILENT (home[i]) && LEASE_OVER (i, home[i]))))
-#ifdef REPLAY
-#define MAY_BE_SILENT(w) true
-#else
 #define MAY_BE_SILENT(w) (is[w] != NEW)
-#endif
 
 #define HAS_NO_SLOT(i) EVERY_SLOT_OF (IS_NOT, i)
 #define IS_NOT(i, s) (target[s] != (i))
@@ -113,8 +97,4 @@
 #define CAN_SLEEP(w) (sleeps && HAS (leased, w))
 #define CAN_STOP(w) (stops && is[w] == MEMBER && !HAS (stopped, w))
 
-#ifdef REPLAY
-#define QUIET true
-#else
 #define QUIET (leading && ended == accepted && resize == IDLE && committed_epoch == epoch)
-#endif

@@ -1,42 +1,10 @@
 /*  The messages between leader and workers.
  *
- *  In the search, what goes either way between one worker and one leader keeps its order and may be lost; messages of a
- *  leader of the past come before, after or between those of the present one. A published phase is a hint: each worker has room for
- *  one copy, which waits, is lost, or is old when it is read.
- *  In the replay, whatever was sent may come, at any time and any number of times; nothing else may.
+ *  What goes either way between one worker and one leader keeps its order and may be lost; messages of a leader of the
+ *  past come before, after or between those of the present one. A published phase is a hint: each worker has room for one
+ *  copy, which waits, is lost, or is old when it is read.
  */
 mtype = { M_DISPATCH, M_COMMITTED, M_JOINED, M_REJOIN, M_LEFT };
-
-#ifdef REPLAY
-
-#define ROOM_DOWN(w, t) true
-#define cut_older(w, t) skip
-#define cut_up() skip
-#define ROOM_UP(w) true
-
-/* The C side keeps what was sent (replay.h): down, by (term, kind, incarnation); up, word for word. */
-inline send_down (w_, term_, type_, epoch_, inc_, x_, y_, z_)
-{
-    note_kind = type_;
-    note_term = term_;
-    note_epoch = epoch_;
-    note_inc = inc_;
-    note_x = x_;
-    note_y = y_;
-    note_z = z_;
-    c_code { NOTE_DOWN; };
-    note_kind = 0;
-    note_term = 0;
-    note_epoch = 0;
-    note_inc = 0;
-    note_x = 0;
-    note_y = 0;
-    note_z = 0
-}
-
-int note_kind, note_term, note_epoch, note_inc, note_x, note_y, note_z;
-
-#else
 
 #define DOWN(w, t) down[(w) * TERMS + (t) - 1]
 #define ROOM_DOWN(w, t) nfull (DOWN (w, t))
@@ -121,8 +89,6 @@ inline cut (w_)
     :: empty (pub[w_]) -> break
     od
 }
-
-#endif
 
 /* The jobs in m_tell may be forgotten by their worker. */
 inline tell_committed (w_, i_)

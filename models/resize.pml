@@ -6,10 +6,7 @@
  *  without a key, at-most-once, credit, and the bytes.
  *
  *  Every transition is a line of the loop at the end of this file: its name, when it may happen, and what it does in one
- *  step. Two programs are made of it:
- *    - the search (models/check): everything that can happen in a small cluster with a few faults;
- *    - the replay (-DREPLAY, models/replay): each transition takes the next event of a trace that real code has left
- *      (EVENTS.md), and a trace that ends is a behaviour of this model.
+ *  step. models/check searches all that can happen in a small cluster in which a little goes wrong.
  *
  *  A message that is repeated until it is answered is repeated here only when it is needed: it, and its answer, are
  *  not on their way, and it would change something. So every run is finite, and "it ends" is a matter of where runs end.
@@ -95,6 +92,7 @@ byte leaders, stops, failures;   /* the leader dies; a worker wants to leave; a 
 byte losses, delays, overtakes;  /* a message is lost; something published is read late; a message overtakes another */
 byte broken;                     /* the rule that is left out */
 bool stale_too, phase3_too;      /* what will be dropped is kept on its way; phase 3, that nobody waits for, is said */
+bool newest_too;                 /* workers know the newest job they got, which current_job and sync_to are made of */
 
 #define BROKEN(what) (broken == BROKEN_##what)
 
@@ -599,9 +597,7 @@ inline take (w_)
         if
         :: IS_NEXT (w_) ->
             upto[w_] = m_x;
-#ifdef REPLAY /* here it would but tell states apart: no rule rests on it */
-            newest_job[w_] = (m_y >= newest_job[w_] -> m_y + 1 : newest_job[w_]);
-#endif
+            newest_job[w_] = (newest_too && m_y >= newest_job[w_] -> m_y + 1 : newest_job[w_]);
             if
             :: HAS (stopped, w_) || m_epoch < CLOSED (w_, SLOT (m_y)) /* handed back at once */
             :: else ->
@@ -747,11 +743,7 @@ inline check_dispatch (i_, j_)
     n = 0
 }
 
-#ifdef REPLAY
-c_decl { \#include "replay.h" };
-#else
 c_decl { \#include "search.h" };
-#endif
 
 #include "needs.pml"
 #include "steps.pml"

@@ -2,38 +2,17 @@
  *  forgotten then, so that it does not tell states apart.
  */
 
-#ifdef REPLAY
-
-#define ON(k) (c_expr { NEXT_EVENT } == k)
-#define W_FOR(k, G) ON (k) -> w = c_expr { ARG0 }; G (w)
-#define I_FOR(k, G) ON (k) -> i = c_expr { ARG0 }; G (i)
-#define J_FOR(k, G) ON (k) -> j = c_expr { ARG0 }; G (j)
-#define WJ_FOR(k, G) ON (k) -> w = c_expr { ARG0 }; j = c_expr { ARG1 }; G (w, j)
-#define EXPECT(a, b) (c_expr { a } == (b))
-#define DID(k) c_code { EVENT_TAKEN; }
-int position; /* in the trace */
-
-#else
-
-#define ON(k) true
-#define W_FOR(k, G) if EACH_W (G) fi
-#define I_FOR(k, G) if EACH_I (G) fi
-#define J_FOR(k, G) if EACH_J (G) fi
-#define WJ_FOR(k, G) if EACH_WJ (G) fi
-#define WT_FOR(k, type) if EACH_WT (type) fi
-#define EXPECT(a, b) true
+#define W_FOR(G) if EACH_W (G) fi
+#define I_FOR(G) if EACH_I (G) fi
+#define J_FOR(G) if EACH_J (G) fi
+#define WJ_FOR(G) if EACH_WJ (G) fi
+#define WT_FOR(type) if EACH_WT (type) fi
 #define DID(k) c_code { seen[k] = 1; }
 
-#endif
-
-/* In the search, who has something to say or to decide does so in the same turn, as the code does; what cannot be then, or
- * has to be repeated, is a step of its own. In a replay each is an event of its own.
+/* Who has something to say or to decide does so in the same turn, as the code does; what cannot be then, or has to be
+ * repeated, is a step of its own.
  */
-#ifdef REPLAY
-#define SAYS
-#else
 #define SAYS speaks = true;
-#endif
 
 /* What was needed on the way is forgotten, so that it does not tell states apart. */
 inline rest ()
@@ -223,7 +202,6 @@ inline dispatch (j_)
 
 inline found ()
 {
-#ifndef REPLAY
     term = 1;
     leading = true;
     epoch = 1;
@@ -249,7 +227,6 @@ inline found ()
         slot_is[s] = OPEN;
         at[s] = target[s]
     }
-#endif
 }
 
 active proctype cluster ()
@@ -270,38 +247,38 @@ active proctype cluster ()
 
         /* ---- a master's life, and its ledger ---- */
 
-        :: leaders && leading && ON (EV_DOWN) -> d_step {
+        :: leaders && leading -> d_step {
                 leaders--;
                 drop_leader ();
                 DID (EV_DOWN)
             }
-        :: !leading && ON (EV_LEAD) -> d_step {
+        :: !leading -> d_step {
                 lead ();
                 DID (EV_LEAD)
             }
-        :: log?[M_ADD, i, l_b, l_c, l_d] && ON (EV_ADD) && EVERY_W (ROOM) -> d_step {
+        :: log?[M_ADD, i, l_b, l_c, l_d] && EVERY_W (ROOM) -> d_step {
                 log?M_ADD(i, l_b, l_c, l_d);
                 apply_add (i);
                 DID (EV_ADD)
             }
-        :: log?[M_REMOVE, i, l_b, l_c, l_d] && ON (EV_REMOVE) && EVERY_W (ROOM) -> d_step {
+        :: log?[M_REMOVE, i, l_b, l_c, l_d] && EVERY_W (ROOM) -> d_step {
                 log?M_REMOVE(i, l_b, l_c, l_d);
                 apply_remove (i, l_b);
                 DID (EV_REMOVE)
             }
-        :: log?[M_BEGIN, i, l_b, l_c, l_d] && ON (EV_BEGIN) -> log?M_BEGIN(i, l_b, l_c, l_d);
+        :: log?[M_BEGIN, i, l_b, l_c, l_d] -> log?M_BEGIN(i, l_b, l_c, l_d);
             l_b = l_b & member;
             d_step {
                 assign (l_b);
                 apply_begin (i, l_b, l_c);
                 DID (EV_BEGIN)
             }
-        :: log?[M_COMMIT, i, l_b, l_c, l_d] && ON (EV_COMMIT) -> d_step {
+        :: log?[M_COMMIT, i, l_b, l_c, l_d] -> d_step {
                 log?M_COMMIT(i, l_b, l_c, l_d);
                 apply_commit (i);
                 DID (EV_COMMIT)
             }
-        :: log?[M_ENDED, i, l_b, l_c, l_d] && ON (EV_ENDED) && EVERY_W (ROOM) -> d_step {
+        :: log?[M_ENDED, i, l_b, l_c, l_d] && EVERY_W (ROOM) -> d_step {
                 log?M_ENDED(i, l_b, l_c, l_d);
                 j = l_b;
                 apply_ended (i, j, l_c, l_d);
@@ -310,33 +287,33 @@ active proctype cluster ()
 
         /* ---- the leader ---- */
 
-        :: leading && resize != BEGUN && WANTED && LOG_ROOM (2) && ON (EV_PROPOSE_BEGIN) -> d_step {
+        :: leading && resize != BEGUN && WANTED && LOG_ROOM (2) -> d_step {
                 propose_begin ();
                 DID (EV_PROPOSE_BEGIN)
             }
-        :: I_FOR (EV_PROPOSE_REMOVE, CAN_REMOVE);
+        :: I_FOR (CAN_REMOVE);
             d_step {
                 removing = removing | BIT (i);
                 log!M_REMOVE(i, (flight[i] & sent), 0, 0);
                 propose_begin ();
                 DID (EV_PROPOSE_REMOVE)
             }
-        :: I_FOR (EV_DISMISS, CAN_DISMISS);
+        :: I_FOR (CAN_DISMISS);
             d_step {
                 removing = removing | BIT (i);
                 log!M_REMOVE(i, 0, 0, 0);
                 DID (EV_DISMISS)
             }
-        :: CAN_PHASE2 && ON (EV_PHASE2) -> d_step {
+        :: CAN_PHASE2 -> d_step {
                 enter_phase2 ();
                 DID (EV_PHASE2)
             }
-        :: CAN_END_RESIZE && ON (EV_END_RESIZE) -> d_step {
+        :: CAN_END_RESIZE -> d_step {
                 end_resize ();
                 DID (EV_END_RESIZE)
             }
         :: /* a copy that is read at once; one that is lost might as well be published later */
-            I_FOR (EV_SYNC, CAN_SYNC);
+            I_FOR (CAN_SYNC);
             d_step {
                 w = home[i];
                 published = published | (BROKEN (REPEAT) -> BIT (i) : 0);
@@ -346,7 +323,7 @@ active proctype cluster ()
                 DID (EV_SYNC)
             }
         :: /* a copy that comes later */
-            I_FOR (EV_SYNC, CAN_DELAY);
+            I_FOR (CAN_DELAY);
             d_step {
                 delays--;
                 w = home[i];
@@ -355,7 +332,7 @@ active proctype cluster ()
                 pub[w]!m_term, m_epoch, m_x, m_y, m_z;
                 DID (EV_SYNC)
             }
-        :: J_FOR (EV_DISPATCH, CAN_DISPATCH);
+        :: J_FOR (CAN_DISPATCH);
             d_step {
                 i = OWNER (j);
                 check_dispatch (i, j);
@@ -363,18 +340,18 @@ active proctype cluster ()
                 send_down (home[i], term, M_DISPATCH, epoch, i, seq[j], j, attempt[j]);
                 DID (EV_DISPATCH)
             }
-        :: WJ_FOR (EV_RESEND, CAN_RESEND);
+        :: WJ_FOR (CAN_RESEND);
             d_step {
                 send_down (w, term, M_DISPATCH, epoch, inc[w], seq[j], j, attempt[j]);
                 DID (EV_RESEND)
             }
-        :: W_FOR (EV_HEAR_JOIN, CAN_HEAR_JOIN);
+        :: W_FOR (CAN_HEAR_JOIN);
             d_step {
                 i = inc[w];
                 hear_join ();
                 DID (EV_HEAR_JOIN)
             }
-        :: W_FOR (EV_HEAR, CAN_HEAR);
+        :: W_FOR (CAN_HEAR);
             d_step {
                 up[w]?m_part, m_term, m_inc, m_upto, m_held, m_x, m_y, m_z;
                 hear (w);
@@ -383,10 +360,9 @@ active proctype cluster ()
 
         /* ---- the workers ---- */
 
-        :: W_FOR (EV_BOOT, CAN_BOOT);
+        :: W_FOR (CAN_BOOT);
             d_step {
                 boot (w);
-#ifndef REPLAY
                 may = CAN_HEAR_JOIN (w);
                 if
                 :: may ->
@@ -394,10 +370,9 @@ active proctype cluster ()
                     hear_join ()
                 :: else
                 fi;
-#endif
                 DID (EV_BOOT)
             }
-        :: W_FOR (EV_CRASH, CAN_CRASH);
+        :: W_FOR (CAN_CRASH);
             d_step {
                 crashes--;
                 wipe (w);
@@ -405,27 +380,27 @@ active proctype cluster ()
                 is[w] = OFF;
                 DID (EV_CRASH)
             }
-        :: W_FOR (EV_LAPSE, CAN_LAPSE);
+        :: W_FOR (CAN_LAPSE);
             d_step {
                 lapses--;
                 lose_lease (w);
                 DID (EV_LAPSE)
             }
-        :: W_FOR (EV_SLEEP, CAN_SLEEP);
+        :: W_FOR (CAN_SLEEP);
             d_step {
                 sleeps--;
                 late = late | BIT (w);
                 lose_lease (w);
                 DID (EV_SLEEP)
             }
-        :: W_FOR (EV_RENEW, CAN_RENEW);
+        :: W_FOR (CAN_RENEW);
             d_step {
                 leased = leased | BIT (w);
                 late = late & ~BIT (w);
                 SAYS
                 DID (EV_RENEW)
             }
-        :: W_FOR (EV_STOP, CAN_STOP);
+        :: W_FOR (CAN_STOP);
             d_step {
                 stops--;
                 stopped = stopped | BIT (w);
@@ -433,14 +408,14 @@ active proctype cluster ()
                 SAYS
                 DID (EV_STOP)
             }
-        :: WJ_FOR (EV_START, CAN_START);
+        :: WJ_FOR (CAN_START);
             d_step {
                 check_start (w, j);
                 queued[w] = queued[w] & ~BIT (j);
                 running[w] = running[w] | BIT (j);
                 DID (EV_START)
             }
-        :: WJ_FOR (EV_FINISH, CAN_FINISH);
+        :: WJ_FOR (CAN_FINISH);
             if
             :: m_z = WELL
             :: failures && HAS (running[w], j) ->
@@ -452,40 +427,40 @@ active proctype cluster ()
                 SAYS
                 DID (EV_FINISH)
             }
-        :: W_FOR (EV_SAY, CAN_SAY_1);
+        :: W_FOR (CAN_SAY_1);
             d_step {
                 say (w, ANSWER1, sync_epoch[w], frozen_job[w], 0);
                 DID (EV_SAY)
             }
-        :: W_FOR (EV_SAY, CAN_SAY_2);
+        :: W_FOR (CAN_SAY_2);
             d_step {
                 CHECK_OK (w);
                 say (w, ANSWER2, sync_epoch[w], 1, 0);
                 DID (EV_SAY)
             }
-        :: WJ_FOR (EV_SAY, CAN_SAY_DONE);
+        :: WJ_FOR (CAN_SAY_DONE);
             d_step {
                 say_done (w, j);
                 DID (EV_SAY)
             }
-        :: W_FOR (EV_SAY, CAN_SAY_BEAT);
+        :: W_FOR (CAN_SAY_BEAT);
             d_step {
                 say (w, BEAT, 0, 0, 0);
                 DID (EV_SAY)
             }
-        :: W_FOR (EV_SAY, CAN_SAY_LEAVE);
+        :: W_FOR (CAN_SAY_LEAVE);
             d_step {
                 say (w, LEAVE, 0, 0, 0);
                 DID (EV_SAY)
             }
-        :: WT_FOR (EV_TAKE, M_DISPATCH);
+        :: WT_FOR (M_DISPATCH);
             d_step {
                 DOWN (w, m_term)?M_DISPATCH(m_epoch, m_inc, m_x, m_y, m_z);
                 take (w);
                 SAYS
                 DID (EV_TAKE)
             }
-        :: WT_FOR (EV_TOLD, M_COMMITTED);
+        :: WT_FOR (M_COMMITTED);
             d_step {
                 DOWN (w, m_term)?M_COMMITTED(m_epoch, m_inc, m_x, m_y, m_z);
                 if
@@ -495,14 +470,14 @@ active proctype cluster ()
                 SAYS
                 DID (EV_TOLD)
             }
-        :: WT_FOR (EV_JOINED, M_JOINED);
+        :: WT_FOR (M_JOINED);
             d_step {
                 DOWN (w, m_term)?M_JOINED(m_epoch, m_inc, m_x, m_y, m_z);
                 joined (w);
                 SAYS
                 DID (EV_JOINED)
             }
-        :: WT_FOR (EV_REJOIN, M_REJOIN);
+        :: WT_FOR (M_REJOIN);
             d_step {
                 DOWN (w, m_term)?M_REJOIN(m_epoch, m_inc, m_x, m_y, m_z);
                 if
@@ -511,7 +486,7 @@ active proctype cluster ()
                 fi;
                 DID (EV_REJOIN)
             }
-        :: WT_FOR (EV_LEFT, M_LEFT);
+        :: WT_FOR (M_LEFT);
             d_step {
                 DOWN (w, m_term)?M_LEFT(m_epoch, m_inc, m_x, m_y, m_z);
                 if
@@ -522,7 +497,7 @@ active proctype cluster ()
                 fi;
                 DID (EV_LEFT)
             }
-        :: W_FOR (EV_SYNCED, HAS_SYNC);
+        :: W_FOR (HAS_SYNC);
             d_step {
                 pub[w]?m_term, m_epoch, m_x, m_y, m_z;
                 receive_sync (w);
@@ -533,21 +508,21 @@ active proctype cluster ()
         /* ---- the network loses something ---- */
 
         :: losses && leading && SOME_I (CAN_SYNC) ->
-            I_FOR (EV_LOST, CAN_SYNC);
+            I_FOR (CAN_SYNC);
             d_step {
                 losses--;
                 published = published | (BROKEN (REPEAT) -> BIT (i) : 0);
                 DID (EV_LOST)
             }
         :: losses && leading && SOME_W (HAS_UP) ->
-            W_FOR (EV_LOST, HAS_UP);
+            W_FOR (HAS_UP);
             d_step {
                 losses--;
                 up[w]?_, _, _, _, _, _, _, _;
                 DID (EV_LOST)
             }
         :: losses && leading && SOME_W (HAS_DOWN) ->
-            W_FOR (EV_LOST, HAS_DOWN);
+            W_FOR (HAS_DOWN);
             d_step {
                 losses--;
                 m_term = 1;
@@ -561,7 +536,7 @@ active proctype cluster ()
             }
         :: /* a message overtakes the one before it */
             overtakes && leading && SOME_W (HAS_TWO_UP) ->
-            W_FOR (EV_LOST, HAS_TWO_UP);
+            W_FOR (HAS_TWO_UP);
             d_step {
                 overtakes--;
                 up[w]?m_part, m_term, m_inc, m_upto, m_held, m_x, m_y, m_z;
@@ -569,7 +544,7 @@ active proctype cluster ()
                 DID (EV_LOST)
             }
         :: overtakes && leading && SOME_W (HAS_TWO_DOWN) ->
-            W_FOR (EV_LOST, HAS_TWO_DOWN);
+            W_FOR (HAS_TWO_DOWN);
             d_step {
                 overtakes--;
                 turn_down (w);
@@ -578,17 +553,15 @@ active proctype cluster ()
 
         fi;
         d_step {
-#ifndef REPLAY
             if
             :: speaks -> speak (w)
             :: else
             fi;
             go_on ();
-#endif
             rest ()
         }
     }
-    :: QUIET && ON (EV_END) -> break
+    :: QUIET -> break
     od
 }
 
