@@ -477,7 +477,7 @@ static void take_wait (rm_leader_t *self, const rm_address_t *from, const rm_msg
 void rm_leader_from_client (rm_leader_t *self, rm_now_t now, const rm_address_t *from, const rm_msg_t *msg)
 {
     rm_leader_see (self, now);
-    if (!self->leading) {
+    if (!rm_leader_acts (self)) {
         rm_msg_t answer = {.type = RM_MSG_NOT_LEADER};
         rm_leader_to_client (self, from, &answer);
         return;

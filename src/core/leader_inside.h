@@ -44,6 +44,7 @@ bool rm_leader_slots_known (const rm_leader_t *self);
 bool rm_leader_may_send (const rm_record_t *record);
 void rm_leader_dispatch (rm_leader_t *self, rm_peer_t *peer, rm_record_t *record);
 void rm_leader_resend (rm_leader_t *self, rm_peer_t *peer);
+void rm_leader_send_of_epoch (rm_leader_t *self, uint64_t epoch);
 void rm_leader_pump (rm_leader_t *self);
 
 /* leader_worker.c */
@@ -76,6 +77,13 @@ void rm_leader_drop_clients (rm_leader_t *self);
 
 /* leader_sweep.c */
 void rm_leader_sweep (rm_leader_t *self);
+
+/* False once memory has run out: its books may lack what there was no memory for. It lets go of what ends, and does nothing
+ * more until the node has stopped. */
+static inline bool rm_leader_acts (const rm_leader_t *self)
+{
+    return self->leading && !self->out_of_memory;
+}
 
 /* How many jobs it has to do, or is about to get. */
 static inline uint32_t rm_peer_load (const rm_peer_t *peer)

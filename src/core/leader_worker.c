@@ -187,6 +187,13 @@ static bool new_queue (const rm_leader_t *self, const rm_msg_join_t *join)
     return false;
 }
 
+static void tell_rejoin (rm_leader_t *self, const rm_address_t *from, uint64_t inc)
+{
+    rm_msg_t msg = {.type = RM_MSG_REJOIN};
+    msg.rejoin = (rm_msg_rejoin_t){self->state->term, inc};
+    rm_leader_to_worker (self, from, &msg);
+}
+
 static joiner_t *find_joiner (const rm_leader_t *self, uint64_t inc)
 {
     RM_LIST_EACH (&self->joins, link)
@@ -195,6 +202,8 @@ static joiner_t *find_joiner (const rm_leader_t *self, uint64_t inc)
     return NULL;
 }
 
+/* A join that was sent again, or that comes late, does not bring back who was removed in the meantime: what was sent to it
+ * as a member then would be heeded as if it were one now. */
 static void take_join (rm_leader_t *self, const rm_address_t *from, const rm_msg_join_t *join)
 {
     rm_peer_t *peer = rm_leader_peer (self, join->inc);
@@ -208,6 +217,10 @@ static void take_join (rm_leader_t *self, const rm_address_t *from, const rm_msg
     }
     if (joiner) {
         joiner->from = *from;
+        return;
+    }
+    if (rm_state_was_removed (self->state, join->inc)) {
+        tell_rejoin (self, from, join->inc);
         return;
     }
     const rm_queue_t *foreign = foreign_queue (self, join);
@@ -276,6 +289,8 @@ void rm_leader_remove_peer (rm_leader_t *self, rm_peer_t *peer, const char *why)
             ids[count++] = record->id;
     }
     peer->removing = true;
+    peer->out_count = 0; /* what was chosen for it in this turn is not sent any more */
+    peer->out_bytes = 0;
     rm_entry_member_remove (entry, &(rm_entry_remove_t){peer->member->inc, ids, count});
     rm_leader_trace (self, "event=removing worker=%s inc=%016llx why=%s in_flight=%u", peer->member->name,
                      (unsigned long long)peer->member->inc, why, count);
@@ -320,12 +335,14 @@ static void propose_done (rm_leader_t *self, rm_peer_t *peer, rm_record_t *recor
 }
 
 /* Every completion of a live incarnation is answered `committed`, also when it changes nothing: at once if it does not
- * count, else when its entry is applied. */
-static void take_done (rm_leader_t *self, rm_peer_t *peer, const rm_done_job_t *job)
+ * count, else when its entry is applied. Only a message that was sent before its worker got the job's newest dispatch is
+ * not: `committed` names a job, not a run, and would make the worker forget how the newest one ended. If it still holds
+ * the one before, it will say so again. */
+static void take_done (rm_leader_t *self, rm_peer_t *peer, const rm_report_t *report, const rm_done_job_t *job)
 {
     rm_record_t *record = rm_state_record (self->state, job->id);
     bool here = record && record->outcome == RM_OUTCOME_NONE && record->lead.peer == peer;
-    if (here && record->lead.at == RM_AT_REPORTED)
+    if (here && (record->lead.at == RM_AT_REPORTED || report->upto < record->lead.seq))
         return;
     if (!here || record->lead.at != RM_AT_SENT || record->lead.seq > peer->upto ||
         job->attempt != rm_record_attempt (record) || (record->lead.token && record->lead.token != job->token)) {
@@ -372,13 +389,6 @@ static void take_heartbeat (rm_leader_t *self, rm_peer_t *peer, const rm_msg_hea
         rm_leader_send_sync (self, &peer->route);
 }
 
-static void tell_rejoin (rm_leader_t *self, const rm_address_t *from, uint64_t inc)
-{
-    rm_msg_t msg = {.type = RM_MSG_REJOIN};
-    msg.rejoin = (rm_msg_rejoin_t){self->state->term, inc};
-    rm_leader_to_worker (self, from, &msg);
-}
-
 /* A message of an older term was meant for an earlier leader: a heartbeat is shown the present sync, which the worker
  * adopts the new term from; it neither renews nor reports. */
 static void take_stale (rm_leader_t *self, const rm_address_t *from, const rm_msg_t *msg)
@@ -390,7 +400,7 @@ static void take_stale (rm_leader_t *self, const rm_address_t *from, const rm_ms
 void rm_leader_from_worker (rm_leader_t *self, rm_now_t now, const rm_address_t *from, const rm_msg_t *msg)
 {
     rm_leader_see (self, now);
-    if (!self->leading)
+    if (!rm_leader_acts (self))
         return;
     if (msg->type == RM_MSG_JOIN) {
         take_join (self, from, &msg->join);
@@ -420,7 +430,7 @@ void rm_leader_from_worker (rm_leader_t *self, rm_now_t now, const rm_address_t 
     if (msg->type == RM_MSG_SYNC)
         rm_leader_sync_answer (self, peer, &msg->sync);
     for (uint32_t i = 0; msg->type == RM_MSG_DONE && i < msg->done.job_count; i++)
-        take_done (self, peer, &msg->done.jobs[i]);
+        take_done (self, peer, report, &msg->done.jobs[i]);
     if (msg->type == RM_MSG_LEAVE && !peer->leave_asked) {
         peer->leave_asked = true;
         rm_leader_want_resize (self, false);

@@ -63,7 +63,8 @@ static int compare_segments (const void *one, const void *two)
         return a->open ? 1 : -1;
     if (a->open)
         return compare_numbers (a->counter, b->counter);
-    return a->first == b->first ? compare_numbers (a->last, b->last) : compare_numbers (a->first, b->first);
+    int order = compare_numbers (a->first, b->first);
+    return order != 0 ? order : compare_numbers (a->last, b->last);
 }
 
 static int compare_snapshots (const void *one, const void *two)

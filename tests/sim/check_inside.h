@@ -31,6 +31,7 @@ typedef struct {
     uint32_t starts;
     uint32_t failures, crashes;
     rm_outcome_t outcome;
+    uint64_t ended_us;
     char bytes[CHECK_TEXT_BYTES];
     bool told; /* some client knows its outcome: */
     rm_outcome_t told_outcome;
@@ -45,9 +46,10 @@ typedef struct {
     bool live; /* its incarnation was a member at that place of the log */
 } check_completion_t;
 
-/* What was sent to an incarnation. */
+/* What was sent to an incarnation, and what became of it. */
 typedef struct {
     uint64_t inc, term, last_seq;
+    bool removed;
 } check_inc_t;
 
 /* What was said in one (term, epoch). */
@@ -75,7 +77,8 @@ struct check {
     uint64_t last_time_ms;
     check_counts_t counts;
     check_item_t items[PLAN_ITEMS_MAX];
-    check_job_t *jobs; /* by id */
+    check_job_t *jobs;               /* by id */
+    uint64_t heard_us[SIM_JOBS_MAX]; /* by a session's number: its newest job */
     uint64_t newest_end[PLAN_QUEUES_MAX][PLAN_KEYS_MAX];
     uint64_t newest_token[PLAN_QUEUES_MAX][PLAN_KEYS_MAX];
     check_completion_t completions[CHECK_COMPLETIONS_MAX];
@@ -83,8 +86,8 @@ struct check {
     check_inc_t incs[CHECK_INCS_MAX];
     uint32_t inc_count;
     check_sync_t *sync; /* of the newest (term, epoch) */
-    bool stale;         /* what is arriving: */
-    uint64_t before;    /* … and how things looked before it */
+    const char *stale;  /* what is arriving must not be heeded, says this checker: */
+    uint64_t before;    /* … how things looked before it */
     bool was_open[RM_SLOTS];
     uint64_t open_term; /* of was_open; 0: none */
     history_t *history;
@@ -99,6 +102,7 @@ check_job_t *check_job (check_t *self, uint64_t id);
 void check_shadow_books (check_t *self);
 void check_note_untold (check_t *self);
 void check_answer (check_t *self, const rm_msg_t *msg);
+void check_committed (check_t *self, uint32_t who, const rm_msg_committed_t *committed);
 /* What the judge of real processes knows a process as. */
 pid_t check_pid (const check_t *self, uint32_t who);
 
@@ -109,8 +113,11 @@ bool check_completed (const check_t *self, uint64_t id, uint32_t attempt, bool o
 /* check_sync.c */
 void check_sync_sent (check_t *self, uint32_t from, const rm_msg_sync_t *sync);
 void check_sync_heard (check_t *self, const rm_msg_sync_t *said);
+/* NULL: there were too many. */
+check_inc_t *check_inc (check_t *self, uint64_t inc);
 void check_dispatch_sent (check_t *self, const rm_msg_dispatch_t *dispatch);
 
 /* check_stale.c */
-bool check_is_stale (const check_t *self, const sim_packet_t *packet);
+/* The checker that forbids what arrives to change anything; NULL: it may. */
+const char *check_is_stale (const check_t *self, const sim_packet_t *packet);
 uint64_t check_digest (const check_t *self, const sim_packet_t *packet);

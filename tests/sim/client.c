@@ -280,8 +280,8 @@ static void boot_pirate (sim_t *self, uint32_t who)
                                            (int64_t)sim_wall_ms (self, who));
     for (uint32_t place = 0; place < self->plan->item_count; place++)
         if (is_mine (self, who, place) && client->fates[place] == ASKED) {
-            client->fates[place] = goes_on ? WANTED : LET_GO;
-            client->next = goes_on ? place : client->next;
+            client->fates[place] = goes_on ? ASKED : LET_GO;
+            client->next = goes_on ? place : place + 1;
         }
     client->connection = 0;
     client->asking = client->waits = false;

@@ -10,13 +10,15 @@
 typedef struct {
     void *data;
     size_t size;
+    uint64_t written_us; /* when it was stamped and handed to the disk */
 } batch_t;
 
 struct sim_disk {
     batch_t *batches; /* by index; those the snapshot stands for are kept for the checks, not for the master */
     uint64_t count, room;
     uint64_t synced;   /* batches on the disk */
-    uint64_t free_us;  /* when the last write under way will be done */
+    uint64_t busy_us;  /* when the write under way will be done … */
+    uint64_t group_us; /* … and the one behind it, of all that comes meanwhile; not later: there is none */
     uint8_t *snapshot; /* NULL: none */
     size_t snapshot_size;
     uint64_t snapshot_index;
@@ -64,6 +66,23 @@ bool sim_disk_is_full (const sim_disk_t *self)
     return self->full;
 }
 
+/* When what is handed over now will be on the disk: it goes with all else that comes while a write is under way. */
+static uint64_t done_us (sim_t *self)
+{
+    sim_disk_t *disk = self->disk;
+    uint64_t sync_us = self->plan->sync_us;
+    uint64_t takes_us = sync_us / 2 + sim_draw (self, sync_us + 1);
+    if (disk->slow_us)
+        takes_us += sim_draw (self, disk->slow_us);
+    if (disk->busy_us <= self->now_us)
+        disk->busy_us = disk->group_us;
+    if (disk->busy_us <= self->now_us)
+        return disk->busy_us = disk->group_us = self->now_us + takes_us;
+    if (disk->group_us <= disk->busy_us)
+        disk->group_us = disk->busy_us + takes_us;
+    return disk->group_us;
+}
+
 uint64_t sim_disk_append (sim_t *self, const void *data, size_t size)
 {
     sim_disk_t *disk = self->disk;
@@ -72,14 +91,9 @@ uint64_t sim_disk_append (sim_t *self, const void *data, size_t size)
         disk->batches = must (realloc (disk->batches, disk->room * sizeof *disk->batches));
     }
     batch_t *batch = &disk->batches[disk->count++];
-    *batch = (batch_t){must (malloc (size)), size};
+    *batch = (batch_t){must (malloc (size)), size, self->now_us};
     memcpy (batch->data, data, size);
-    uint64_t sync_us = self->plan->sync_us;
-    uint64_t begins_us = disk->free_us > self->now_us ? disk->free_us : self->now_us;
-    disk->free_us = begins_us + sync_us / 2 + sim_draw (self, sync_us + 1);
-    if (disk->slow_us)
-        disk->free_us += sim_draw (self, disk->slow_us);
-    sim_after (self, disk->free_us - self->now_us, SIM_SYNCED, SIM_MASTER, NULL, disk->count);
+    sim_after (self, done_us (self) - self->now_us, SIM_SYNCED, SIM_MASTER, NULL, disk->count);
     return disk->count;
 }
 
@@ -100,6 +114,30 @@ rm_part_t sim_disk_batch (const sim_disk_t *self, uint64_t index)
     return (rm_part_t){batch->data, batch->size};
 }
 
+static void restore (sim_t *self, rm_state_t *state)
+{
+    const sim_disk_t *disk = self->disk;
+    if (rm_snapshot_restore (state, disk->snapshot, disk->snapshot_size))
+        sim_violation (self, "rebuilt", "the snapshot of batch %llu cannot be read",
+                       (unsigned long long)disk->snapshot_index);
+}
+
+/* Few are read in earnest: each is, to see that all is in it. */
+static void read_back (sim_t *self)
+{
+    rm_state_t state;
+    if (rm_state_init (&state))
+        abort ();
+    restore (self, &state);
+    check_restored (self->check, &state, self->disk->snapshot_index);
+    rm_state_close (&state);
+}
+
+uint64_t sim_disk_written_us (const sim_disk_t *self, uint64_t index)
+{
+    return self->batches[index - 1].written_us;
+}
+
 void sim_disk_save (sim_t *self, uint64_t index, const rm_state_t *state)
 {
     sim_disk_t *disk = self->disk;
@@ -118,6 +156,7 @@ void sim_disk_save (sim_t *self, uint64_t index, const rm_state_t *state)
     disk->snapshot_size = size;
     disk->snapshot_index = index;
     story (self, SIM_MASTER, "has a snapshot of batch %llu", (unsigned long long)index);
+    read_back (self);
 }
 
 void sim_disk_crash (sim_t *self)
@@ -128,7 +167,7 @@ void sim_disk_crash (sim_t *self)
     while (disk->count > kept)
         free (disk->batches[--disk->count].data);
     disk->synced = disk->count;
-    disk->free_us = 0;
+    disk->busy_us = disk->group_us = 0;
 }
 
 uint64_t sim_disk_load (sim_t *self, rm_state_t *state)
@@ -136,9 +175,7 @@ uint64_t sim_disk_load (sim_t *self, rm_state_t *state)
     sim_disk_t *disk = self->disk;
     uint64_t index = 0;
     if (disk->snapshot) {
-        if (rm_snapshot_restore (state, disk->snapshot, disk->snapshot_size))
-            sim_violation (self, "rebuilt", "the snapshot of batch %llu cannot be read",
-                           (unsigned long long)disk->snapshot_index);
+        restore (self, state);
         index = disk->snapshot_index;
     }
     for (; index < disk->count; index++) {

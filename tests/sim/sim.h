@@ -79,6 +79,7 @@ typedef struct {
     uint32_t delay_us; /* at most so much more */
     bool reorders;     /* what is delayed may be overtaken */
     bool cut;          /* nothing gets through */
+    uint64_t held_us;  /* nothing arrives before that, and all that was sent does then */
     uint64_t last_us;  /* when the newest message arrives, so that none overtakes it */
 } sim_way_t;
 
@@ -264,6 +265,8 @@ void sim_disk_fill (sim_disk_t *self, bool full);
 bool sim_disk_is_full (const sim_disk_t *self);
 /* A batch that is on the disk. */
 rm_part_t sim_disk_batch (const sim_disk_t *self, uint64_t index);
+/* When that batch was stamped and handed to the disk. */
+uint64_t sim_disk_written_us (const sim_disk_t *self, uint64_t index);
 
 /* ---- faults (faults.c) ----------------------------------------------------------------------------------------- */
 

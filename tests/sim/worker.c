@@ -55,6 +55,11 @@ sim_run_t *sim_worker_runs (const sim_t *self, uint32_t who, uint32_t *count)
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
+static bool gets_through (const sim_t *self, const sim_way_t *way)
+{
+    return !way->cut && way->held_us <= self->now_us;
+}
+
 static void search (sim_t *self, uint32_t who, uint64_t within_us)
 {
     if (worker_of (self, who)->searches)
@@ -95,8 +100,8 @@ void sim_worker_connect (sim_t *self, uint32_t who)
     const sim_way_t *ways = self->ways[who];
     const rm_leader_t *leader = sim_leader (self);
     worker->searches = false;
-    bool answered = leader && leader->leading && !self->processes[SIM_MASTER].paused_us && !ways[SIM_TO_PEER].cut &&
-                    !ways[SIM_TO_MASTER].cut;
+    bool answered = leader && leader->leading && !self->processes[SIM_MASTER].paused_us &&
+                    gets_through (self, &ways[SIM_TO_PEER]) && gets_through (self, &ways[SIM_TO_MASTER]);
     if (!answered) {
         search (self, who, FIND_AGAIN_US);
         return;

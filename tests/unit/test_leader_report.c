@@ -295,6 +295,27 @@ Test (leader_report, a_restarted_worker_of_the_same_name_is_another_member)
     cr_assert_eq (outcome_of (id), RM_OUTCOME_DONE);
 }
 
+Test (leader_report, who_was_removed_is_told_to_rejoin_and_is_no_member_again)
+{
+    worker_t *worker = worker_new ("w", 1);
+    worker->silent = true; /* it hears nothing, not even that it has joined: so it asks again */
+    say_join (worker);
+    turn ();
+    cr_assert_eq (state->member_count, 1);
+    after (REMOVED_AFTER_MS + 10);
+    cr_assert_eq (state->member_count, 0);
+    for (int again = 0; again < 2; again++) {
+        mark ();
+        say_join (worker);
+        turn ();
+        cr_assert_eq (state->member_count, 0);
+        cr_assert (!sent (worker->address, RM_MSG_JOINED));
+        const rm_msg_t *msg = sent (worker->address, RM_MSG_REJOIN);
+        cr_assert (msg && msg->rejoin.inc == worker->inc);
+        restart_from_log (unapplied ());
+    }
+}
+
 Test (leader_report, a_join_that_is_repeated_is_answered_and_makes_no_second_member)
 {
     worker_t *worker = worker_new ("w", 1);
@@ -533,6 +554,26 @@ Test (leader_report, a_completion_of_a_past_attempt_does_not_count)
     turn ();
     cr_assert_eq (outcome_of (id), RM_OUTCOME_NONE);
     cr_assert (told_committed (worker, id));
+}
+
+Test (leader_report, a_completion_from_before_the_newest_dispatch_does_not_make_the_worker_forget_the_newest_run)
+{
+    worker_t *worker = join_settled ("w", 1);
+    uint64_t id = put (NULL, "a");
+    held_t old = *holds (worker, id);
+    rm_done_job_t row = {.id = id, .token = old.token, .attempt = old.attempt, .verdict = RM_VERDICT_RETRY};
+    rm_msg_t copy = {.type = RM_MSG_DONE, .done = {.report = report_of (worker), .jobs = &row, .job_count = 1}};
+    fail (worker, id, RM_VERDICT_RETRY);
+    after (3000);
+    cr_assert_eq (holds (worker, id)->attempt, 2);
+    cr_assert_gt (worker->upto, copy.done.report.upto);
+    mark ();
+    tell (worker, &copy);
+    turn ();
+    cr_assert (!told_committed (worker, id), "it may have ended that run, whose completion is on its way");
+    cr_assert (at (id, worker));
+    finish (worker, id);
+    cr_assert_eq (outcome_of (id), RM_OUTCOME_DONE);
 }
 
 Test (leader_report, a_completion_with_a_past_token_does_not_count)
