@@ -8,25 +8,44 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
-    RM_RAFT_BATCH_HEADER_BYTES = 48,    /* magic, format, number, previous, size, hash */
-    RM_RAFT_SNAPSHOT_HEADER_BYTES = 64, /* magic, format, number, hash, size, checksum of the body, of the header */
-    RM_RAFT_FORMAT = 1                  /* of both; a higher one is refused */
+    RM_RAFT_BATCH_HEADER_BYTES = 48, /* magic, format, number, previous, size, hash */
+    RM_RAFT_SNAPSHOT_HEADER_BYTES =
+        64,                 /* magic, format, number, hash, size, checksum of the body, format of the log, checksum */
+    RM_RAFT_NOTE_BYTES = 24 /* of a note's body: kind, number, value */
 };
 
 /* A place in the chain: the batch of that number, and the hash of all up to it. {0, 0} is before the first. */
 typedef struct {
     uint64_t number;
     uint64_t hash;
+    uint64_t format; /* of what comes after it; 0 is 1. A mark does not have it */
 } rm_raft_link_t;
+
+/* A batch of the ledger's own, in the same chain. Of format 2 and later, but for the first of them. */
+typedef enum {
+    RM_RAFT_NO_NOTE,
+    RM_RAFT_UPGRADE, /* what comes after it is of the format `value` */
+    RM_RAFT_CHECK,   /* every master computes the digest of its state, as it is here */
+    RM_RAFT_DIGEST   /* it was `value` at the leader, at the RM_RAFT_CHECK of that number */
+} rm_raft_note_kind_t;
+
+typedef struct {
+    rm_raft_note_kind_t kind;
+    uint64_t number;
+    uint64_t value;
+} rm_raft_note_t;
 
 /* A batch as read; `body` points into what was read. */
 typedef struct {
-    rm_raft_link_t link; /* its number and hash */
+    rm_raft_link_t link; /* its place */
+    uint64_t format;     /* its own */
     uint64_t previous;   /* the hash of the batch before it */
+    rm_raft_note_t note; /* RM_RAFT_NO_NOTE: it is the owner's */
     const uint8_t *body; /* the owner's bytes, aligned to 8 if the entry is */
     size_t size;         /* how many */
 } rm_raft_batch_t;
@@ -43,8 +62,14 @@ typedef struct {
 size_t rm_raft_batch_bytes (size_t size);
 
 /* Fills in the header and the padding of an entry of rm_raft_batch_bytes (size) bytes, whose body is in its place after
-   the header. The batch follows `after`; `link` is its own place. */
+   the header. The batch follows `after`, and has its format; `link` is its own place. */
 void rm_raft_batch_seal (uint8_t *entry, size_t size, const rm_raft_link_t *after, rm_raft_link_t *link);
+
+/* The same for an entry of rm_raft_batch_bytes (RM_RAFT_NOTE_BYTES) bytes, with the body. */
+void rm_raft_note_seal (uint8_t *entry, const rm_raft_note_t *note, const rm_raft_link_t *after, rm_raft_link_t *link);
+
+/* What is wrong with something whose format is above RM_LEDGER_FORMAT; told apart by its address. */
+extern const char rm_raft_newer[];
 
 /* Reads an entry. NULL, or what is wrong with it in a few words. Whether it follows the one before is for the caller. */
 const char *rm_raft_batch_open (const uint8_t *entry, size_t entry_size, rm_raft_batch_t *batch);

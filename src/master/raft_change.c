@@ -129,6 +129,8 @@ static void on_invited (void *arg, const rm_raft_dialled_t *result)
                 result->verdict == RM_RAFT_NOT_ME
                     ? "the master there has another number"
                     : "the master there belongs to another cluster; one that is added starts with an empty directory");
+    else if (result->statement->facts.format < self->applied.format)
+        finish (self, RM_EDENIED, "the master there is of an older version, which cannot read this ledger");
     else if (raft_state (&self->raft) != RAFT_LEADER)
         finish_by_libraft (self, RAFT_NOTLEADER);
     else {
@@ -283,6 +285,48 @@ void rm_raft_change_look (rm_ledger_t *self)
             finish_by_libraft (self, rc);
     } else if (uv_now (self->loop) - changing->begun_ms > DRAIN_MS)
         finish (self, RM_EUNREACHABLE, "that master does not catch up; this one still leads");
+}
+
+/* ---- upgrade ---------------------------------------------------------------------------------------------------- */
+
+static void on_upgraded (rm_ledger_t *self, int status)
+{
+    if (self->changing.kind == RM_RAFT_UPGRADING)
+        finish_by_libraft (self, status == 0 ? 0 : RAFT_LEADERSHIPLOST);
+}
+
+/* Whether all others have said that they read that format: 0, RM_EUNREACHABLE (one was not heard of yet) or RM_EDENIED. */
+static int all_read (const rm_ledger_t *self, uint64_t format)
+{
+    const struct raft_configuration *group = &self->raft.configuration;
+    for (unsigned i = 0; i < group->n; i++) {
+        uint64_t reads = 0;
+        if (group->servers[i].id == self->config.id)
+            continue;
+        for (size_t j = 0; j < sizeof self->peers / sizeof *self->peers; j++)
+            if (self->peers[j].id == group->servers[i].id)
+                reads = self->peers[j].format;
+        if (reads < format)
+            return reads == 0 ? RM_EUNREACHABLE : RM_EDENIED;
+    }
+    return 0;
+}
+
+int rm_ledger_upgrade (rm_ledger_t *self, uint64_t format, rm_ledger_changed_fn *done, void *arg)
+{
+    const rm_raft_note_t note = {.kind = RM_RAFT_UPGRADE, .value = format};
+    int rc = begin (self, RM_RAFT_UPGRADING, 0, done, arg);
+    if (rc != 0)
+        return rc;
+    if (format < 2 || format <= self->applied.format || format > self->config.format_max)
+        rc = RM_EINVAL;
+    else
+        rc = all_read (self, format);
+    if (rc == 0)
+        rc = rm_raft_ledger_note (self, &note, on_upgraded);
+    if (rc != 0)
+        self->changing.kind = RM_RAFT_NO_CHANGE;
+    return rc;
 }
 
 /* ---- by ourselves ----------------------------------------------------------------------------------------------- */

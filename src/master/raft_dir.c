@@ -199,15 +199,18 @@ int rm_raft_dir_read (const rm_raft_dir_t *self, const char *name, uint8_t **dat
     return rc;
 }
 
-static int write_all (int file, const uint8_t *data, size_t size)
+bool rm_raft_dir_put (int file, const void *data, size_t size)
 {
-    for (size_t done = 0; done < size;) {
-        ssize_t put = write (file, data + done, size - done);
-        if (put <= 0)
-            return RM_EIO;
-        done += put;
+    for (const uint8_t *cursor = data; size > 0;) {
+        ssize_t done = write (file, cursor, size);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return false;
+        cursor += done;
+        size -= done;
     }
-    return fsync (file) == 0 ? 0 : RM_EIO;
+    return true;
 }
 
 int rm_raft_dir_write (const rm_raft_dir_t *self, const char *name, const uint8_t *data, size_t size)
@@ -216,7 +219,7 @@ int rm_raft_dir_write (const rm_raft_dir_t *self, const char *name, const uint8_
     int file = openat (self->fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (file < 0)
         return RM_EIO;
-    int rc = write_all (file, data, size);
+    int rc = rm_raft_dir_put (file, data, size) && fsync (file) == 0 ? 0 : RM_EIO;
     close (file);
     if (rc == 0 && renameat (self->fd, temporary, self->fd, name) != 0)
         rc = RM_EIO;

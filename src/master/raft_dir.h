@@ -37,5 +37,8 @@ int rm_raft_dir_sync (const rm_raft_dir_t *self);
    RM_EUNKNOWN if there is none. */
 int rm_raft_dir_read (const rm_raft_dir_t *self, const char *name, uint8_t **data, size_t *size);
 
+/* Writes all of it at the end of an open file; false: errno says why. Any thread. */
+bool rm_raft_dir_put (int file, const void *data, size_t size);
+
 /* Writes a whole new file durably: to a temporary name, then renamed. 0 or RM_EIO. */
 int rm_raft_dir_write (const rm_raft_dir_t *self, const char *name, const uint8_t *data, size_t size);

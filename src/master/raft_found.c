@@ -31,7 +31,7 @@ int rm_raft_found_begin (rm_ledger_t *self, const rm_raft_roster_t *founders)
     else {
         rm_raft_member_t *only = &identity->founders.members[0];
         randombytes_buf (identity->cluster, sizeof identity->cluster);
-        identity->generation = self->config.generation;
+        identity->generation = 1;
         identity->founders.count = 1;
         *only = (rm_raft_member_t){.id = self->config.id};
         memcpy (only->disk, identity->disk, sizeof only->disk);
@@ -145,7 +145,7 @@ void rm_raft_found_step (rm_ledger_t *self)
     }
     if (all_are_new (self, &founders)) {
         randombytes_buf (self->identity.cluster, sizeof self->identity.cluster);
-        self->identity.generation = self->config.generation;
+        self->identity.generation = 1;
         rm_raft_found_begin (self, &founders);
         return;
     }

@@ -21,9 +21,10 @@ enum {
     AT_GENERATION = 56,
     AT_GROUP = 64,
     AT_PEERS = 72,
-    AT_ADDRESS_SIZE = 80,
-    AT_FOUNDERS_SIZE = 84,
-    AT_ADDRESS = 88
+    AT_FORMAT = 80,
+    AT_ADDRESS_SIZE = 88,
+    AT_FOUNDERS_SIZE = 92,
+    AT_ADDRESS = 96
 };
 _Static_assert((int)AT_ADDRESS == (int)RM_RAFT_STATEMENT_FIXED_BYTES, "the address comes after what is fixed");
 
@@ -113,6 +114,7 @@ size_t rm_raft_hello_state (rm_raft_hello_t *self, const uint8_t *key, bool verd
     rm_raft_put64 (bytes + AT_GENERATION, facts->generation);
     rm_raft_put64 (bytes + AT_GROUP, facts->group_index);
     rm_raft_put64 (bytes + AT_PEERS, facts->peers_hash);
+    rm_raft_put64 (bytes + AT_FORMAT, facts->format);
     rm_raft_put32 (bytes + AT_ADDRESS_SIZE, address);
     rm_raft_put32 (bytes + AT_FOUNDERS_SIZE, founders);
     memcpy (bytes + AT_ADDRESS, facts->member.address, address);
@@ -149,6 +151,7 @@ static bool decode (const uint8_t *bytes, size_t size, rm_raft_statement_t *stat
     facts->generation = rm_raft_get64 (bytes + AT_GENERATION);
     facts->group_index = rm_raft_get64 (bytes + AT_GROUP);
     facts->peers_hash = rm_raft_get64 (bytes + AT_PEERS);
+    facts->format = rm_raft_get64 (bytes + AT_FORMAT);
     return facts->member.id != 0 && strlen (facts->member.address) == address &&
            rm_raft_address_split (facts->member.address, host, port) &&
            (!founders || rm_raft_roster_get (&statement->founders, bytes + AT_ADDRESS + address, founders));

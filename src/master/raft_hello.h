@@ -27,7 +27,7 @@ enum {
     RM_RAFT_MAC_BYTES = 32,
     RM_RAFT_GREETING_BYTES = 12 + RM_RAFT_NONCE_BYTES,
     RM_RAFT_PROOF_BYTES = RM_RAFT_GREETING_BYTES + RM_RAFT_MAC_BYTES,
-    RM_RAFT_STATEMENT_FIXED_BYTES = 88, /* before the address */
+    RM_RAFT_STATEMENT_FIXED_BYTES = 96, /* before the address */
     RM_RAFT_STATEMENT_BYTES_MAX =
         RM_RAFT_STATEMENT_FIXED_BYTES + RM_RAFT_ADDRESS_BYTES_MAX + RM_RAFT_ROSTER_BYTES_MAX + RM_RAFT_MAC_BYTES
 };
@@ -59,6 +59,7 @@ typedef struct {
     uint64_t generation;                 /* of the cluster */
     uint64_t group_index;                /* of the newest configuration in its log; 0: it has none */
     uint64_t peers_hash;                 /* of the list that it was started with */
+    uint64_t format;                     /* the highest one that it reads */
 } rm_raft_facts_t;
 
 /* A statement, as made or as read. */

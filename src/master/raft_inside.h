@@ -1,9 +1,9 @@
 /*  The ledger's insides, shared by the files that make it: raft_ledger.c (its life), raft_open.c (how it starts), raft_found.c
  *  (how it comes to a cluster), raft_peers.c (what comes from other masters), raft_parcels.c (what goes to them), raft_change.c
- *  (who they are),
- *  raft_machine.c (what libraft calls) and raft_snapshot.c (how a snapshot is taken).
+ *  (who they are), raft_machine.c (what libraft calls), raft_snapshot.c (how a snapshot is taken), raft_digest.c (how states
+ *  are compared) and raft_save.c (how a backup is written).
  *
- *  Thread rule: the loop's thread; `sealing` says when another one reads the snapshot.
+ *  Thread rule: the loop's thread; `sealing` and `writing` say when another one reads the owner's parts.
  */
 #pragma once
 
@@ -11,6 +11,7 @@
 #include <raft/uv.h>
 #include <uv.h>
 
+#include "master/raft_backup.h"
 #include "master/raft_batch.h"
 #include "master/raft_dir.h"
 #include "master/raft_identity.h"
@@ -67,6 +68,7 @@ typedef struct {
     uint64_t shipped_ms;              /* when the last one had left */
     uint64_t shipped;                 /* its newest entry */
     uint64_t shipped_as;              /* the snapshot that libraft takes it for; 0: it was told that it was lost */
+    uint64_t format;                  /* the highest one that it reads, as it said last; 0: it never did */
     uint64_t new_ms;                  /* when it last said that it has no cluster either; 0: never */
     bool asked;                       /* it is being asked */
     uint8_t disk[RM_RAFT_DISK_BYTES]; /* as it said then */
@@ -78,7 +80,8 @@ typedef enum {
     RM_RAFT_ADDING,
     RM_RAFT_REMOVING,
     RM_RAFT_TRANSFERRING,
-    RM_RAFT_PROMOTING
+    RM_RAFT_PROMOTING,
+    RM_RAFT_UPGRADING
 } rm_raft_change_kind_t;
 
 typedef struct {
@@ -92,6 +95,39 @@ typedef struct {
     struct raft_change request;
     struct raft_transfer transfer;
 } rm_raft_changing_t;
+
+/* The digest of the state, at the newest RM_RAFT_CHECK. */
+typedef struct {
+    bool sealing; /* another thread computes it */
+    rm_ledger_part_t *parts;
+    size_t part_count;
+    uint64_t number;   /* of the RM_RAFT_CHECK; 0: there was none that could be looked at */
+    uint64_t digest;   /* here, once it is known */
+    bool known;        /* it is */
+    bool told;         /* the leader's is logged, or on its way */
+    uint64_t claimed;  /* the RM_RAFT_CHECK of which the leader's digest is known … */
+    uint64_t claim;    /* … and that */
+    uint64_t verified; /* the newest RM_RAFT_CHECK at which both were equal */
+    uint64_t bytes;    /* of log since the newest RM_RAFT_CHECK */
+    uint64_t reading;  /* the RM_RAFT_CHECK that the other thread is at, and what it has found */
+    uint64_t found;
+    bool failed; /* it had no memory */
+    uv_work_t work;
+} rm_raft_checking_t;
+
+/* A backup that is being written. */
+typedef struct {
+    bool writing; /* another thread writes it */
+    char *file;   /* where to; NULL: none */
+    rm_ledger_part_t *parts;
+    size_t part_count;
+    rm_raft_backup_t head;
+    int status; /* what became of it … */
+    int error;  /* … errno's value */
+    rm_ledger_changed_fn *done;
+    void *done_arg;
+    uv_work_t work;
+} rm_raft_saving_t;
 
 struct rm_ledger {
     uv_loop_t *loop;
@@ -117,7 +153,8 @@ struct rm_ledger {
     rm_raft_changing_t changing;
     uint64_t alive_ns;     /* the process was seen to run */
     uint64_t led_ns;       /* a leader's last word, in whatever term */
-    uint64_t deaf_ns;      /* until then, what comes in may have waited while it was stopped */
+    uint64_t deaf_ns;      /* until then, what comes in may have waited while it was stopped … */
+    unsigned deaf_polls;   /* … and until the loop has read so many times all there was to read */
     unsigned loading;      /* snapshots being read for others */
     uint64_t loaded_as;    /* what libraft takes the one for that was read last */
     raft_term loaded_term; /* and its term */
@@ -168,6 +205,8 @@ struct rm_ledger {
     uint64_t retry_bytes;                /* of log, before which no other snapshot is tried */
     uint64_t free_bytes;                 /* on the disk */
     rm_raft_taking_t taking;
+    rm_raft_checking_t checking;
+    rm_raft_saving_t saving;
 
     void (*closed) (void *arg); /* set: to be closed */
     void *closed_arg;
@@ -178,6 +217,18 @@ void rm_raft_ledger_fail (rm_ledger_t *self, const char *format, ...) __attribut
 
 /* Takes libraft down, once nobody reads a snapshot any more; the rest follows from the loop. */
 void rm_raft_ledger_shut (rm_ledger_t *self);
+
+/* Logs a note; as rm_ledger_propose, without a ticket. `noted`, unless NULL, hears 0 or RM_ETIMEDOUT later. */
+int rm_raft_ledger_note (rm_ledger_t *self, const rm_raft_note_t *note, void (*noted) (rm_ledger_t *self, int status));
+
+/* A note was applied. */
+void rm_raft_digest_apply (rm_ledger_t *self, uint64_t number, const rm_raft_note_t *note);
+
+/* The state was replaced: what was known of it does not count any more. */
+void rm_raft_digest_forget (rm_ledger_t *self);
+
+/* The leader logs what is due; called again and again. */
+void rm_raft_digest_step (rm_ledger_t *self);
 
 /* Fills in what libraft calls: the state machine. */
 void rm_raft_machine_init (rm_ledger_t *self);
@@ -200,8 +251,9 @@ void rm_raft_parcels_redial (rm_ledger_t *self, uint64_t id);
 /* What is known of that master; a new place if it is not known. NULL: there is no room. */
 rm_raft_peer_t *rm_raft_peer (rm_ledger_t *self, uint64_t id);
 
-/* Notes that the process runs. If it did not for a while, nobody has been heard of, and what lies in the sockets is old. */
-void rm_raft_peers_pulse (rm_ledger_t *self);
+/* Notes that the process runs. If it did not for a while, nobody has been heard of, and what lies in the sockets is old.
+   `polled`: the loop has just read what there was. */
+void rm_raft_peers_pulse (rm_ledger_t *self, bool polled);
 
 /* How long ago it was heard of; UINT64_MAX: never. */
 uint64_t rm_raft_peers_heard_ms (const rm_ledger_t *self, uint64_t id);

@@ -22,9 +22,10 @@ enum {
 typedef struct {
     struct raft_apply request;
     rm_ledger_t *ledger;
-    uint64_t ticket;
-    uint64_t number; /* of the batch */
-    size_t bytes;    /* of the entry */
+    uint64_t ticket;                               /* 0: it is a note */
+    uint64_t number;                               /* of the batch */
+    size_t bytes;                                  /* of the entry */
+    void (*noted) (rm_ledger_t *self, int status); /* a note's; or NULL */
 } proposal_t;
 
 void rm_raft_ledger_fail (rm_ledger_t *self, const char *format, ...)
@@ -120,7 +121,7 @@ static void raft_closed (struct raft *raft)
 
 void rm_raft_ledger_shut (rm_ledger_t *self)
 {
-    if (self->taking.sealing || self->stage >= RM_RAFT_CLOSING)
+    if (self->taking.sealing || self->checking.sealing || self->saving.writing || self->stage >= RM_RAFT_CLOSING)
         return;
     self->stage = RM_RAFT_CLOSING;
     uv_timer_stop (&self->timer);
@@ -129,9 +130,9 @@ void rm_raft_ledger_shut (rm_ledger_t *self)
 }
 
 /* Everything that libraft does not tell of is seen here, before and after each wait of the loop. */
-static void look (rm_ledger_t *self)
+static void look (rm_ledger_t *self, bool polled)
 {
-    rm_raft_peers_pulse (self);
+    rm_raft_peers_pulse (self, polled);
     if (self->stage == RM_RAFT_LOOKING && !self->closed && !self->broken)
         rm_raft_found_step (self);
     if (self->stage == RM_RAFT_OPEN && !self->closed) {
@@ -150,12 +151,12 @@ static void look (rm_ledger_t *self)
 
 static void on_prepare (uv_prepare_t *prepare)
 {
-    look (prepare->data);
+    look (prepare->data, false);
 }
 
 static void on_check (uv_check_t *check)
 {
-    look (check->data);
+    look (check->data, true);
 }
 
 /* Once there is a log, there must always be one; once there were others, they have what is lost here. */
@@ -199,8 +200,9 @@ static void on_tick (uv_timer_t *timer)
         note_membership (self);
         rm_raft_change_step (self);
         rm_raft_transport_review (&self->transport);
+        rm_raft_digest_step (self);
     }
-    look (self);
+    look (self, false);
 }
 
 static int compare_members (const void *one, const void *two)
@@ -236,12 +238,14 @@ static int copy_config (rm_ledger_t *self, const rm_ledger_config_t *config)
     self->config.address = rm_strndup (address, strlen (address));
     self->config.bind = config->bind ? rm_strndup (config->bind, strlen (config->bind)) : NULL;
     self->config.secret = config->secret_bytes ? rm_memdup (config->secret, config->secret_bytes) : NULL;
-    if (!self->config.generation)
-        self->config.generation = 1;
     if (!self->config.snapshot_bytes)
         self->config.snapshot_bytes = RM_LEDGER_SNAPSHOT_BYTES;
     if (!self->config.segment_bytes)
         self->config.segment_bytes = RM_LEDGER_SEGMENT_BYTES;
+    if (!self->config.digest_bytes)
+        self->config.digest_bytes = RM_LEDGER_DIGEST_BYTES;
+    if (!self->config.format_max || self->config.format_max > RM_LEDGER_FORMAT)
+        self->config.format_max = RM_LEDGER_FORMAT;
     if (!self->config.stuck_ms)
         self->config.stuck_ms = RM_LEDGER_STUCK_MS;
     if (self->config.stuck_ms > STUCK_MS_MAX)
@@ -293,40 +297,37 @@ static void on_settled (struct raft_apply *request, int status, void *result)
     if (status == 0)
         rm_raft_ledger_mark (self);
     bool sure = status == 0 && !self->broken && self->applied.number >= proposal->number;
-    uint64_t ticket = proposal->ticket;
-    RM_ASSERT (ticket == self->settled + 1);
-    self->settled = ticket;
-    self->inflight_bytes -= proposal->bytes;
+    proposal_t was = *proposal;
+    self->inflight_bytes -= was.bytes;
     rm_free (proposal);
-    self->events.settled (self->events.arg, ticket, sure ? 0 : RM_ETIMEDOUT);
+    if (was.ticket) {
+        RM_ASSERT (was.ticket == self->settled + 1);
+        self->settled = was.ticket;
+        self->events.settled (self->events.arg, was.ticket, sure ? 0 : RM_ETIMEDOUT);
+    } else if (was.noted)
+        was.noted (self, sure ? 0 : RM_ETIMEDOUT);
 }
 
-int rm_ledger_propose (rm_ledger_t *self, const void *batch, size_t size, uint64_t *ticket)
+static int may_propose (const rm_ledger_t *self, size_t bytes)
 {
-    if (size > RM_LEDGER_BATCH_BYTES_MAX)
-        return RM_ETOOBIG;
     if (self->broken || self->closed)
         return RM_EIO;
-    if (!self->leader || raft_state (&self->raft) != RAFT_LEADER || raft_current_term (&self->raft) != self->term)
+    if (!self->leader || raft_state ((struct raft *)(uintptr_t)&self->raft) != RAFT_LEADER ||
+        raft_current_term ((struct raft *)(uintptr_t)&self->raft) != self->term)
         return RM_ESTATE;
-    size_t bytes = rm_raft_batch_bytes (size);
     if (self->changing.kind == RM_RAFT_TRANSFERRING)
         return RM_EBUSY;
-    if (self->inflight_bytes > 0 && self->inflight_bytes + bytes > RM_LEDGER_INFLIGHT_BYTES_MAX)
-        return RM_EBUSY;
-    proposal_t *proposal = rm_calloc (1, sizeof *proposal);
-    uint8_t *entry = raft_malloc (bytes);
-    if (!proposal || !entry) {
-        rm_free (proposal);
-        raft_free (entry);
-        return RM_ENOMEM;
-    }
-    rm_raft_link_t link;
-    if (size > 0)
-        memcpy (entry + RM_RAFT_BATCH_HEADER_BYTES, batch, size);
-    rm_raft_batch_seal (entry, size, &self->chained, &link);
-    *proposal = (proposal_t){.ledger = self, .ticket = self->issued + 1, .number = link.number, .bytes = bytes};
-    struct raft_buffer buffer = {.base = entry, .len = bytes};
+    bool much = self->inflight_bytes > 0 && self->inflight_bytes + bytes > RM_LEDGER_INFLIGHT_BYTES_MAX;
+    return much ? RM_EBUSY : 0;
+}
+
+/* Hands a sealed entry, whose place is `link`, to libraft. Both belong to it then, or are freed. */
+static int append (rm_ledger_t *self, uint8_t *entry, proposal_t *proposal, const rm_raft_link_t *link)
+{
+    struct raft_buffer buffer = {.base = entry, .len = proposal->bytes};
+    size_t bytes = proposal->bytes;
+    proposal->ledger = self;
+    proposal->number = link->number;
     int rc = raft_apply (&self->raft, &proposal->request, &buffer, 1, on_settled);
     if (rc != 0) {
         /* Only where the entry was not looked at is it sure that libraft has not freed it. */
@@ -339,11 +340,54 @@ int rm_ledger_propose (rm_ledger_t *self, const void *batch, size_t size, uint64
                              self->config.dir, *self->io.errmsg ? self->io.errmsg : raft_strerror (rc));
         return RM_EIO;
     }
-    self->chained = link;
-    self->issued++;
+    self->chained = *link;
     self->inflight_bytes += bytes;
-    *ticket = self->issued;
     return 0;
+}
+
+int rm_ledger_propose (rm_ledger_t *self, const void *batch, size_t size, uint64_t *ticket)
+{
+    if (size > RM_LEDGER_BATCH_BYTES_MAX)
+        return RM_ETOOBIG;
+    size_t bytes = rm_raft_batch_bytes (size);
+    int rc = may_propose (self, bytes);
+    if (rc != 0)
+        return rc;
+    proposal_t *proposal = rm_calloc (1, sizeof *proposal);
+    uint8_t *entry = raft_malloc (bytes);
+    if (!proposal || !entry) {
+        rm_free (proposal);
+        raft_free (entry);
+        return RM_ENOMEM;
+    }
+    rm_raft_link_t link;
+    if (size > 0)
+        memcpy (entry + RM_RAFT_BATCH_HEADER_BYTES, batch, size);
+    rm_raft_batch_seal (entry, size, &self->chained, &link);
+    *proposal = (proposal_t){.ticket = self->issued + 1, .bytes = bytes};
+    rc = append (self, entry, proposal, &link);
+    if (rc == 0)
+        *ticket = ++self->issued;
+    return rc;
+}
+
+int rm_raft_ledger_note (rm_ledger_t *self, const rm_raft_note_t *note, void (*noted) (rm_ledger_t *self, int status))
+{
+    size_t bytes = rm_raft_batch_bytes (RM_RAFT_NOTE_BYTES);
+    int rc = may_propose (self, bytes);
+    if (rc != 0)
+        return rc;
+    proposal_t *proposal = rm_calloc (1, sizeof *proposal);
+    uint8_t *entry = raft_malloc (bytes);
+    if (!proposal || !entry) {
+        rm_free (proposal);
+        raft_free (entry);
+        return RM_ENOMEM;
+    }
+    rm_raft_link_t link;
+    rm_raft_note_seal (entry, note, &self->chained, &link);
+    *proposal = (proposal_t){.bytes = bytes, .noted = noted};
+    return append (self, entry, proposal, &link);
 }
 
 bool rm_ledger_full (const rm_ledger_t *self)
@@ -357,10 +401,10 @@ bool rm_ledger_full (const rm_ledger_t *self)
 void rm_ledger_status (const rm_ledger_t *self, rm_ledger_status_t *status)
 {
     raft_id leader = 0;
-    const char *address;
+    const char *name = NULL;
     bool open = self->stage == RM_RAFT_OPEN;
     if (open)
-        raft_leader ((struct raft *)(uintptr_t)&self->raft, &leader, &address);
+        raft_leader ((struct raft *)(uintptr_t)&self->raft, &leader, &name);
     *status = (rm_ledger_status_t){
         .leader = self->leader,
         .applied = self->applied.number,
@@ -377,7 +421,11 @@ void rm_ledger_status (const rm_ledger_t *self, rm_ledger_status_t *status)
         .generation = self->identity.generation,
         .restored = self->installed,
         .sent = self->sent,
+        .format = self->applied.format ? self->applied.format : 1,
+        .verified = self->checking.verified,
     };
+    if (leader && name)
+        snprintf (status->leader_address, sizeof status->leader_address, "%.*s", (int)strcspn (name, "#"), name);
     memcpy (status->cluster, self->identity.cluster, sizeof status->cluster);
 }
 

@@ -30,12 +30,14 @@ enum {
     RM_LEDGER_INFLIGHT_BYTES_MAX = 16 << 20, /* proposed and not settled, unless it is a single batch */
     RM_LEDGER_SNAPSHOT_BYTES = 64 << 20,     /* of log between snapshots, unless configured */
     RM_LEDGER_SEGMENT_BYTES = 8 << 20,       /* of a file of the log, unless configured; three are set aside at start */
-    RM_LEDGER_STUCK_MS = 2000,               /* a write may take this long, unless configured */
-    RM_LEDGER_ELECTION_MS = 400,    /* without a word: followers elect (1 to 2 times that), a leader steps down */
-    RM_LEDGER_MEMBERS_MAX = 16,     /* of a group, and of a list of peers */
-    RM_LEDGER_ADDRESS_BYTES = 256,  /* of a master's address, with its end */
-    RM_LEDGER_CLUSTER_BYTES = 16,   /* of a cluster's id */
-    RM_LEDGER_SECRET_BYTES_MIN = 16 /* of a secret, if there is one */
+    RM_LEDGER_DIGEST_BYTES = 64 << 20, /* of log between two comparisons of the masters' states, unless configured */
+    RM_LEDGER_FORMAT = 2,              /* of a log, the highest that this version reads and writes */
+    RM_LEDGER_STUCK_MS = 2000,         /* a write may take this long, unless configured */
+    RM_LEDGER_ELECTION_MS = 400,       /* without a word: followers elect (1 to 2 times that), a leader steps down */
+    RM_LEDGER_MEMBERS_MAX = 16,        /* of a group, and of a list of peers */
+    RM_LEDGER_ADDRESS_BYTES = 256,     /* of a master's address, with its end */
+    RM_LEDGER_CLUSTER_BYTES = 16,      /* of a cluster's id */
+    RM_LEDGER_SECRET_BYTES_MIN = 16    /* of a secret, if there is one */
 };
 
 /* A piece of a snapshot. */
@@ -57,7 +59,9 @@ typedef struct {
     int (*restore) (void *arg, const void *snapshot, size_t size);
 
     /* Takes a snapshot of the state as it is now: `count` pieces that nobody changes until snapshot_done. They are read by
-       another thread and not copied, so this should only collect references. Anything but 0: not now; asked again later. */
+       another thread and not copied, so this should only collect references. Up to three may be out at a time (one for the
+       disk, one for a digest, one for a backup). Equal states must have equal snapshots, whatever version of the program
+       takes them, as long as the ledger is of one format. Anything but 0: not now; asked again later. */
     int (*snapshot) (void *arg, rm_ledger_part_t **parts, size_t *count);
 
     /* The pieces are no longer read, whether they were written or not. */
@@ -98,28 +102,32 @@ typedef struct {
     size_t peer_count;       /* 0 or 1: a group of one is founded at once */
     const void *secret;      /* known to all masters of the cluster; without one only loopback is talked to */
     size_t secret_bytes;     /* 0, or at least RM_LEDGER_SECRET_BYTES_MIN */
-    uint64_t generation;     /* of a cluster that is founded now (from 1; more where it was restored) */
     uint64_t snapshot_bytes; /* of log after which a snapshot is taken */
     uint64_t segment_bytes;  /* of a file of the log */
     uint64_t spare_bytes;    /* kept free on the disk on top of what the ledger needs for itself */
+    uint64_t digest_bytes;   /* of log after which the states of all masters are compared */
+    uint64_t format_max;     /* the highest format that it reads, for tests of an upgrade; else 0 */
     unsigned stuck_ms;       /* a write that takes longer stops the ledger */
 } rm_ledger_config_t;
 
 /* For the status page. */
 typedef struct {
     bool leader;
-    uint64_t applied;                         /* number of the newest batch in the state */
-    uint64_t inflight;                        /* proposals not settled */
-    uint64_t inflight_bytes;                  /* in them */
-    uint64_t log_bytes;                       /* of log since the newest snapshot */
-    uint64_t snapshots;                       /* written since the start */
-    uint64_t snapshot_bytes;                  /* of the newest one */
-    uint64_t free_bytes;                      /* on the disk, at the last look (each second) */
-    bool seeking;                             /* it belongs to no group yet */
-    uint64_t term;                            /* Raft's own; it says who was elected later, nothing else */
-    uint64_t leader_id;                       /* 0: none is known */
+    uint64_t applied;                             /* number of the newest batch in the state */
+    uint64_t inflight;                            /* proposals not settled */
+    uint64_t inflight_bytes;                      /* in them */
+    uint64_t log_bytes;                           /* of log since the newest snapshot */
+    uint64_t snapshots;                           /* written since the start */
+    uint64_t snapshot_bytes;                      /* of the newest one */
+    uint64_t free_bytes;                          /* on the disk, at the last look (each second) */
+    bool seeking;                                 /* it belongs to no group yet */
+    uint64_t term;                                /* Raft's own; it says who was elected later, nothing else */
+    uint64_t leader_id;                           /* 0: none is known */
+    char leader_address[RM_LEDGER_ADDRESS_BYTES]; /* where the other masters reach it; empty: none is known */
+    uint64_t format;                              /* of what is logged now, from 1; rm_ledger_upgrade raises it */
+    uint64_t verified;                        /* the newest batch after which the state was the leader's; 0: none yet */
     unsigned port;                            /* it listens on for other masters; 0: it does not */
-    uint64_t generation;                      /* of the cluster */
+    uint64_t generation;                      /* of the cluster: 1, and one more for each restore from a backup */
     uint8_t cluster[RM_LEDGER_CLUSTER_BYTES]; /* its id; zeros: none yet */
     uint64_t restored;                        /* snapshots that came from a leader since the start */
     uint64_t sent;                            /* snapshots sent to others since the start */
@@ -179,8 +187,8 @@ bool rm_ledger_has_quorum (const rm_ledger_t *self);
 size_t rm_ledger_group (const rm_ledger_t *self, rm_ledger_member_t *members, size_t max);
 
 /* Changes of the group, one at a time. 0: `done` is called once, later; or RM_ESTATE (not the leader; add: it does not
-   listen), RM_EBUSY (another change is under way), RM_EINVAL, RM_ECONFLICT (add: it is there), RM_EUNKNOWN (remove, transfer: it is not), RM_ETOOBIG,
-   RM_ENOMEM, RM_EIO (stopping), and it is not called.
+   listen), RM_EBUSY (another change is under way), RM_EINVAL, RM_ECONFLICT (add: it is there), RM_EUNKNOWN (remove,
+   transfer: it is not), RM_ETOOBIG, RM_ENOMEM, RM_EIO (stopping), and it is not called.
 
    Adding asks the master at that address, which must wait with an empty directory, to join. It is done when all know of it
    (a standby); it votes as soon as it has caught up, which this and later leaders see to by themselves.
@@ -189,14 +197,35 @@ size_t rm_ledger_group (const rm_ledger_t *self, rm_ledger_member_t *members, si
    majority of the rest.
 
    Transferring (to the one whose log is the longest if `id` is 0) is done when that one leads. Proposals are refused with
-   RM_EBUSY meanwhile, for a second or two at most. */
+   RM_EBUSY meanwhile, for a second or two at most.
+
+   Upgrading makes the log one of that format (at most RM_LEDGER_FORMAT) from a certain place on, and there is no way back:
+   versions that do not read it stop there. So it is refused with RM_EDENIED as long as one of the masters has said that it
+   does not, with RM_EUNREACHABLE as long as one has said nothing. A new ledger is of format 1. Format 2 has digests: now and
+   then all masters compute one of their states after the same batch, and one whose state differs from the leader's stops
+   with failed (). */
 int rm_ledger_add (rm_ledger_t *self, uint64_t id, const char *address, rm_ledger_changed_fn *done, void *arg);
 int rm_ledger_remove (rm_ledger_t *self, uint64_t id, rm_ledger_changed_fn *done, void *arg);
 int rm_ledger_transfer (rm_ledger_t *self, uint64_t id, rm_ledger_changed_fn *done, void *arg);
+int rm_ledger_upgrade (rm_ledger_t *self, uint64_t format, rm_ledger_changed_fn *done, void *arg);
+
+/* Writes the state as it is here and now, after one of the batches, to that file, durably and from another thread; one that is
+   there is replaced once the new one is whole. Any master of the group can do it, be it a follower, of which the newest
+   batches may be missing. 0: `done` is called once, later, with 0 or RM_EIO; or RM_ESTATE (it seeks), RM_EBUSY (another one is
+   being written, or the owner had no snapshot to give), RM_ENOMEM, RM_EIO (stopping), and it is not called. */
+int rm_ledger_backup (rm_ledger_t *self, const char *file, rm_ledger_changed_fn *done, void *arg);
 
 /* Stops and frees it, and nulls the pointer. What is in flight is settled as unknown before `closed` is called, once, from
    the loop (or before this returns, if the ledger never started). The loop must go on running until then. */
 void rm_ledger_close (rm_ledger_t **self_p, void (*closed) (void *arg), void *arg);
+
+/* Makes a data directory from a backup: of a new cluster with an id of its own, one generation later, that has one master, of
+   this number and address; others are added. Masters of the old cluster do not talk to it. The directory must be absent or
+   empty. Says what it did, or why not, in a sentence. No loop is needed. 0, RM_ESTATE (there is something in the directory),
+   RM_ECORRUPT (the file is damaged or none), RM_EDENIED (it is of a newer version), or as rm_ledger_start; then the directory
+   is of no use, and says so if it is started. */
+int rm_ledger_restore (const char *file, const char *dir, uint64_t id, const char *address,
+                       void (*say) (void *arg, const char *sentence), void *arg);
 
 /* Takes what can be read in a group of one's data directory for the truth (one of several masters is refused: what it lost,
    the others have): moves what cannot to DIR/damaged-N/, keeps the batches before

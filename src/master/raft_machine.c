@@ -14,7 +14,20 @@ static const char *check_next (const rm_ledger_t *self, const struct raft_buffer
         return damage;
     if (batch->link.number != self->applied.number + 1 || batch->previous != self->applied.hash)
         return "a batch does not follow the one before";
+    if (batch->format != (self->applied.format ? self->applied.format : 1))
+        return "a batch has another format than the ledger at that place";
     return NULL;
+}
+
+static bool is_too_new (rm_ledger_t *self, uint64_t format)
+{
+    if (format > self->config.format_max)
+        rm_raft_ledger_fail (
+            self,
+            "the ledger in %s is of a newer format than this version reads, which is %llu; nothing is lost "
+            "by that, start a newer version",
+            self->config.dir, (unsigned long long)self->config.format_max);
+    return self->broken;
 }
 
 /* A batch may be committed by the others, and so applied, before it is on this disk. Only what is on this disk may be marked. */
@@ -39,6 +52,8 @@ static int machine_apply (struct raft_fsm *fsm, const struct raft_buffer *buffer
     if (self->broken)
         return 0;
     const char *damage = check_next (self, buffer, &batch);
+    if (is_too_new (self, damage == rm_raft_newer ? UINT64_MAX : damage ? 0 : batch.link.format))
+        return 0;
     if (damage) {
         rm_raft_ledger_fail (self, "the ledger in %s is damaged after batch %llu: %s", self->config.dir,
                              (unsigned long long)self->applied.number, damage);
@@ -50,7 +65,7 @@ static int machine_apply (struct raft_fsm *fsm, const struct raft_buffer *buffer
                              (unsigned long long)mark->number, self->config.dir);
         return 0;
     }
-    int rc = self->events.apply (self->events.arg, batch.body, batch.size);
+    int rc = batch.note.kind ? 0 : self->events.apply (self->events.arg, batch.body, batch.size);
     if (rc != 0) {
         rm_raft_ledger_fail (self, "batch %llu of the ledger in %s cannot be applied: %s",
                              (unsigned long long)batch.link.number, self->config.dir, rm_strerror (rc));
@@ -61,6 +76,9 @@ static int machine_apply (struct raft_fsm *fsm, const struct raft_buffer *buffer
     self->tail[batch.link.number % RM_RAFT_TAIL_BATCHES] = buffer->len;
     self->tail_count++;
     self->log_bytes += buffer->len;
+    self->checking.bytes += buffer->len;
+    if (batch.note.kind)
+        rm_raft_digest_apply (self, batch.link.number, &batch.note);
     return 0;
 }
 
@@ -83,6 +101,8 @@ static int machine_restore (struct raft_fsm *fsm, struct raft_buffer *buffer)
     rm_ledger_t *self = fsm->data;
     rm_raft_snapshot_head_t head;
     const char *damage = check_snapshot (buffer, &head);
+    if (is_too_new (self, damage == rm_raft_newer ? UINT64_MAX : damage ? 0 : head.link.format))
+        return RAFT_INVALID;
     if (damage) {
         rm_raft_ledger_fail (self, "the newest snapshot in %s is damaged: %s", self->config.dir, damage);
         return RAFT_CORRUPT;
@@ -96,6 +116,7 @@ static int machine_restore (struct raft_fsm *fsm, struct raft_buffer *buffer)
     }
     self->applied = self->stored = head.link;
     self->unstored.count = 0;
+    rm_raft_digest_forget (self);
     self->installed += self->stage == RM_RAFT_OPEN;
     self->snapshot_bytes = buffer->len;
     self->log_bytes = 0;

@@ -84,6 +84,10 @@ static int verify (rm_ledger_t *self, rm_raft_scan_t *scan)
         rm_raft_ledger_fail (self, "%s", scan->problem);
         return rc;
     }
+    if (scan->newer) {
+        rm_raft_ledger_fail (self, "%s: " RM_RAFT_NEWER_ADVICE, scan->problem);
+        return RM_EDENIED;
+    }
     if (mark == RM_EUNKNOWN && scan->fresh && no_notes)
         return verify_empty (self, mark);
     if (mark != 0) {

@@ -65,13 +65,17 @@ rm_raft_peer_t *rm_raft_peer (rm_ledger_t *self, uint64_t id)
 
 /* ---- who is heard of -------------------------------------------------------------------------------------------- */
 
-void rm_raft_peers_pulse (rm_ledger_t *self)
+/* How long a turn of the loop takes is not ours to say: only once the loop has read what there was, what it reads is new. */
+void rm_raft_peers_pulse (rm_ledger_t *self, bool polled)
 {
     uint64_t now = now_ns ();
+    if (polled && self->deaf_polls > 0)
+        self->deaf_polls--;
     if (self->alive_ns && now - self->alive_ns > STOPPED_MS * 1000000ull) {
         for (size_t i = 0; i < sizeof self->peers / sizeof *self->peers; i++)
             self->peers[i].heard_ns = 0;
         self->deaf_ns = now + DEAF_MS * 1000000ull;
+        self->deaf_polls = 2;
     }
     self->alive_ns = now;
 }
@@ -120,7 +124,8 @@ static void describe (void *arg, rm_raft_facts_t *mine)
 {
     const rm_ledger_t *self = arg;
     uint8_t list[RM_RAFT_ROSTER_BYTES_MAX];
-    *mine = (rm_raft_facts_t){.generation = self->identity.generation,
+    *mine = (rm_raft_facts_t){.format = self->config.format_max,
+                              .generation = self->identity.generation,
                               .group_index = group_index (self),
                               .peers_hash = XXH3_64bits (list, rm_raft_roster_put (&self->listed, list))};
     mine->member.id = self->config.id;
@@ -155,6 +160,15 @@ static rm_raft_verdict_t judge_while_looking (rm_ledger_t *self, rm_raft_wish_t 
     return RM_RAFT_NOT_READY;
 }
 
+/* What it reads decides whether the log may get a newer format. */
+static void note_format (rm_ledger_t *self, const rm_raft_facts_t *facts)
+{
+    rm_raft_peer_t *peer =
+        rm_raft_group_find (&self->raft.configuration, facts->member.id) ? rm_raft_peer (self, facts->member.id) : NULL;
+    if (peer)
+        peer->format = facts->format;
+}
+
 static rm_raft_verdict_t judge (void *arg, rm_raft_wish_t wish, const rm_raft_facts_t *peer, rm_raft_roster_t *founders)
 {
     rm_ledger_t *self = arg;
@@ -169,7 +183,12 @@ static rm_raft_verdict_t judge (void *arg, rm_raft_wish_t wish, const rm_raft_fa
     if (memcmp (peer->cluster, self->identity.cluster, sizeof peer->cluster) != 0 ||
         peer->generation != self->identity.generation)
         return RM_RAFT_OTHER_CLUSTER;
-    return wish > RM_RAFT_INVITE ? RM_RAFT_NOT_READY : standing (self, peer);
+    if (wish > RM_RAFT_INVITE)
+        return RM_RAFT_NOT_READY;
+    rm_raft_verdict_t verdict = standing (self, peer);
+    if (verdict == RM_RAFT_WELCOME)
+        note_format (self, peer);
+    return verdict;
 }
 
 /* libraft's words for an id: those in the log, so that it does not take it for a move to another address. */
@@ -302,7 +321,7 @@ static void deliver_result (rm_ledger_t *self, struct raft_message *message)
     if (result->term == 0) /* from redial */
         return;
     if (peer && raft_state (&self->raft) == RAFT_LEADER && result->term == raft_current_term (&self->raft)) {
-        if (self->alive_ns >= self->deaf_ns)
+        if (self->alive_ns >= self->deaf_ns && self->deaf_polls == 0)
             peer->heard_ns = self->alive_ns;
         if (result->rejected)
             mend_rejection (self, peer, result);
@@ -340,8 +359,10 @@ static bool is_whole (const struct raft_install_snapshot *args)
 {
     rm_raft_snapshot_head_t head;
     const uint8_t *bytes = args->data.base;
-    return !rm_raft_snapshot_open (bytes, args->data.len, &head) &&
-           head.size == args->data.len - RM_RAFT_SNAPSHOT_HEADER_BYTES &&
+    const char *wrong = rm_raft_snapshot_open (bytes, args->data.len, &head);
+    if (wrong == rm_raft_newer) /* the ledger will say so, and stop */
+        return true;
+    return !wrong && head.size == args->data.len - RM_RAFT_SNAPSHOT_HEADER_BYTES &&
            head.checksum == XXH3_64bits (bytes + RM_RAFT_SNAPSHOT_HEADER_BYTES, head.size);
 }
 
@@ -363,7 +384,7 @@ static void receive (void *arg, const rm_raft_facts_t *peer, struct raft_message
 {
     rm_ledger_t *self = arg;
     char name[RM_RAFT_NAME_OF_MEMBER_BYTES];
-    rm_raft_peers_pulse (self);
+    rm_raft_peers_pulse (self, false);
     message->server_id = peer->member.id;
     bool may = self->stage == RM_RAFT_OPEN && !self->broken && !self->closed;
     if (may && (message->type == RAFT_APPEND_ENTRIES || message->type == RAFT_INSTALL_SNAPSHOT))

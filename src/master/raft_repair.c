@@ -242,7 +242,10 @@ int rm_ledger_repair (const char *dir, void (*say_to) (void *arg, const char *se
         return rc;
     }
     rc = examine (&self, &needed);
-    if (rc == 0 && needed && is_one_of_several (&self))
+    if (rc == 0 && self.scan.newer) {
+        say (&self, "%s: " RM_RAFT_NEWER_ADVICE, dir);
+        rc = RM_EDENIED;
+    } else if (rc == 0 && needed && is_one_of_several (&self))
         rc = RM_ESTATE;
     else if (rc == 0 && !needed)
         say (&self, "nothing in %s needs repair: its ledger ends at batch %llu", self.dir.path,

@@ -186,6 +186,7 @@ static void read_snapshots (reading_t *self)
             self->at.term = self->sure.term = snapshot->term;
             return;
         }
+        scan->newer = scan->newer || damage == rm_raft_newer;
         scan->snapshots[i] = RM_RAFT_DROP;
         problem (scan, "%s/%s is damaged: %s", self->dir->path, name, damage);
     }
@@ -229,6 +230,7 @@ static const char *accept_entry (void *arg, const rm_raft_entry_t *entry)
     const char *damage = rm_raft_batch_open (entry->data, entry->size, &batch);
     if (!damage)
         damage = check_place (self, &batch);
+    self->scan->newer = self->scan->newer || damage == rm_raft_newer;
     if (damage)
         return damage;
     self->at.chained = true;

@@ -16,6 +16,8 @@
 
 enum { RM_RAFT_SENTENCE_BYTES = 1536 };
 
+#define RM_RAFT_NEWER_ADVICE "nothing is damaged by that, and nothing was changed; start a newer version"
+
 /* What is to become of a file. */
 typedef enum {
     RM_RAFT_KEEP,  /* it is whole and needed, or libraft will deal with it */
@@ -39,6 +41,7 @@ typedef struct {
     rm_raft_segment_fate_t *segments; /* one for each of files.segments */
     rm_raft_fate_t *snapshots;        /* one for each of files.snapshots */
     bool metadata_is_bad;             /* libraft's term and vote cannot be relied on */
+    bool newer;                       /* something in it was written by a newer version: hands off */
     bool fresh;                       /* there is no ledger yet (of one that was being made, some files may be there) */
     uint64_t term;                    /* the highest one seen in any file */
     uint64_t last_index;              /* of the last readable entry or the snapshot */

@@ -6,12 +6,13 @@
 
 #include "fuzz.h"
 #include "master/raft_batch.h"
+#include "master/raft_ledger.h"
 
 static void seal_and_open (const uint8_t *data, size_t size)
 {
     size_t bytes = rm_raft_batch_bytes (size);
     uint8_t *entry = malloc (bytes);
-    rm_raft_link_t after = {size, size * 77}, link;
+    rm_raft_link_t after = {size, size * 77, size % 3}, link;
     rm_raft_batch_t batch;
     CLAIM (entry && bytes % 8 == 0);
     if (size)
@@ -30,7 +31,7 @@ static void seal_and_open_head (const uint8_t *data, size_t size)
 {
     fuzz_input_t input = {data, data + size};
     uint8_t header[RM_RAFT_SNAPSHOT_HEADER_BYTES];
-    rm_raft_snapshot_head_t head = {{fuzz_number (&input, 8), fuzz_number (&input, 8)},
+    rm_raft_snapshot_head_t head = {{fuzz_number (&input, 8), fuzz_number (&input, 8), 1 + size % RM_LEDGER_FORMAT},
                                     fuzz_number (&input, 8),
                                     fuzz_number (&input, 8)},
                             again;

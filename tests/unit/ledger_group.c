@@ -1,12 +1,15 @@
 #include "ledger_group.h"
 
 #include <criterion/criterion.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,7 +17,7 @@
 #include "ledger_node.h"
 #include "ringmaster/error.h"
 
-enum { IN_FLIGHT = 8, BURST_MS = 3 };
+enum { IN_FLIGHT = 8, BURST_MS = 3, SLUGGISH_MS = 80 };
 
 uint64_t group_now_ms (void)
 {
@@ -38,6 +41,7 @@ void group_pass (unsigned ms)
 
 static node_t node;
 static seat_page_t *page;
+static bool sluggish; /* the next turn is */
 
 /* The batches in flight are the newest ones proposed. */
 static void on_acked (uint64_t ticket)
@@ -65,7 +69,7 @@ static void on_changed (void *arg, int status, const char *sentence)
 
 static void answer (void)
 {
-    if (page->answered == page->asked || page->verb == SEAT_REST)
+    if (page->answered == page->asked || page->verb == SEAT_REST || page->verb == SEAT_STOP)
         return;
     int rc = RM_EINVAL;
     seat_verb_t verb = page->verb;
@@ -80,10 +84,37 @@ static void answer (void)
         rc = rm_ledger_remove (node.ledger, page->id, on_changed, NULL);
     else if (verb == SEAT_TRANSFER)
         rc = rm_ledger_transfer (node.ledger, page->id, on_changed, NULL);
+    else if (verb == SEAT_UPGRADE)
+        rc = rm_ledger_upgrade (node.ledger, page->id, on_changed, NULL);
+    else if (verb == SEAT_BACKUP)
+        rc = rm_ledger_backup (node.ledger, page->text, on_changed, NULL);
+    else if (verb == SEAT_SPOIL) {
+        node.digest ^= 1; /* a bit of its memory fell over */
+        on_changed (NULL, 0, "spoilt");
+        return;
+    }
     if (rc != 0) {
         page->answer = rc;
         page->answered = page->asked;
     }
+}
+
+/* Both ends of a line are some process's; each looks at its own. */
+static void look_at_lines (void)
+{
+    uint64_t lines = 0, slow = 0;
+    for (int fd = 3; fd < 64; fd++) {
+        struct tcp_info info;
+        int yes = 0;
+        socklen_t info_size = sizeof info, size = sizeof yes;
+        if (getsockopt (fd, IPPROTO_TCP, TCP_INFO, &info, &info_size) != 0 || info.tcpi_state != TCP_ESTABLISHED)
+            continue;
+        getsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &yes, &size);
+        lines++;
+        slow += !yes;
+    }
+    page->lines = lines;
+    page->slow_lines = slow;
 }
 
 static void write_down (void)
@@ -102,6 +133,11 @@ static void write_down (void)
     page->sent = status.sent;
     page->unknown = node.unknown;
     page->settled = node.settled;
+    page->format = status.format;
+    page->verified = status.verified;
+    page->generation = status.generation;
+    strcpy (page->leader_address, status.leader_address);
+    look_at_lines ();
     page->member_count = rm_ledger_group (node.ledger, page->members, RM_LEDGER_MEMBERS_MAX);
     memcpy ((void *)page->cluster, status.cluster, sizeof status.cluster);
     strcpy (page->failure, node.failure);
@@ -111,6 +147,9 @@ static void on_turn (uv_prepare_t *prepare)
 {
     rm_ledger_status_t status;
     (void)prepare;
+    if (sluggish)
+        group_pass (SLUGGISH_MS);
+    sluggish = false;
     write_down ();
     answer ();
     rm_ledger_status (node.ledger, &status);
@@ -125,9 +164,23 @@ static void on_turn (uv_prepare_t *prepare)
         _exit (1);
 }
 
+/* Comes before the ledger's own look after the loop has read what there was: it stops here, and what has come meanwhile is
+   read in the next turn, which takes a while to begin. */
+static void on_checked (uv_check_t *check)
+{
+    (void)check;
+    if (page->verb != SEAT_STOP)
+        return;
+    page->verb = SEAT_REST;
+    page->answered = page->asked;
+    sluggish = true;
+    raise (SIGSTOP);
+}
+
 static void run_seat (const char *dir, rm_ledger_config_t config, uint64_t filler)
 {
     uv_prepare_t turn;
+    uv_check_t checked;
     node.filler = filler;
     node.acked = on_acked;
     node.said = on_said;
@@ -138,9 +191,12 @@ static void run_seat (const char *dir, rm_ledger_config_t config, uint64_t fille
         _exit (1);
     uv_prepare_init (&node.loop, &turn);
     uv_prepare_start (&turn, on_turn);
+    uv_check_init (&node.loop, &checked);
+    uv_check_start (&checked, on_checked);
     while (!page->done)
         uv_run (&node.loop, UV_RUN_ONCE);
     uv_close ((uv_handle_t *)&turn, NULL);
+    uv_close ((uv_handle_t *)&checked, NULL);
     node_close (&node);
     _exit (0);
 }
@@ -205,6 +261,7 @@ void seat_start (group_t *self, size_t number)
     if (number >= self->listed)
         peers[self->listed] = (rm_ledger_peer_t){seat->id, seat->address};
     config.id = seat->id;
+    config.format_max = self->formats[number];
     config.bind = self->listens ? seat->address : NULL;
     config.peers = peers;
     config.peer_count = self->listed + (number >= self->listed);
@@ -213,6 +270,7 @@ void seat_start (group_t *self, size_t number)
     fresh->verb = SEAT_REST;
     fresh->answered = fresh->asked;
     fresh->state = fresh->digest = fresh->leader_id = fresh->member_count = 0;
+    fresh->verified = fresh->format = fresh->lines = fresh->slow_lines = 0;
     *fresh->failure = 0;
     fflush (NULL);
     seat->pid = fork ();

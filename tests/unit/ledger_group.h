@@ -15,7 +15,17 @@
 
 enum { SEATS_MAX = 6, SAID_BYTES = 16 << 10 };
 
-typedef enum { SEAT_REST, SEAT_ADD, SEAT_REMOVE, SEAT_TRANSFER, SEAT_QUIT } seat_verb_t;
+typedef enum {
+    SEAT_REST,
+    SEAT_ADD,
+    SEAT_REMOVE,
+    SEAT_TRANSFER,
+    SEAT_UPGRADE,
+    SEAT_BACKUP,
+    SEAT_SPOIL,
+    SEAT_STOP,
+    SEAT_QUIT
+} seat_verb_t;
 
 /* What a process and the test share. */
 typedef struct {
@@ -27,6 +37,9 @@ typedef struct {
     volatile uint64_t answered; /* the last question that was answered */
     volatile int answer;        /* and how */
     volatile size_t member_count;
+    volatile uint64_t format, verified, generation;
+    volatile uint64_t lines, slow_lines; /* TCP connections, and those of them without TCP_NODELAY */
+    char leader_address[RM_LEDGER_ADDRESS_BYTES];
     rm_ledger_member_t members[RM_LEDGER_MEMBERS_MAX];
     volatile uint8_t cluster[RM_LEDGER_CLUSTER_BYTES];
     char failure[2048];
@@ -37,7 +50,7 @@ typedef struct {
     volatile uint64_t asked;
     seat_verb_t verb;
     uint64_t id;
-    char text[RM_LEDGER_ADDRESS_BYTES];
+    char text[PATH_MAX];
 } seat_page_t;
 
 /* A master. */
@@ -52,10 +65,11 @@ typedef struct {
 /* Those of one test. */
 typedef struct {
     seat_t seats[SEATS_MAX];
-    size_t listed;             /* the first of them are in the list of peers */
-    rm_ledger_config_t config; /* of all; dir, id, address and peers are filled in */
-    uint64_t filler;           /* bytes in each snapshot */
-    bool listens;              /* a group of one listens, too */
+    size_t listed;               /* the first of them are in the list of peers */
+    uint64_t formats[SEATS_MAX]; /* that each reads; 0: the newest */
+    rm_ledger_config_t config;   /* of all; dir, id, address and peers are filled in */
+    uint64_t filler;             /* bytes in each snapshot */
+    bool listens;                /* a group of one listens, too */
 } group_t;
 
 /* Makes the directories; nothing runs. Seat i has the id i + 1. */

@@ -81,15 +81,15 @@ static int snapshot (void *arg, rm_ledger_part_t **parts, size_t *count)
     node_t *self = arg;
     const uint64_t head[2] = {self->state, self->digest};
     size_t size = sizeof head + self->filler;
-    self->snapshot = malloc (size);
-    memcpy (self->snapshot, head, sizeof head);
+    uint8_t *bytes = malloc (size);
+    memcpy (bytes, head, sizeof head);
     for (size_t i = sizeof head; i < size; i++)
-        self->snapshot[i] = filler (self->state, i);
+        bytes[i] = filler (self->state, i);
     *count = 3;
     *parts = calloc (3, sizeof **parts);
-    (*parts)[0] = (rm_ledger_part_t){self->snapshot, sizeof head};
-    (*parts)[1] = (rm_ledger_part_t){self->snapshot + sizeof head, self->filler / 3};
-    (*parts)[2] = (rm_ledger_part_t){self->snapshot + sizeof head + self->filler / 3, self->filler - self->filler / 3};
+    (*parts)[0] = (rm_ledger_part_t){bytes, sizeof head};
+    (*parts)[1] = (rm_ledger_part_t){bytes + sizeof head, self->filler / 3};
+    (*parts)[2] = (rm_ledger_part_t){bytes + sizeof head + self->filler / 3, self->filler - self->filler / 3};
     self->lent++;
     return 0;
 }
@@ -98,8 +98,8 @@ static void snapshot_done (void *arg, rm_ledger_part_t *parts, size_t count)
 {
     node_t *self = arg;
     (void)count;
+    free ((void *)(uintptr_t)parts[0].data);
     free (parts);
-    free (self->snapshot);
     self->lent--;
 }
 

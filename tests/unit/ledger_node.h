@@ -25,7 +25,6 @@ typedef struct {
     uint64_t refuse;                     /* the batch that cannot be applied; 0: none */
     uint64_t lent;                       /* snapshots handed out and not given back */
     uint64_t filler;                     /* bytes of it in each snapshot */
-    uint8_t *snapshot;                   /* what the snapshot's parts point to */
     void (*acked) (uint64_t batch);      /* called for each settled batch, unless NULL */
     void (*said) (const char *sentence); /* unless NULL */
     bool leader;

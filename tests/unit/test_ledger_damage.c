@@ -417,6 +417,25 @@ Test (ledger_damage_long, closed_segments_are_whole_or_refused)
     cr_assert (survive ("a missing segment", &gone));
 }
 
+/* It was killed when it had cut a segment, as a leader's word demands: both files are there, and perhaps half of the new one. */
+Test (ledger_damage_long, a_cut_that_was_not_finished_is_no_damage)
+{
+    char names[FILES_MAX][256];
+    uint64_t gone;
+    size_t count = list ("0", names);
+    for (size_t i = count - 2; i < count; i++) {
+        unsigned long long first, end;
+        cr_assert_eq (sscanf (names[i], "%llu-%llu", &first, &end), 2);
+        const off_t sizes[] = {0, 8, size_of (names[i]) / 3, size_of (names[i]) - 100};
+        for (size_t j = 0; j < sizeof sizes / sizeof *sizes; j++) {
+            copy ();
+            node_shell ("head -c %ld %s/%s > %s/%016llu-%016llu", (long)sizes[j], hurt, names[i], hurt, first, end - 2);
+            cr_assert_not (survive ("cut by half", &gone), "%s to %ld bytes", names[i], (long)sizes[j]);
+            cr_assert_eq (gone, 0);
+        }
+    }
+}
+
 /* It was killed when it had kept the good part of a file and not yet moved the file away: both begin with one entry. */
 Test (ledger_damage_long, a_repair_that_was_killed_can_be_done_again)
 {

@@ -45,9 +45,24 @@ Test (ledger_group, three_empty_masters_found_one_cluster_and_agree_on_every_bat
     group_agree (&group, group_acked (&group));
     cr_assert_eq (group.seats[leader].page->unknown, 0);
     for (size_t i = 0; i < 3; i++) {
+        WAIT_FOR (group.seats[i].page->leader_id == group.seats[leader].id, 5000);
+        cr_assert_str_eq (group.seats[i].page->leader_address, group.seats[leader].address);
         cr_assert_eq (group.seats[i].page->member_count, 3);
         cr_assert_eq (group.seats[i].page->leader, i == leader);
         seat_quit (&group, i);
+    }
+}
+
+/* Small messages would wait for the acknowledgement of those before, and a commit take 40 ms. */
+Test (ledger_group, neither_end_of_a_line_holds_small_messages_back)
+{
+    size_t leader = group_start (&group);
+    group_load (&group, 300);
+    WAIT_FOR (group_acked (&group) > 100, 10000);
+    WAIT_FOR (group.seats[leader].page->lines >= 4, 5000); /* two to it, two from it */
+    for (size_t i = 0; i < 3; i++) {
+        WAIT_FOR (group.seats[i].page->lines >= 2, 5000);
+        WAIT_FOR (group.seats[i].page->slow_lines == 0, 2000);
     }
 }
 
@@ -180,6 +195,31 @@ Test (ledger_group, a_leader_that_was_stopped_believes_nothing_that_was_said_bef
             honest = honest || page->leader;
         }
         cr_assert (believes && honest, "libraft itself took longer to see it");
+        seat_start (&group, (leader + 1) % 3);
+        seat_start (&group, (leader + 2) % 3);
+    }
+}
+
+/* The same where the machine is so busy that the next turn of the loop begins late. */
+Test (ledger_group, a_leader_that_was_stopped_and_is_slow_believes_nothing_that_was_said_before)
+{
+    for (int round = 0; round < 4; round++) {
+        size_t leader = round == 0 ? group_start (&group) : group_leader (&group);
+        seat_page_t *page = group.seats[leader].page;
+        group_load (&group, 20000);
+        uint64_t acked = group_acked (&group);
+        WAIT_FOR (group_acked (&group) > acked + 50, 10000);
+        page->asked++;
+        page->verb = SEAT_STOP;
+        WAIT_FOR (page->answered == page->asked, 5000);
+        group_pass (50);
+        seat_kill (&group, (leader + 1) % 3);
+        seat_kill (&group, (leader + 2) % 3);
+        group_pass (600);
+        page->quorum = false;
+        stop (leader, SIGCONT);
+        for (uint64_t until = group_now_ms () + 400; group_now_ms () < until; group_rest ())
+            cr_assert_not (page->quorum, "round %d", round);
         seat_start (&group, (leader + 1) % 3);
         seat_start (&group, (leader + 2) % 3);
     }
