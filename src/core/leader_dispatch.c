@@ -28,7 +28,7 @@ static rm_dispatch_job_t spell (const rm_record_t *record)
     };
 }
 
-static void send_jobs (rm_leader_t *self, rm_peer_t *peer, rm_record_t **records, uint32_t count)
+static void send_jobs (rm_leader_t *self, rm_peer_t *peer, uint64_t epoch, rm_record_t **records, uint32_t count)
 {
     if (!count)
         return;
@@ -36,7 +36,7 @@ static void send_jobs (rm_leader_t *self, rm_peer_t *peer, rm_record_t **records
         self->dispatch[i] = spell (records[i]);
     rm_msg_t msg = {.type = RM_MSG_DISPATCH};
     msg.dispatch = (rm_msg_dispatch_t){.term = self->state->term,
-                                       .epoch = self->state->epoch,
+                                       .epoch = epoch,
                                        .inc = peer->member->inc,
                                        .seq = records[0]->lead.seq,
                                        .jobs = self->dispatch,
@@ -44,12 +44,24 @@ static void send_jobs (rm_leader_t *self, rm_peer_t *peer, rm_record_t **records
     rm_leader_to_worker (self, &peer->route, &msg);
 }
 
-static void send_out (rm_leader_t *self, rm_peer_t *peer)
+static void send_chosen (rm_leader_t *self, rm_peer_t *peer, uint64_t epoch)
 {
     uint32_t count = peer->out_count;
     peer->out_count = 0;
     peer->out_bytes = 0;
-    send_jobs (self, peer, peer->out, count);
+    send_jobs (self, peer, epoch, peer->out, count);
+}
+
+static void send_out (rm_leader_t *self, rm_peer_t *peer)
+{
+    send_chosen (self, peer, self->state->epoch);
+}
+
+/* An epoch has begun: what was chosen in the one before goes out as of that one, since its slots may have moved. */
+void rm_leader_send_of_epoch (rm_leader_t *self, uint64_t epoch)
+{
+    for (uint32_t i = 0; i < self->peer_count; i++)
+        send_chosen (self, self->peers[i], epoch);
 }
 
 /* Numbers a job that is in flight at `peer` and sends it with the next message. */
@@ -79,11 +91,11 @@ void rm_leader_resend (rm_leader_t *self, rm_peer_t *peer)
         RM_ASSERT (!count || record->lead.seq == batch[count - 1]->lead.seq + 1);
         batch[count++] = record;
         if (count == RM_DISPATCH_JOBS) {
-            send_jobs (self, peer, batch, count);
+            send_jobs (self, peer, self->state->epoch, batch, count);
             count = 0;
         }
     }
-    send_jobs (self, peer, batch, count);
+    send_jobs (self, peer, self->state->epoch, batch, count);
     rm_leader_trace (self, "event=resent worker=%s after=%llu last=%llu", peer->member->name,
                      (unsigned long long)peer->upto, (unsigned long long)peer->last_seq);
 }

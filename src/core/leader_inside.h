@@ -44,6 +44,7 @@ bool rm_leader_slots_known (const rm_leader_t *self);
 bool rm_leader_may_send (const rm_record_t *record);
 void rm_leader_dispatch (rm_leader_t *self, rm_peer_t *peer, rm_record_t *record);
 void rm_leader_resend (rm_leader_t *self, rm_peer_t *peer);
+void rm_leader_send_of_epoch (rm_leader_t *self, uint64_t epoch);
 void rm_leader_pump (rm_leader_t *self);
 
 /* leader_worker.c */

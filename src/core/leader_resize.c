@@ -244,6 +244,7 @@ static void enter_phase1 (rm_leader_t *self)
  * already, the rule being kept. */
 void rm_leader_resize_begun (rm_leader_t *self)
 {
+    rm_leader_send_of_epoch (self, self->state->epoch - 1);
     for (rm_pool_t *pool = self->state->pools; pool; pool = pool->next)
         rm_leader_refresh_pool (self, pool);
     enter_phase1 (self);

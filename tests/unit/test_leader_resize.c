@@ -185,6 +185,42 @@ Test (leader_resize, a_moved_slot_stays_closed_until_the_end_of_its_job_is_in_th
     cr_assert (at (next, second));
 }
 
+/* The starts of at-most-once jobs and the begin of the epoch that moves them are on the disk at the same time. */
+Test (leader_resize, what_was_chosen_before_an_epoch_goes_out_as_of_the_one_before)
+{
+    worker_t *first = join_settled ("w", 200);
+    join ("x", 100);
+    disk_slow = true;
+    for (int i = 0; i < KEYS; i++) {
+        snprintf (keys[i], sizeof keys[i], "key%d", i);
+        rm_submit_job_t job = job_of ("q", keys[i], "a");
+        job.flags = RM_JOB_AT_MOST_ONCE;
+        job.seq = ++client.seq;
+        submit_jobs (&client, &job, 1);
+    }
+    turn ();
+    disk ();
+    flush_once ();
+    jump (RM_RESIZE_WINDOW_MS);
+    flush_once ();
+    uint64_t epoch = state->epoch;
+    mark ();
+    disk ();
+    turn ();
+    cr_assert_eq (state->epoch, epoch + 1);
+    uint32_t moved = 0;
+    for (uint32_t n = 0; sent_nth (first->address, RM_MSG_DISPATCH, n); n++) {
+        const rm_msg_dispatch_t *dispatch = &sent_nth (first->address, RM_MSG_DISPATCH, n)->dispatch;
+        for (uint32_t i = 0; i < dispatch->job_count; i++) {
+            const rm_pool_t *pool = state->pools;
+            bool stays = state->members[pool->target[dispatch->jobs[i].slot]]->inc == first->inc;
+            cr_assert (stays || dispatch->epoch == epoch);
+            moved += !stays;
+        }
+    }
+    cr_assert_gt (moved, 0);
+}
+
 Test (leader_resize, jobs_handed_back_in_phase_2_go_to_the_new_owner)
 {
     worker_t *first = join_settled ("w", 200);
