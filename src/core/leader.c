@@ -439,9 +439,14 @@ static void begin_to_lead (rm_leader_t *self)
     for (rm_pool_t *pool = self->state->pools; pool; pool = pool->next)
         if (rm_leader_attach_pool (self, pool))
             return;
-    for (uint32_t i = 0; i < RM_MEMBERS_MAX; i++)
-        if (self->state->members[i] && !add_peer (self, self->state->members[i], false))
+    for (uint32_t i = 0; i < RM_MEMBERS_MAX; i++) {
+        if (!self->state->members[i])
+            continue;
+        rm_peer_t *peer = add_peer (self, self->state->members[i], false);
+        if (!peer)
             return;
+        peer->heard_ms += self->config.takeover_ms;
+    }
     for (rm_pool_t *pool = self->state->pools; pool; pool = pool->next) {
         rm_leader_refresh_pool (self, pool);
         if (!pool->lead->unreported)
@@ -493,7 +498,7 @@ void rm_leader_step_down (rm_leader_t *self)
         rm_batch_destroy (&batch);
     self->resize.state = RM_RESIZE_IDLE;
     self->resize.wanted = false;
-    self->leading = self->standing = false;
+    self->leading = self->standing = self->cut_off = false;
 }
 
 void rm_leader_close (rm_leader_t *self)
@@ -520,12 +525,12 @@ void rm_leader_applied (rm_leader_t *self, rm_now_t now, uint64_t number)
 static void forgive (const rm_leader_t *self, rm_peer_t *peer, uint64_t slept_ms)
 {
     peer->heard_ms += slept_ms;
-    if (peer->heard_ms > self->now.mono_ms)
-        peer->heard_ms = self->now.mono_ms;
+    if (peer->heard_ms > self->now.mono_ms + self->config.takeover_ms)
+        peer->heard_ms = self->now.mono_ms + self->config.takeover_ms;
 }
 
 /* A worker is gone lease, grace and margin after its newest heartbeat: later than it stopped itself. When this process
- * slept (or was stopped), nobody could be heard: that time does not count. */
+ * slept (was stopped, or cut off), nobody could be heard: that time does not count. */
 static void check_leases (rm_leader_t *self)
 {
     const rm_leader_config_t *config = &self->config;
@@ -548,7 +553,7 @@ static void check_leases (rm_leader_t *self)
 void rm_leader_tick (rm_leader_t *self, rm_now_t now)
 {
     rm_leader_see (self, now);
-    if (!self->leading)
+    if (!self->leading || self->cut_off)
         return;
     check_leases (self);
     self->ticked_ms = now.mono_ms;
@@ -560,7 +565,7 @@ void rm_leader_tick (rm_leader_t *self, rm_now_t now)
 void rm_leader_flush (rm_leader_t *self, rm_now_t now)
 {
     rm_leader_see (self, now);
-    if (!self->leading)
+    if (!self->leading || self->cut_off)
         return;
     rm_leader_resize_step (self);
     for (uint32_t i = 0; i < self->peer_count; i++)

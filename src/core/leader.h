@@ -52,6 +52,8 @@ typedef struct {
 
 typedef struct {
     uint32_t lease_ms, grace_ms, margin_ms, heartbeat_ms;
+    uint32_t
+        takeover_ms; /* how long a former leader may go on renewing leases after this one begins; 0: there is none */
     uint32_t resize_window_ms, resize_patience_ms;
     uint32_t resync_ms; /* a phase that is not answered is broadcast again */
     uint32_t session_ttl_ms;
@@ -150,6 +152,13 @@ enum {
     RM_PREFETCH_US = 4000,         /* so much work a thread is kept ahead with, while jobs are shorter */
 };
 
+/* Where clients find the masters. All is the shell's, and may change between two calls. */
+typedef struct {
+    rm_bytes_t leader;         /* jobs endpoint of the one that leads; empty: not known */
+    const rm_bytes_t *masters; /* of all, as far as they are known */
+    uint32_t count;
+} rm_group_t;
+
 typedef struct rm_leader {
     rm_state_t *state;
     rm_leader_config_t config;
@@ -158,8 +167,11 @@ typedef struct rm_leader {
     bool standing;      /* its barrier is proposed */
     bool out_of_memory; /* the node must stop */
     bool disk_full;     /* set by the shell: nothing new is accepted */
-    rm_now_t now;       /* of the event being handled */
-    uint64_t random;    /* state of the jitter's generator */
+    bool cut_off; /* set by the shell: no majority of the masters was heard of for an election's time. Another one may
+                           lead: nothing is handed out, nobody is answered, no lease is renewed */
+    rm_group_t group; /* set by the shell */
+    rm_now_t now;     /* of the event being handled */
+    uint64_t random;  /* state of the jitter's generator */
     uint64_t barrier_batch;
     uint64_t barrier_id;
     uint64_t led_ms;     /* ledger time when it began to lead: nothing older makes anything be forgotten */

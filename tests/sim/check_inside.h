@@ -12,7 +12,7 @@
 #include "history.h"
 #include "sim.h"
 
-enum { CHECK_COMPLETIONS_MAX = 512, CHECK_TEXT_BYTES = 64, CHECK_INCS_MAX = 512 };
+enum { CHECK_BATCHES_MAX = 8192, CHECK_COMPLETIONS_MAX = 512, CHECK_TEXT_BYTES = 64, CHECK_INCS_MAX = 512 };
 
 /* A job of the plan: what clients have asked for. */
 typedef struct {
@@ -69,8 +69,10 @@ typedef struct {
 struct check {
     sim_t *sim;
     rm_state_t shadow;
-    uint64_t index; /* batches applied to it */
-    uint64_t epoch; /* the highest one begun */
+    uint64_t index;                     /* batches applied to it */
+    uint64_t log[CHECK_BATCHES_MAX];    /* a hash of each of them, by index */
+    uint64_t states[CHECK_BATCHES_MAX]; /* and of the state behind it */
+    uint64_t epoch;                     /* the highest one begun */
     uint64_t forgotten;
     uint64_t last_time_ms;
     check_counts_t counts;
@@ -85,8 +87,8 @@ struct check {
     check_sync_t *sync; /* of the newest (term, epoch) */
     bool stale;         /* what is arriving: */
     uint64_t before;    /* … and how things looked before it */
-    bool was_open[RM_SLOTS];
-    uint64_t open_term; /* of was_open; 0: none */
+    bool was_open[PLAN_MASTERS_MAX][RM_SLOTS];
+    uint64_t open_term[PLAN_MASTERS_MAX]; /* of was_open; 0: none */
     history_t *history;
     uint64_t paused_us[SIM_PROCESSES_MAX];
 };
@@ -110,6 +112,12 @@ bool check_completed (const check_t *self, uint64_t id, uint32_t attempt, bool o
 void check_sync_sent (check_t *self, uint32_t from, const rm_msg_sync_t *sync);
 void check_sync_heard (check_t *self, const rm_msg_sync_t *said);
 void check_dispatch_sent (check_t *self, const rm_msg_dispatch_t *dispatch);
+
+/* A leader that takes what workers say. */
+static inline bool check_listens (const rm_leader_t *leader)
+{
+    return leader->leading && !leader->cut_off;
+}
 
 /* check_stale.c */
 bool check_is_stale (const check_t *self, const sim_packet_t *packet);

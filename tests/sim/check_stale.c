@@ -67,11 +67,11 @@ bool check_is_stale (const check_t *self, const sim_packet_t *packet)
 {
     if (sim_is_worker (self->sim, packet->to))
         return stale_to_worker (sim_work (self->sim, packet->to), &packet->msg);
-    if (packet->to != SIM_MASTER || !sim_is_worker (self->sim, packet->from))
+    if (!sim_is_master (self->sim, packet->to) || !sim_is_worker (self->sim, packet->from))
         return false;
-    const rm_leader_t *leader = sim_leader (self->sim);
+    const rm_leader_t *leader = sim_leader (self->sim, packet->to);
     const rm_report_t *report = report_of (&packet->msg);
-    return leader->leading && report && (is_foreign (leader, report) || is_old_answer (leader, &packet->msg));
+    return check_listens (leader) && report && (is_foreign (leader, report) || is_old_answer (leader, &packet->msg));
 }
 
 /* ---- how things look --------------------------------------------------------------------------------------------- */
@@ -147,9 +147,9 @@ static void mix_books (uint64_t *digest, const rm_leader_t *leader)
 uint64_t check_digest (const check_t *self, const sim_packet_t *packet)
 {
     uint64_t digest = 0xcbf29ce484222325u;
-    if (packet->to != SIM_MASTER)
+    if (!sim_is_master (self->sim, packet->to))
         return digest_worker (sim_work (self->sim, packet->to));
-    const rm_leader_t *leader = sim_leader (self->sim);
+    const rm_leader_t *leader = sim_leader (self->sim, packet->to);
     mix_answers (&digest, leader);
     if (is_foreign (leader, report_of (&packet->msg)))
         mix_books (&digest, leader);

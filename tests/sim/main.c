@@ -12,12 +12,12 @@
 #include "story.h"
 
 typedef struct {
-    int64_t seed, runs, from, jobs, who, point;
+    int64_t seed, runs, from, jobs, masters, who, point;
     bool trace, until_failure, enumerate;
     const char *faults, *items;
 } settings_t;
 
-static settings_t settings = {.seed = -1, .runs = 0, .from = 1, .jobs = 0, .who = -1};
+static settings_t settings = {.seed = -1, .runs = 0, .from = 1, .jobs = 0, .masters = 1, .who = -1};
 
 static const rm_option_t options[] = {
     RM_SECTION ("one life"),
@@ -35,8 +35,9 @@ static const rm_option_t options[] = {
     RM_FLAG (0, "enumerate",
              "kill each process of a small cluster at each of its sends and\ncommits, before and after, once a life",
              &settings.enumerate),
-    RM_NUMBER (0, "process", "P", 0, SIM_PROCESSES_MAX, "only this process: 0 is the master, 1 the first worker …",
-               &settings.who),
+    RM_NUMBER (0, "masters", "M", 1, PLAN_MASTERS_MAX, "of so many masters (1)", &settings.masters),
+    RM_NUMBER (0, "process", "P", 0, SIM_PROCESSES_MAX,
+               "only this process: first the masters, then the workers, the client", &settings.who),
     RM_NUMBER (0, "point", "N", 1, INT64_MAX, "only at this point of it, as a story with --trace", &settings.point),
     RM_OPTIONS_END,
 };
@@ -205,7 +206,7 @@ static int live_many (void)
 
 static void enumerate_plan (plan_t *plan, uint64_t number, const void *arg)
 {
-    plan_enumerate (plan, *(const uint32_t *)arg, number);
+    plan_enumerate (plan, (uint32_t)settings.masters, *(const uint32_t *)arg, number);
 }
 
 /* All points of a process, one a life. How many lives had a violation: 0 or 1. */
@@ -234,10 +235,11 @@ static int enumerate (void)
     static plan_t plan;
     sim_result_t undisturbed;
     if (settings.point) {
-        plan_enumerate (&plan, settings.who > 0 ? (uint32_t)settings.who : 0, (uint64_t)settings.point);
+        plan_enumerate (&plan, (uint32_t)settings.masters, settings.who > 0 ? (uint32_t)settings.who : 0,
+                        (uint64_t)settings.point);
         return live_one (&plan);
     }
-    plan_enumerate (&plan, 0, 0);
+    plan_enumerate (&plan, (uint32_t)settings.masters, 0, 0);
     sim_live (&plan, &undisturbed);
     if (undisturbed.violated) {
         say_violation (&undisturbed);
@@ -245,7 +247,7 @@ static int enumerate (void)
     }
     int bad = 0;
     uint64_t lived = 0;
-    for (uint32_t who = 0; !bad && who < 1 + plan.worker_count + plan.client_count; who++)
+    for (uint32_t who = 0; !bad && who < plan.master_count + plan.worker_count + plan.client_count; who++)
         if (settings.who < 0 || (uint32_t)settings.who == who)
             bad = enumerate_process (&plan, who, undisturbed.points[who], &lived);
     if (!bad)

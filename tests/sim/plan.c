@@ -57,9 +57,10 @@ static void draw_item (plan_t *self, uint64_t *random, uint32_t keys, uint32_t q
 
 /* How often each kind is drawn. */
 static const uint8_t weights[FAULT_KINDS] = {
-    [FAULT_KILL] = 6,      [FAULT_KILL_AT] = 10, [FAULT_PAUSE] = 5,  [FAULT_LOSSY] = 6, [FAULT_SLOW] = 6,
-    [FAULT_CUT] = 6,       [FAULT_BREAK] = 3,    [FAULT_RATE] = 2,   [FAULT_WALL] = 2,  [FAULT_DISK_SLOW] = 3,
-    [FAULT_DISK_FULL] = 1, [FAULT_SNAPSHOT] = 4, [FAULT_DEPOSE] = 3, [FAULT_LEAVE] = 4, [FAULT_DRAIN] = 2,
+    [FAULT_KILL] = 6,     [FAULT_KILL_AT] = 10, [FAULT_PAUSE] = 5,     [FAULT_LOSSY] = 6,
+    [FAULT_SLOW] = 6,     [FAULT_CUT] = 6,      [FAULT_ISOLATE] = 4,   [FAULT_BREAK] = 3,
+    [FAULT_RATE] = 2,     [FAULT_WALL] = 2,     [FAULT_DISK_SLOW] = 3, [FAULT_DISK_FULL] = 1,
+    [FAULT_SNAPSHOT] = 4, [FAULT_DEPOSE] = 3,   [FAULT_LEAVE] = 4,     [FAULT_DRAIN] = 2,
 };
 
 static plan_fault_kind_t draw_kind (uint64_t *random)
@@ -74,9 +75,14 @@ static plan_fault_kind_t draw_kind (uint64_t *random)
     return kind;
 }
 
+static uint32_t draw_master (const plan_t *self, uint64_t *random)
+{
+    return (uint32_t)below (random, self->master_count);
+}
+
 static uint32_t draw_worker (const plan_t *self, uint64_t *random)
 {
-    return 1 + (uint32_t)below (random, self->worker_count);
+    return self->master_count + (uint32_t)below (random, self->worker_count);
 }
 
 /* Long enough to outlast a lease, or not. */
@@ -88,7 +94,7 @@ static uint64_t draw_span (uint64_t *random)
 static void draw_fault (plan_t *self, uint64_t *random, uint64_t until_us)
 {
     plan_fault_t *fault = &self->faults[self->fault_count];
-    uint32_t peers = self->worker_count + self->client_count;
+    uint32_t all = self->master_count + self->worker_count + self->client_count;
     *fault = (plan_fault_t){
         .kind = draw_kind (random),
         .index = self->fault_count++,
@@ -99,26 +105,33 @@ static void draw_fault (plan_t *self, uint64_t *random, uint64_t until_us)
     switch (fault->kind) {
     case FAULT_KILL:
     case FAULT_KILL_AT:
-        fault->who = (uint32_t)below (random, 1 + peers);
+        fault->who = (uint32_t)below (random, all);
         fault->amount = (int64_t)(once_in (random, 2) ? between (random, 1, 100 * MS) : span_us);
         fault->number = 1 + below (random, 1 + below (random, 400));
         break;
     case FAULT_PAUSE:
-        fault->who = (uint32_t)below (random, 1 + self->worker_count);
+        fault->who = (uint32_t)below (random, self->master_count + self->worker_count);
         fault->for_us = span_us;
         break;
     case FAULT_LOSSY:
     case FAULT_SLOW:
     case FAULT_CUT:
     case FAULT_BREAK:
-        fault->who = 1 + (uint32_t)below (random, peers);
+        fault->other = draw_master (self, random);
+        fault->who = (fault->other + 1 + (uint32_t)below (random, all - 1)) % all;
         fault->for_us = fault->kind == FAULT_BREAK ? 0 : span_us;
         fault->amount =
             (int64_t)(once_in (random, 4) ? between (random, 1 * MS, 1200 * MS) : between (random, 1, 60 * MS));
         fault->number = fault->kind == FAULT_LOSSY ? between (random, 20, 500) : below (random, 2);
+        if (fault->who < self->master_count) /* TCP keeps the order; later than that, a leader has stepped down */
+            fault->amount %= 600 * MS, fault->number = 0;
+        break;
+    case FAULT_ISOLATE:
+        fault->who = draw_master (self, random);
+        fault->for_us = span_us;
         break;
     case FAULT_RATE:
-        fault->who = (uint32_t)below (random, 1 + peers);
+        fault->who = (uint32_t)below (random, all);
         fault->for_us = span_us + SECOND;
         fault->amount = (int64_t)between (random, 0, 60000) - 30000;
         break;
@@ -126,11 +139,16 @@ static void draw_fault (plan_t *self, uint64_t *random, uint64_t until_us)
         fault->amount = (int64_t)between (random, 0, 2 * SECOND) - SECOND;
         break;
     case FAULT_DISK_SLOW:
+        fault->who = draw_master (self, random);
         fault->for_us = span_us;
         fault->amount = (int64_t)between (random, 1 * MS, 600 * MS);
         break;
     case FAULT_DISK_FULL:
+        fault->who = draw_master (self, random);
         fault->for_us = span_us;
+        break;
+    case FAULT_SNAPSHOT:
+        fault->who = draw_master (self, random);
         break;
     case FAULT_DEPOSE:
         fault->amount = (int64_t)between (random, 0, 300 * MS);
@@ -162,6 +180,7 @@ void plan_draw (plan_t *self, uint64_t seed)
 {
     uint64_t random = seed * 0x9e3779b97f4a7c15u + 0x6a09e667f3bcc909u;
     defaults (self, seed);
+    self->master_count = once_in (&random, 2) ? PLAN_MASTERS_MAX : 1;
     self->worker_count = (uint32_t)between (&random, 1, PLAN_WORKERS_MAX);
     self->client_count = (uint32_t)between (&random, 1, PLAN_CLIENTS_MAX);
     for (uint32_t i = 0; i < self->client_count; i++)
@@ -188,10 +207,11 @@ void plan_draw (plan_t *self, uint64_t seed)
     self->calm_us = trouble_us + 200 * MS;
 }
 
-void plan_enumerate (plan_t *self, uint32_t who, uint64_t point)
+void plan_enumerate (plan_t *self, uint32_t masters, uint32_t who, uint64_t point)
 {
     uint64_t random = 7;
     defaults (self, 0);
+    self->master_count = masters;
     self->worker_count = 3;
     self->client_count = 1;
     self->threads = 2;
@@ -205,8 +225,10 @@ void plan_enumerate (plan_t *self, uint32_t who, uint64_t point)
         self->items[i].timeout_ms = self->items[i].give_up_ms = 0;
         self->items[i].waits = false;
     }
-    self->faults[0] = (plan_fault_t){.kind = FAULT_LEAVE, .index = 0, .who = 1, .at_us = 500 * MS, .amount = 100 * MS};
-    self->faults[1] = (plan_fault_t){.kind = FAULT_KILL, .index = 1, .who = 2, .at_us = 560 * MS, .amount = 100 * MS};
+    self->faults[0] =
+        (plan_fault_t){.kind = FAULT_LEAVE, .index = 0, .who = masters, .at_us = 500 * MS, .amount = 100 * MS};
+    self->faults[1] =
+        (plan_fault_t){.kind = FAULT_KILL, .index = 1, .who = masters + 1, .at_us = 560 * MS, .amount = 100 * MS};
     self->fault_count = 2;
     if (point)
         self->faults[self->fault_count++] =
@@ -246,12 +268,13 @@ void plan_keep_items (plan_t *self, const uint32_t *indices, uint32_t count)
 
 void plan_process_name (const plan_t *self, uint32_t who, char name[8])
 {
-    if (who == 0)
-        strcpy (name, "m");
-    else if (who <= self->worker_count)
-        snprintf (name, 8, "w%u", who % 1000);
+    uint32_t first_client = self->master_count + self->worker_count;
+    if (who < self->master_count)
+        snprintf (name, 8, self->master_count > 1 ? "m%u" : "m", who % 1000 + 1);
+    else if (who < first_client)
+        snprintf (name, 8, "w%u", (who - self->master_count) % 1000 + 1);
     else
-        snprintf (name, 8, "c%u", (who - self->worker_count) % 1000);
+        snprintf (name, 8, "c%u", (who - first_client) % 1000 + 1);
 }
 
 void plan_payload (const plan_item_t *item, char payload[16])
@@ -264,16 +287,25 @@ void plan_key (const plan_item_t *item, char key[8])
     snprintf (key, 8, "k%d", item->key % 1000);
 }
 
-static const char *ways_text (uint32_t ways)
+/* "m1 → w2", "m1 ← w2", "m1 ⇄ w2" */
+static void ways_text (const plan_t *self, const plan_fault_t *fault, char *text, size_t size)
 {
-    return ways == PLAN_BOTH_WAYS ? "both ways" : ways == PLAN_TO_PEER ? "from the master" : "to the master";
+    char one[8], other[8];
+    plan_process_name (self, fault->other, one);
+    plan_process_name (self, fault->who, other);
+    snprintf (text, size, "%s %s %s", one,
+              fault->ways == PLAN_BOTH_WAYS ? "⇄"
+              : fault->ways == PLAN_TO_PEER ? "→"
+                                            : "←",
+              other);
 }
 
 void plan_fault_text (const plan_t *self, const plan_fault_t *fault, char *text, size_t size)
 {
-    char who[8];
+    char who[8], way[32];
     double amount_ms = (double)fault->amount / MS, for_ms = (double)fault->for_us / MS;
     plan_process_name (self, fault->who, who);
+    ways_text (self, fault, way, sizeof way);
     switch (fault->kind) {
     case FAULT_KILL:
         snprintf (text, size, "kill %s, down for %.1f ms", who, amount_ms);
@@ -286,18 +318,21 @@ void plan_fault_text (const plan_t *self, const plan_fault_t *fault, char *text,
         snprintf (text, size, "pause %s for %.1f ms", who, for_ms);
         break;
     case FAULT_LOSSY:
-        snprintf (text, size, "%s: %" PRIu64 " of 1000 messages lost, as many doubled, %s, for %.1f ms", who,
-                  fault->number, ways_text (fault->ways), for_ms);
+        snprintf (text, size, "%s: %" PRIu64 " of 1000 messages lost, as many doubled, for %.1f ms", way, fault->number,
+                  for_ms);
         break;
     case FAULT_SLOW:
-        snprintf (text, size, "%s: up to %.1f ms late%s, %s, for %.1f ms", who, amount_ms,
-                  fault->number ? " and out of order" : "", ways_text (fault->ways), for_ms);
+        snprintf (text, size, "%s: up to %.1f ms late%s, for %.1f ms", way, amount_ms,
+                  fault->number ? " and out of order" : "", for_ms);
         break;
     case FAULT_CUT:
-        snprintf (text, size, "%s: nothing gets through %s, for %.1f ms", who, ways_text (fault->ways), for_ms);
+        snprintf (text, size, "%s: nothing gets through for %.1f ms", way, for_ms);
+        break;
+    case FAULT_ISOLATE:
+        snprintf (text, size, "nothing gets through between %s and the other masters for %.1f ms", who, for_ms);
         break;
     case FAULT_BREAK:
-        snprintf (text, size, "%s: its connection breaks", who);
+        snprintf (text, size, "%s: the connection breaks", way);
         break;
     case FAULT_RATE:
         snprintf (text, size, "the clock of %s runs %+.1f %% off for %.1f ms", who, (double)fault->amount / 10000,
@@ -307,16 +342,16 @@ void plan_fault_text (const plan_t *self, const plan_fault_t *fault, char *text,
         snprintf (text, size, "the calendar is set by %+.1f ms", amount_ms);
         break;
     case FAULT_DISK_SLOW:
-        snprintf (text, size, "the disk takes up to %.1f ms a write, for %.1f ms", amount_ms, for_ms);
+        snprintf (text, size, "the disk of %s takes up to %.1f ms a write, for %.1f ms", who, amount_ms, for_ms);
         break;
     case FAULT_DISK_FULL:
-        snprintf (text, size, "the disk is full for %.1f ms", for_ms);
+        snprintf (text, size, "the disk of %s is full for %.1f ms", who, for_ms);
         break;
     case FAULT_SNAPSHOT:
-        snprintf (text, size, "the master takes a snapshot");
+        snprintf (text, size, "%s takes a snapshot", who);
         break;
     case FAULT_DEPOSE:
-        snprintf (text, size, "the master loses its leadership for %.1f ms", amount_ms);
+        snprintf (text, size, "the master that leads hands over; without others, for %.1f ms", amount_ms);
         break;
     case FAULT_LEAVE:
         snprintf (text, size, "SIGTERM to %s, which is back %.1f ms after it went", who, amount_ms);
