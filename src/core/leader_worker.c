@@ -320,12 +320,14 @@ static void propose_done (rm_leader_t *self, rm_peer_t *peer, rm_record_t *recor
 }
 
 /* Every completion of a live incarnation is answered `committed`, also when it changes nothing: at once if it does not
- * count, else when its entry is applied. */
-static void take_done (rm_leader_t *self, rm_peer_t *peer, const rm_done_job_t *job)
+ * count, else when its entry is applied. Only a message that was sent before its worker got the job's newest dispatch is
+ * not: `committed` names a job, not a run, and would make the worker forget how the newest one ended. If it still holds
+ * the one before, it will say so again. */
+static void take_done (rm_leader_t *self, rm_peer_t *peer, const rm_report_t *report, const rm_done_job_t *job)
 {
     rm_record_t *record = rm_state_record (self->state, job->id);
     bool here = record && record->outcome == RM_OUTCOME_NONE && record->lead.peer == peer;
-    if (here && record->lead.at == RM_AT_REPORTED)
+    if (here && (record->lead.at == RM_AT_REPORTED || report->upto < record->lead.seq))
         return;
     if (!here || record->lead.at != RM_AT_SENT || record->lead.seq > peer->upto ||
         job->attempt != rm_record_attempt (record) || (record->lead.token && record->lead.token != job->token)) {
@@ -420,7 +422,7 @@ void rm_leader_from_worker (rm_leader_t *self, rm_now_t now, const rm_address_t 
     if (msg->type == RM_MSG_SYNC)
         rm_leader_sync_answer (self, peer, &msg->sync);
     for (uint32_t i = 0; msg->type == RM_MSG_DONE && i < msg->done.job_count; i++)
-        take_done (self, peer, &msg->done.jobs[i]);
+        take_done (self, peer, report, &msg->done.jobs[i]);
     if (msg->type == RM_MSG_LEAVE && !peer->leave_asked) {
         peer->leave_asked = true;
         rm_leader_want_resize (self, false);

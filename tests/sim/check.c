@@ -94,8 +94,10 @@ void check_sent (check_t *self, const sim_packet_t *packet)
         check_sync_sent (self, packet->from, &msg->sync);
     else if (msg->type == RM_MSG_DISPATCH)
         check_dispatch_sent (self, &msg->dispatch);
-    else if (msg->type == RM_MSG_ACCEPTED || msg->type == RM_MSG_RESULT || msg->type == RM_MSG_COMMITTED)
+    else if (msg->type == RM_MSG_ACCEPTED || msg->type == RM_MSG_RESULT)
         check_answer (self, msg);
+    else if (msg->type == RM_MSG_COMMITTED)
+        check_committed (self, packet->to, &msg->committed);
 }
 
 void check_arrives (check_t *self, const sim_packet_t *packet)
@@ -111,9 +113,9 @@ void check_arrives (check_t *self, const sim_packet_t *packet)
 void check_arrived (check_t *self, const sim_packet_t *packet)
 {
     if (self->stale && self->before != check_digest (self, packet))
-        VIOLATION (self, "stale", "%s heeded a %s of the past", self->sim->processes[packet->to].name,
+        VIOLATION (self, self->stale, "%s heeded a %s of the past", self->sim->processes[packet->to].name,
                    rm_msg_name (packet->msg.type));
-    self->stale = false;
+    self->stale = NULL;
 }
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */

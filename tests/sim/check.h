@@ -4,10 +4,10 @@
  *     one-outcome     everything accepted has exactly one outcome, which nobody is told before it is on the disk
  *     submitted       no outcome without a submit
  *     same-request    the same (session, seq) is one job, with the same bytes for everyone
- *     key-order       jobs of a key end in the order they were accepted, if they started
+ *     key-order       a job of a key starts when all before it have ended: they end in the order they were accepted
  *     one-run-a-key   no two unpaused workers run a key at once
  *     tokens-grow     the tokens of a key grow
- *     fencing         no completion of a removed incarnation, or of a past attempt, counts
+ *     fencing         nothing that a removed incarnation says counts, nor a completion of a past attempt
  *     sync-to         `sync_to` is the highest `current_job` answered in its (term, epoch), and fixed, like the members
  *     phase-2-ok      `ok` only when nothing at or below `sync_to` runs in a lost slot
  *     slot-released   a moved slot starts on its new owner only after release or fencing
@@ -77,8 +77,9 @@ void check_starts (check_t *self, uint32_t who, const struct sim_run *run);
 void check_ends (check_t *self, uint32_t who, const struct sim_run *run);
 
 /* ---- the master */
-/* A master knows its batch number `index` (from 1) to be committed: the shadow applies it, unless it has. */
-void check_committed (check_t *self, uint32_t who, uint64_t index, const void *batch, size_t size);
+/* A master knows its batch number `index` (from 1) to be committed, which was stamped at `written_us`: the shadow applies
+ * it, unless it has. */
+void check_batch (check_t *self, uint32_t who, uint64_t index, const void *batch, size_t size, uint64_t written_us);
 /* A master's state stands for so many batches: after it has applied one, or from a snapshot. */
 void check_applied (check_t *self, uint32_t who, const rm_state_t *state, uint64_t index);
 void check_restored (check_t *self, uint32_t who, const rm_state_t *state, uint64_t index);

@@ -31,6 +31,7 @@ typedef struct {
     uint32_t starts;
     uint32_t failures, crashes;
     rm_outcome_t outcome;
+    uint64_t ended_us;
     char bytes[CHECK_TEXT_BYTES];
     bool told; /* some client knows its outcome: */
     rm_outcome_t told_outcome;
@@ -77,7 +78,9 @@ struct check {
     uint64_t last_time_ms;
     check_counts_t counts;
     check_item_t items[PLAN_ITEMS_MAX];
-    check_job_t *jobs; /* by id */
+    check_job_t *jobs;               /* by id */
+    uint64_t heard_us[SIM_JOBS_MAX]; /* by a session's number: its newest job */
+    uint64_t written_us;             /* when the newest batch was stamped */
     uint64_t newest_end[PLAN_QUEUES_MAX][PLAN_KEYS_MAX];
     uint64_t newest_token[PLAN_QUEUES_MAX][PLAN_KEYS_MAX];
     check_completion_t completions[CHECK_COMPLETIONS_MAX];
@@ -85,8 +88,8 @@ struct check {
     check_inc_t incs[CHECK_INCS_MAX];
     uint32_t inc_count;
     check_sync_t *sync; /* of the newest (term, epoch) */
-    bool stale;         /* what is arriving: */
-    uint64_t before;    /* … and how things looked before it */
+    const char *stale;  /* what is arriving must not be heeded, says this checker: */
+    uint64_t before;    /* … how things looked before it */
     bool was_open[PLAN_MASTERS_MAX][RM_SLOTS];
     uint64_t open_term[PLAN_MASTERS_MAX]; /* of was_open; 0: none */
     history_t *history;
@@ -101,6 +104,7 @@ check_job_t *check_job (check_t *self, uint64_t id);
 void check_shadow_books (check_t *self);
 void check_note_untold (check_t *self);
 void check_answer (check_t *self, const rm_msg_t *msg);
+void check_committed (check_t *self, uint32_t who, const rm_msg_committed_t *committed);
 /* What the judge of real processes knows a process as. */
 pid_t check_pid (const check_t *self, uint32_t who);
 
@@ -120,5 +124,6 @@ static inline bool check_listens (const rm_leader_t *leader)
 }
 
 /* check_stale.c */
-bool check_is_stale (const check_t *self, const sim_packet_t *packet);
+/* The checker that forbids what arrives to change anything; NULL: it may. */
+const char *check_is_stale (const check_t *self, const sim_packet_t *packet);
 uint64_t check_digest (const check_t *self, const sim_packet_t *packet);

@@ -40,6 +40,12 @@ static uint64_t seq_of (const rm_ledger_session_t *session, uint64_t id)
     return 0;
 }
 
+/* When the batch that is being applied was stamped. */
+static uint64_t written_us (const check_t *self)
+{
+    return self->written_us;
+}
+
 static void note_accepted (check_t *self, const rm_record_t *record, const plan_item_t *item, uint64_t seq)
 {
     history_job_t note = {.seq = seq,
@@ -76,6 +82,7 @@ static void on_accepted (void *arg, rm_record_t *record)
     if (!same_queue || !record->key != (item->key < 0) || !!(record->flags & RM_JOB_AT_MOST_ONCE) != item->at_most_once)
         VIOLATION (self, "submitted", "job %" PRIu64 " is not what was submitted", record->id);
     self->counts.jobs++;
+    self->heard_us[record->session->number % SIM_JOBS_MAX] = written_us (self);
     note_accepted (self, record, item, seq);
 }
 
@@ -99,6 +106,7 @@ static void on_ended (void *arg, rm_record_t *record)
         VIOLATION (self, "one-outcome", "job %" PRIu64 " ended twice", record->id);
     job->ended = true;
     job->outcome = record->outcome;
+    job->ended_us = written_us (self);
     count_attempt (self, record, job);
     if (record->result)
         copy_text (job->bytes, record->result->data, record->result->size);
@@ -120,11 +128,30 @@ static void on_waits_again (void *arg, rm_record_t *record)
     count_attempt (self, record, job);
 }
 
+/* Clocks may run a little fast. */
+static bool too_soon (const check_t *self, uint64_t since_us, uint64_t least_ms)
+{
+    return self->sim->now_us < since_us + least_ms * 950;
+}
+
 static void on_record_freed (void *arg, rm_record_t *record)
 {
     check_t *self = arg;
-    check_job (self, record->id)->forgotten = true;
+    check_job_t *job = check_job (self, record->id);
+    if (too_soon (self, job->ended_us, self->sim->plan->keep_ms))
+        VIOLATION (self, "one-outcome", "the outcome of job %" PRIu64 " is forgotten after %.1f ms", record->id,
+                   (double)(self->sim->now_us - job->ended_us) / 1000);
+    job->forgotten = true;
     self->forgotten++;
+}
+
+static void on_session_freed (void *arg, rm_ledger_session_t *session)
+{
+    check_t *self = arg;
+    uint64_t heard_us = self->heard_us[session->number % SIM_JOBS_MAX];
+    if (too_soon (self, heard_us, RM_SESSION_TTL_MS))
+        VIOLATION (self, "session", "session %" PRIu64 " is forgotten %.1f ms after it had a job accepted",
+                   session->number, (double)(self->sim->now_us - heard_us) / 1000);
 }
 
 static void on_resize_begun (void *arg)
@@ -145,6 +172,7 @@ void check_listen (check_t *self)
         .waits_again = on_waits_again,
         .resize_begun = on_resize_begun,
         .record_freed = on_record_freed,
+        .session_freed = on_session_freed,
     };
 }
 
@@ -192,6 +220,22 @@ void check_answer (check_t *self, const rm_msg_t *msg)
         check_accepted_row (self, &msg->accepted.session, &msg->accepted.jobs[i]);
     for (uint32_t i = 0; msg->type == RM_MSG_RESULT && i < msg->result.job_count; i++)
         check_outcome_row (self, &msg->result.jobs[i]);
+}
+
+/* A worker forgets the result of a run then: it must be in the log, unless the run does not count. */
+void check_committed (check_t *self, uint32_t who, const rm_msg_committed_t *committed)
+{
+    rm_work_t *half = sim_work (self->sim, who);
+    if (!half || half->inc != committed->inc || !rm_state_member (&self->shadow, committed->inc))
+        return;
+    for (uint32_t i = 0; i < committed->id_count; i++) {
+        const rm_work_job_t *job = rm_work_jobs_find (half, committed->ids[i]);
+        const rm_record_t *record = rm_state_record (&self->shadow, committed->ids[i]);
+        bool finished = job && (job->state == RM_WORK_JOB_FINISHED || job->state == RM_WORK_JOB_SENT);
+        if (finished && record && record->outcome == RM_OUTCOME_NONE && job->attempt == rm_record_attempt (record))
+            VIOLATION (self, "durable", "%s is told to forget how job %" PRIu64 " ended, which is not on the disk",
+                       self->sim->processes[who].name, job->id);
+    }
 }
 
 /* ---- what clients see -------------------------------------------------------------------------------------------- */

@@ -150,7 +150,7 @@ static uint64_t hash_state (const rm_state_t *state)
     return digest;
 }
 
-void check_committed (check_t *self, uint32_t who, uint64_t index, const void *batch, size_t size)
+void check_batch (check_t *self, uint32_t who, uint64_t index, const void *batch, size_t size, uint64_t written_us)
 {
     uint64_t hash = XXH3_64bits (batch, size);
     if (index <= self->index) {
@@ -167,6 +167,7 @@ void check_committed (check_t *self, uint32_t who, uint64_t index, const void *b
     check_read_batch (self, (rm_part_t){batch, size});
     self->index = index;
     self->log[index] = hash;
+    self->written_us = written_us;
     if (rm_state_apply (&self->shadow, batch, size))
         VIOLATION (self, "rebuilt", "batch %" PRIu64 " cannot be applied", index);
     self->states[index] = hash_state (&self->shadow);

@@ -62,6 +62,17 @@ static void check_token (check_t *self, const rm_work_job_t *job, const check_jo
     *newest = job->token;
 }
 
+/* A job of a key waits for those before it, whatever becomes of them. */
+static void check_turn_of_key (check_t *self, uint64_t id, const check_job_t *known)
+{
+    for (uint64_t other = 1; known->key >= 0 && other < id; other++) {
+        const check_job_t *before = &self->jobs[other];
+        if (before->key == known->key && before->queue == known->queue && !before->ended)
+            VIOLATION (self, "key-order", "job %" PRIu64 " starts, and job %" PRIu64 " of the same key has not ended",
+                       id, other);
+    }
+}
+
 static void note (check_t *self, const char *what, uint32_t who, const sim_run_t *run, const check_job_t *known,
                   const char *how)
 {
@@ -85,6 +96,7 @@ void check_starts (check_t *self, uint32_t who, const sim_run_t *run)
         VIOLATION (self, "one-outcome", "job %" PRIu64 " is at-most-once, and starts again", run->job->id);
     check_overlap (self, who, run);
     check_released (self, who, run);
+    check_turn_of_key (self, run->job->id, known);
     check_token (self, run->job, known);
     known->started = true;
     known->starts++;

@@ -51,11 +51,17 @@ static const rm_report_t *report_of (const rm_msg_t *msg)
     }
 }
 
-/* Of a former term, or of an incarnation that is no member (any more). */
-static bool is_foreign (const rm_leader_t *leader, const rm_report_t *report)
+/* Of an incarnation that is no member any more, or whose removal is on its way to the log. */
+static bool is_removed (const rm_leader_t *leader, const rm_report_t *report)
 {
     const rm_peer_t *peer = rm_leader_peer (leader, report->inc);
-    return !peer || peer->removing || report->term != leader->state->term;
+    return !peer || peer->removing;
+}
+
+/* The same, or of a former term. */
+static bool is_foreign (const rm_leader_t *leader, const rm_report_t *report)
+{
+    return is_removed (leader, report) || report->term != leader->state->term;
 }
 
 static bool is_old_answer (const rm_leader_t *leader, const rm_msg_t *msg)
@@ -63,15 +69,19 @@ static bool is_old_answer (const rm_leader_t *leader, const rm_msg_t *msg)
     return msg->type == RM_MSG_SYNC && msg->sync.epoch != leader->state->epoch;
 }
 
-bool check_is_stale (const check_t *self, const sim_packet_t *packet)
+const char *check_is_stale (const check_t *self, const sim_packet_t *packet)
 {
     if (sim_is_worker (self->sim, packet->to))
-        return stale_to_worker (sim_work (self->sim, packet->to), &packet->msg);
-    if (!sim_is_master (self->sim, packet->to) || !sim_is_worker (self->sim, packet->from))
-        return false;
-    const rm_leader_t *leader = sim_leader (self->sim, packet->to);
+        return stale_to_worker (sim_work (self->sim, packet->to), &packet->msg) ? "stale" : NULL;
     const rm_report_t *report = report_of (&packet->msg);
-    return check_listens (leader) && report && (is_foreign (leader, report) || is_old_answer (leader, &packet->msg));
+    if (!sim_is_master (self->sim, packet->to) || !sim_is_worker (self->sim, packet->from) || !report)
+        return NULL;
+    const rm_leader_t *leader = sim_leader (self->sim, packet->to);
+    if (!check_listens (leader))
+        return NULL;
+    if (is_removed (leader, report))
+        return "fencing";
+    return is_foreign (leader, report) || is_old_answer (leader, &packet->msg) ? "stale" : NULL;
 }
 
 /* ---- how things look --------------------------------------------------------------------------------------------- */

@@ -5,6 +5,8 @@
 #include "sim.h"
 #include "story.h"
 
+enum { SET_US = 20000 }; /* how long a master is down whose calendar is set */
+
 static void each_way (sim_t *self, const plan_fault_t *fault, void (*set) (sim_way_t *, const plan_fault_t *))
 {
     if (fault->ways & PLAN_TO_PEER)
@@ -28,6 +30,11 @@ static void make_cut (sim_way_t *way, const plan_fault_t *fault)
 {
     (void)fault;
     way->cut = true;
+}
+
+static void make_stalled (sim_way_t *way, const plan_fault_t *fault)
+{
+    way->held_us = fault->at_us + fault->for_us;
 }
 
 /* What else may be wrong with it is mended with it. */
@@ -89,6 +96,9 @@ void sim_fault_begins (sim_t *self, uint32_t number)
     case FAULT_CUT:
         each_way (self, fault, make_cut);
         break;
+    case FAULT_STALL:
+        each_way (self, fault, make_stalled);
+        break;
     case FAULT_ISOLATE:
         isolate (self, fault, make_cut);
         break;
@@ -100,6 +110,8 @@ void sim_fault_begins (sim_t *self, uint32_t number)
         break;
     case FAULT_WALL:
         self->wall_us += fault->amount;
+        if (fault->number)
+            sim_kill (self, fault->who, SET_US);
         break;
     case FAULT_DISK_SLOW:
         sim_disk_slow (self, fault->who, (uint64_t)fault->amount);
@@ -134,6 +146,7 @@ void sim_fault_ends (sim_t *self, uint32_t number)
     case FAULT_LOSSY:
     case FAULT_SLOW:
     case FAULT_CUT:
+    case FAULT_STALL:
         each_way (self, fault, mend);
         break;
     case FAULT_ISOLATE:

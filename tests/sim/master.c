@@ -324,13 +324,14 @@ static bool take_proposal (sim_master_t *master, uint64_t index, uint64_t term, 
     return true;
 }
 
-void sim_master_applies (sim_t *self, uint32_t who, uint64_t index, uint64_t term, const void *batch, size_t size)
+void sim_master_applies (sim_t *self, uint32_t who, uint64_t index, uint64_t term, const void *batch, size_t size,
+                         uint64_t written_us)
 {
     sim_master_t *master = self->masters[who];
     proposal_t proposal;
     master->batches++;
     story (self, who, "applies batch %llu", (unsigned long long)master->batches);
-    check_committed (self->check, who, master->batches, batch, size);
+    check_batch (self->check, who, master->batches, batch, size, written_us);
     rm_leader_see (&master->leader, now (self, who));
     if (rm_state_apply (&master->state, batch, size))
         sim_violation (self, "rebuilt", "batch %llu cannot be applied", (unsigned long long)master->batches);

@@ -5,7 +5,10 @@
 #include "sim.h"
 #include "story.h"
 
-enum { LATE_WORDS_US = 1000 }; /* what a process said so shortly before it was killed may not have left it */
+enum {
+    LATE_WORDS_US = 1000, /* what a process said so shortly before it was killed may not have left it */
+    AGAIN_US = 300000,    /* the second copy of what is doubled comes so much later at most */
+};
 
 /* ---- packets ----------------------------------------------------------------------------------------------------- */
 
@@ -72,6 +75,8 @@ static uint64_t arrival_us (sim_t *self, sim_way_t *way)
     uint64_t at_us = self->now_us + way_us / 2 + sim_draw (self, way_us + 1);
     if (way->delay_us)
         at_us += sim_draw (self, way->delay_us);
+    if (at_us < way->held_us)
+        at_us = way->held_us + sim_draw (self, way_us + 1);
     if (!way->reorders && at_us <= way->last_us)
         at_us = way->last_us + 1;
     if (at_us > way->last_us)
@@ -86,14 +91,14 @@ uint64_t sim_way_arrival_us (sim_t *self, uint32_t from, uint32_t to)
     return way->cut ? 0 : arrival_us (self, way);
 }
 
-static void post (sim_t *self, sim_way_t *way, sim_packet_t *packet)
+static void post (sim_t *self, sim_way_t *way, sim_packet_t *packet, uint64_t late_us)
 {
     if (way->loss_permille && sim_draw (self, 1000) < way->loss_permille) {
         story (self, packet->from, "… which is lost");
         return;
     }
     const sim_process_t *receiver = &self->processes[packet->to];
-    uint64_t at_us = arrival_us (self, way);
+    uint64_t at_us = arrival_us (self, way) + late_us;
     if (!receiver->up) { /* what waits at the sender goes out when the other side is back */
         if (sim_once_in (self, 2))
             return;
@@ -128,9 +133,9 @@ void sim_send (sim_t *self, uint32_t from, uint32_t to, uint64_t connection, rm_
         if (way->cut)
             story (self, from, "… which does not get through");
         else
-            post (self, way, packet);
+            post (self, way, packet, 0);
         if (!way->cut && way->double_permille && sim_draw (self, 1000) < way->double_permille)
-            post (self, way, packet);
+            post (self, way, packet, sim_draw (self, AGAIN_US));
         sim_point (self, from, rm_msg_name (packet->msg.type), "after it sent");
     }
     sim_packet_free (packet);

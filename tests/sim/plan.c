@@ -57,10 +57,10 @@ static void draw_item (plan_t *self, uint64_t *random, uint32_t keys, uint32_t q
 
 /* How often each kind is drawn. */
 static const uint8_t weights[FAULT_KINDS] = {
-    [FAULT_KILL] = 6,     [FAULT_KILL_AT] = 10, [FAULT_PAUSE] = 5,     [FAULT_LOSSY] = 6,
-    [FAULT_SLOW] = 6,     [FAULT_CUT] = 6,      [FAULT_ISOLATE] = 4,   [FAULT_BREAK] = 3,
-    [FAULT_RATE] = 2,     [FAULT_WALL] = 2,     [FAULT_DISK_SLOW] = 3, [FAULT_DISK_FULL] = 1,
-    [FAULT_SNAPSHOT] = 4, [FAULT_DEPOSE] = 3,   [FAULT_LEAVE] = 4,     [FAULT_DRAIN] = 2,
+    [FAULT_KILL] = 6,  [FAULT_KILL_AT] = 10,  [FAULT_PAUSE] = 5,     [FAULT_LOSSY] = 6,    [FAULT_SLOW] = 6,
+    [FAULT_CUT] = 6,   [FAULT_ISOLATE] = 4,   [FAULT_STALL] = 4,     [FAULT_BREAK] = 3,    [FAULT_RATE] = 2,
+    [FAULT_WALL] = 3,  [FAULT_DISK_SLOW] = 3, [FAULT_DISK_FULL] = 1, [FAULT_SNAPSHOT] = 4, [FAULT_DEPOSE] = 3,
+    [FAULT_LEAVE] = 4, [FAULT_DRAIN] = 2,
 };
 
 static plan_fault_kind_t draw_kind (uint64_t *random)
@@ -80,9 +80,21 @@ static uint32_t draw_master (const plan_t *self, uint64_t *random)
     return (uint32_t)below (random, self->master_count);
 }
 
-static uint32_t draw_worker (const plan_t *self, uint64_t *random)
+/* One of `count` processes from `first` on. Trouble comes in company: often it is the one that the fault before was about,
+ * and soon after that. */
+static uint32_t draw_who (const plan_t *self, uint64_t *random, uint32_t first, uint32_t count)
 {
-    return self->master_count + (uint32_t)below (random, self->worker_count);
+    const plan_fault_t *before = self->fault_count > 1 ? &self->faults[self->fault_count - 2] : NULL;
+    uint32_t who = first + (uint32_t)below (random, count);
+    bool same = before && once_in (random, 3) && before->who >= first && before->who < first + count;
+    return same ? before->who : who;
+}
+
+static uint64_t draw_moment (const plan_t *self, uint64_t *random, uint64_t until_us)
+{
+    const plan_fault_t *before = self->fault_count ? &self->faults[self->fault_count - 1] : NULL;
+    uint64_t at_us = between (random, 20 * MS, until_us);
+    return before && once_in (random, 3) ? before->at_us + at_us % (300 * MS) : at_us;
 }
 
 /* Long enough to outlast a lease, or not. */
@@ -97,28 +109,31 @@ static void draw_fault (plan_t *self, uint64_t *random, uint64_t until_us)
     uint32_t all = self->master_count + self->worker_count + self->client_count;
     *fault = (plan_fault_t){
         .kind = draw_kind (random),
-        .index = self->fault_count++,
-        .at_us = between (random, 20 * MS, until_us),
+        .at_us = draw_moment (self, random, until_us),
         .ways = (uint32_t)between (random, 1, 3),
     };
+    fault->index = self->fault_count++;
     uint64_t span_us = draw_span (random);
     switch (fault->kind) {
     case FAULT_KILL:
     case FAULT_KILL_AT:
-        fault->who = (uint32_t)below (random, all);
+        fault->who = draw_who (self, random, 0, all);
         fault->amount = (int64_t)(once_in (random, 2) ? between (random, 1, 100 * MS) : span_us);
         fault->number = 1 + below (random, 1 + below (random, 400));
         break;
     case FAULT_PAUSE:
-        fault->who = (uint32_t)below (random, self->master_count + self->worker_count);
+        fault->who = draw_who (self, random, 0, self->master_count + self->worker_count);
         fault->for_us = span_us;
         break;
     case FAULT_LOSSY:
     case FAULT_SLOW:
     case FAULT_CUT:
+    case FAULT_STALL:
     case FAULT_BREAK:
         fault->other = draw_master (self, random);
-        fault->who = (fault->other + 1 + (uint32_t)below (random, all - 1)) % all;
+        fault->who = draw_who (self, random, 0, all);
+        if (fault->who == fault->other)
+            fault->who = (fault->who + 1) % all;
         fault->for_us = fault->kind == FAULT_BREAK ? 0 : span_us;
         fault->amount =
             (int64_t)(once_in (random, 4) ? between (random, 1 * MS, 1200 * MS) : between (random, 1, 60 * MS));
@@ -131,12 +146,16 @@ static void draw_fault (plan_t *self, uint64_t *random, uint64_t until_us)
         fault->for_us = span_us;
         break;
     case FAULT_RATE:
-        fault->who = (uint32_t)below (random, all);
+        fault->who = draw_who (self, random, 0, all);
         fault->for_us = span_us + SECOND;
         fault->amount = (int64_t)between (random, 0, 60000) - 30000;
         break;
     case FAULT_WALL:
+        fault->who = draw_master (self, random);
         fault->amount = (int64_t)between (random, 0, 2 * SECOND) - SECOND;
+        if (once_in (random, 3))
+            fault->amount *= 20;
+        fault->number = below (random, 2);
         break;
     case FAULT_DISK_SLOW:
         fault->who = draw_master (self, random);
@@ -155,7 +174,7 @@ static void draw_fault (plan_t *self, uint64_t *random, uint64_t until_us)
         break;
     case FAULT_LEAVE:
     case FAULT_DRAIN:
-        fault->who = draw_worker (self, random);
+        fault->who = draw_who (self, random, self->master_count, self->worker_count);
         fault->amount = (int64_t)span_us;
         break;
     default:
@@ -328,6 +347,9 @@ void plan_fault_text (const plan_t *self, const plan_fault_t *fault, char *text,
     case FAULT_CUT:
         snprintf (text, size, "%s: nothing gets through for %.1f ms", way, for_ms);
         break;
+    case FAULT_STALL:
+        snprintf (text, size, "%s: what is sent arrives when %.1f ms are over", way, for_ms);
+        break;
     case FAULT_ISOLATE:
         snprintf (text, size, "nothing gets through between %s and the other masters for %.1f ms", who, for_ms);
         break;
@@ -339,7 +361,8 @@ void plan_fault_text (const plan_t *self, const plan_fault_t *fault, char *text,
                   for_ms);
         break;
     case FAULT_WALL:
-        snprintf (text, size, "the calendar is set by %+.1f ms", amount_ms);
+        snprintf (text, size, "the calendar is set by %+.1f ms%s%s", amount_ms, fault->number ? ", and killed is " : "",
+                  fault->number ? who : "");
         break;
     case FAULT_DISK_SLOW:
         snprintf (text, size, "the disk of %s takes up to %.1f ms a write, for %.1f ms", who, amount_ms, for_ms);

@@ -26,10 +26,11 @@ typedef enum {
     FAULT_LOSSY,     /* a way loses and doubles `number` of 1000 messages */
     FAULT_SLOW,      /* a way delays by up to `amount` µs, and reorders if `number` */
     FAULT_CUT,       /* a way lets nothing through */
+    FAULT_STALL,     /* a way lets nothing through now, and all of it later */
     FAULT_ISOLATE,   /* nothing gets through between a master and the other masters */
     FAULT_BREAK,     /* a connection breaks */
     FAULT_RATE,      /* a clock runs `amount` ppm fast (or slow) */
-    FAULT_WALL,      /* the calendar is set `amount` µs forward (or back) */
+    FAULT_WALL,      /* the calendar is set `amount` µs forward (or back); a master is killed if `number` */
     FAULT_DISK_SLOW, /* each write takes up to `amount` µs */
     FAULT_DISK_FULL,
     FAULT_SNAPSHOT, /* a master takes a snapshot */

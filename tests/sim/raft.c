@@ -235,8 +235,8 @@ static void apply_committed (sim_t *self, uint32_t who, sim_raft_t *raft)
         entry->refs++;
         if (entry->type == RAFT_COMMAND) {
             raft->batches++;
-            uint64_t size = entry->bytes[0];
-            sim_master_applies (self, who, index, entry->term, entry->bytes + 1, size);
+            const uint64_t *header = entry->bytes; /* its size, and when it was written */
+            sim_master_applies (self, who, index, entry->term, entry->bytes + 2, header[0], header[1]);
         } else if (entry->type == RAFT_CHANGE && index > 1)
             change_group (self, who, raft, index, entry);
         sim_entry_unref (entry);
@@ -358,11 +358,11 @@ bool sim_raft_propose (sim_t *self, uint32_t who, sim_raft_t *raft, const void *
                        uint64_t *term)
 {
     size_t padded = (size + 7) / 8 * 8;
-    uint8_t *bytes = must (raft_calloc (1, padded + 8));
-    memcpy (bytes, &(uint64_t){size}, 8);
-    memcpy (bytes + 8, batch, size);
+    uint8_t *bytes = must (raft_calloc (1, padded + 16));
+    memcpy (bytes, (uint64_t[]){size, self->now_us}, 16);
+    memcpy (bytes + 16, batch, size);
     struct raft_entry entry = {
-        .term = raft_current_term (&raft->raft), .type = RAFT_COMMAND, .buf = {bytes, padded + 8}, .batch = bytes};
+        .term = raft_current_term (&raft->raft), .type = RAFT_COMMAND, .buf = {bytes, padded + 16}, .batch = bytes};
     *index = raft_last_index (&raft->raft) + 1;
     *term = entry.term;
     if (step (self, who, raft, &(struct raft_event){.type = RAFT_SUBMIT, .submit = {&entry, 1}})) {
@@ -370,6 +370,19 @@ bool sim_raft_propose (sim_t *self, uint32_t who, sim_raft_t *raft, const void *
         return false;
     }
     return true;
+}
+
+/* Few are read in earnest: each is, to see that all is in it. */
+static void read_back (sim_t *self, uint32_t who, uint64_t batches)
+{
+    const struct raft_buffer *data = &self->disks[who]->shot.data;
+    rm_state_t state;
+    if (rm_state_init (&state))
+        abort ();
+    if (rm_snapshot_restore (&state, (uint8_t *)data->base + 8, data->len - 8))
+        sim_violation (self, "rebuilt", "the snapshot of batch %llu cannot be read", (unsigned long long)batches);
+    check_restored (self->check, who, &state, batches);
+    rm_state_close (&state);
 }
 
 void sim_raft_snapshot (sim_t *self, uint32_t who, sim_raft_t *raft, const rm_state_t *state, uint64_t batches)
@@ -398,6 +411,7 @@ void sim_raft_snapshot (sim_t *self, uint32_t who, sim_raft_t *raft, const rm_st
     sim_shot_close (&disk->shot);
     disk->shot = shot;
     story (self, who, "has a snapshot of batch %llu", (unsigned long long)batches);
+    read_back (self, who, batches);
     struct raft_event event = {.type = RAFT_SNAPSHOT, .snapshot = {.trailing = TRAILING}};
     event.snapshot.metadata =
         (struct raft_snapshot_metadata){.index = shot.index, .term = shot.term, .configuration_index = shot.conf_index};

@@ -78,6 +78,7 @@ typedef struct {
     uint32_t delay_us;  /* at most so much more */
     bool reorders;      /* what is delayed may be overtaken */
     bool cut;           /* nothing gets through */
+    uint64_t held_us;   /* nothing arrives before that, and all that was sent does then */
     uint64_t last_us;   /* when the newest message arrives, so that none overtakes it */
     uint64_t broken_us; /* what was sent before that, and has not arrived, is lost */
 } sim_way_t;
@@ -222,8 +223,10 @@ void sim_master_depose (sim_t *self, uint32_t who, uint64_t away_us);
 void sim_master_stand (sim_t *self, uint32_t who);
 void sim_master_drain (sim_t *self, uint32_t worker);
 struct sim_raft *sim_master_raft (const sim_t *self, uint32_t who);
-/* Of its ledger: the next batch of the log is committed, which stands at `index` since `term` (both of the log). */
-void sim_master_applies (sim_t *self, uint32_t who, uint64_t index, uint64_t term, const void *batch, size_t size);
+/* Of its ledger: the next batch of the log is committed, which stands at `index` since `term` (both of the log), and was
+ * proposed at `written_us`. */
+void sim_master_applies (sim_t *self, uint32_t who, uint64_t index, uint64_t term, const void *batch, size_t size,
+                         uint64_t written_us);
 /* Of its ledger: it gets the whole state of another one, which stands for so many batches. */
 void sim_master_restores (sim_t *self, uint32_t who, const void *snapshot, size_t size, uint64_t batches);
 /* NULL while it is down. */

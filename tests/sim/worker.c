@@ -57,6 +57,11 @@ sim_run_t *sim_worker_runs (const sim_t *self, uint32_t who, uint32_t *count)
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
+static bool gets_through (const sim_t *self, uint32_t from, uint32_t to)
+{
+    return !self->ways[from][to].cut && self->ways[from][to].held_us <= self->now_us;
+}
+
 static void search (sim_t *self, uint32_t who, uint64_t within_us)
 {
     if (worker_of (self, who)->searches)
@@ -95,7 +100,7 @@ static bool answers (const sim_t *self, uint32_t who, uint32_t master)
 {
     const rm_leader_t *leader = sim_leader (self, master);
     return leader && leader->leading && !leader->cut_off && !self->processes[master].paused_us &&
-           !self->ways[who][master].cut && !self->ways[master][who].cut;
+           gets_through (self, who, master) && gets_through (self, master, who);
 }
 
 /* It asks one master after the other who leads, and is told where to connect to: that takes a way there and back. */

@@ -535,6 +535,26 @@ Test (leader_report, a_completion_of_a_past_attempt_does_not_count)
     cr_assert (told_committed (worker, id));
 }
 
+Test (leader_report, a_completion_from_before_the_newest_dispatch_does_not_make_the_worker_forget_the_newest_run)
+{
+    worker_t *worker = join_settled ("w", 1);
+    uint64_t id = put (NULL, "a");
+    held_t old = *holds (worker, id);
+    rm_done_job_t row = {.id = id, .token = old.token, .attempt = old.attempt, .verdict = RM_VERDICT_RETRY};
+    rm_msg_t copy = {.type = RM_MSG_DONE, .done = {.report = report_of (worker), .jobs = &row, .job_count = 1}};
+    fail (worker, id, RM_VERDICT_RETRY);
+    after (3000);
+    cr_assert_eq (holds (worker, id)->attempt, 2);
+    cr_assert_gt (worker->upto, copy.done.report.upto);
+    mark ();
+    tell (worker, &copy);
+    turn ();
+    cr_assert (!told_committed (worker, id), "it may have ended that run, whose completion is on its way");
+    cr_assert (at (id, worker));
+    finish (worker, id);
+    cr_assert_eq (outcome_of (id), RM_OUTCOME_DONE);
+}
+
 Test (leader_report, a_completion_with_a_past_token_does_not_count)
 {
     worker_t *worker = join_settled ("w", 1);
