@@ -234,7 +234,8 @@ static int apply_member_add (rm_state_t *self, rm_reader_t *reader)
     rm_bytes_t queues[RM_WORKER_QUEUES_MAX];
     rm_msg_join_t join = rm_read_member_add (reader, queues);
     uint16_t number = free_number (self);
-    if (reader->bad || number == RM_MEMBERS_MAX || rm_state_member (self, join.inc))
+    if (reader->bad || number == RM_MEMBERS_MAX || rm_state_member (self, join.inc) ||
+        rm_state_was_removed (self, join.inc))
         return 0;
     rm_pool_t *pool = rm_state_pool (self, join.pool);
     if (!pool && self->pool_count == RM_POOLS_MAX)
@@ -279,7 +280,7 @@ static int lose_started (rm_state_t *self, uint64_t inc)
     return 0;
 }
 
-/* The member is out of the books before its jobs wait again: that is what fences it. */
+/* The member is out of the books, for good, before its jobs wait again: that is what fences it. */
 static int apply_member_remove (rm_state_t *self, rm_reader_t *reader)
 {
     uint64_t inc = rm_read_u64 (reader);
@@ -288,6 +289,7 @@ static int apply_member_remove (rm_state_t *self, rm_reader_t *reader)
     if (member) {
         drop_holder (member->pool, member->number);
         rm_state_unlist_member (self, member);
+        rm_state_note_removed (self, inc);
         TELL (self, member_removed, member);
     }
     int rc = 0;

@@ -211,7 +211,7 @@ static void on_refused (void *arg, uint64_t id, uint64_t inc)
 static void on_started (void *arg, rm_record_t *record)
 {
     rm_leader_t *self = arg;
-    if (!self->leading || record->lead.at != RM_AT_STARTING || record->lead.peer->removing)
+    if (!rm_leader_acts (self) || record->lead.at != RM_AT_STARTING || record->lead.peer->removing)
         return;
     rm_leader_move_record (record, RM_AT_SENT);
     if (rm_leader_may_send (record))
@@ -223,14 +223,14 @@ static void on_started (void *arg, rm_record_t *record)
 static void on_unstarted (void *arg, rm_record_t *record)
 {
     rm_leader_t *self = arg;
-    if (self->leading && record->lead.at == RM_AT_UNSTARTING)
+    if (rm_leader_acts (self) && record->lead.at == RM_AT_UNSTARTING)
         rm_leader_hand_back (self, record);
 }
 
 static void on_pooled (void *arg, rm_queue_t *queue)
 {
     rm_leader_t *self = arg;
-    if (!self->leading || (!queue->pool->lead && rm_leader_attach_pool (self, queue->pool)))
+    if (!rm_leader_acts (self) || (!queue->pool->lead && rm_leader_attach_pool (self, queue->pool)))
         return;
     rm_leader_refresh_pool (self, queue->pool);
     for (rm_key_t *key = queue->keys; key; key = key->hh.next)
@@ -282,7 +282,7 @@ static void warn_of_mixture (rm_leader_t *self, const rm_member_t *member)
 static void on_member_added (void *arg, rm_member_t *member)
 {
     rm_leader_t *self = arg;
-    if (!self->leading || !add_peer (self, member, true))
+    if (!rm_leader_acts (self) || !add_peer (self, member, true))
         return;
     rm_leader_answer_joins (self, member);
     rm_leader_want_resize (self, false);
@@ -305,10 +305,10 @@ static void land_all (rm_leader_t *self, rm_peer_t *peer)
 static void on_member_removed (void *arg, rm_member_t *member)
 {
     rm_leader_t *self = arg;
-    if (!self->leading)
-        return;
     rm_peer_t *peer = member->peer;
     rm_pool_t *pool = member->pool;
+    if (!peer)
+        return; /* nobody leads here, or there was no memory for it */
     bool in_good_order = member->leaving && !peer->flight_count;
     if (!peer->reported)
         pool->lead->unreported--;
@@ -334,14 +334,14 @@ static void on_member_removed (void *arg, rm_member_t *member)
 static void on_resize_begun (void *arg)
 {
     rm_leader_t *self = arg;
-    if (self->leading)
+    if (rm_leader_acts (self))
         rm_leader_resize_begun (self);
 }
 
 static void on_resize_committed (void *arg)
 {
     rm_leader_t *self = arg;
-    if (self->leading)
+    if (rm_leader_acts (self))
         rm_leader_resize_committed (self);
 }
 
@@ -516,6 +516,8 @@ void rm_leader_close (rm_leader_t *self)
 void rm_leader_applied (rm_leader_t *self, rm_now_t now, uint64_t number)
 {
     rm_leader_see (self, now);
+    if (self->out_of_memory)
+        return;
     self->applied_number = number;
     if (self->standing && !self->leading && number >= self->barrier_batch)
         begin_to_lead (self);
@@ -553,7 +555,7 @@ static void check_leases (rm_leader_t *self)
 void rm_leader_tick (rm_leader_t *self, rm_now_t now)
 {
     rm_leader_see (self, now);
-    if (!self->leading || self->cut_off)
+    if (!rm_leader_speaks (self))
         return;
     check_leases (self);
     self->ticked_ms = now.mono_ms;
@@ -565,7 +567,7 @@ void rm_leader_tick (rm_leader_t *self, rm_now_t now)
 void rm_leader_flush (rm_leader_t *self, rm_now_t now)
 {
     rm_leader_see (self, now);
-    if (!self->leading || self->cut_off)
+    if (!rm_leader_speaks (self))
         return;
     rm_leader_resize_step (self);
     for (uint32_t i = 0; i < self->peer_count; i++)

@@ -487,7 +487,7 @@ static void send_elsewhere (rm_leader_t *self, const rm_address_t *to)
 void rm_leader_from_client (rm_leader_t *self, rm_now_t now, const rm_address_t *from, const rm_msg_t *msg)
 {
     rm_leader_see (self, now);
-    if (!self->leading || self->cut_off) {
+    if (!rm_leader_speaks (self)) {
         send_elsewhere (self, from);
         return;
     }

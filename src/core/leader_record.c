@@ -66,7 +66,7 @@ void rm_leader_offer_key (rm_leader_t *self, rm_key_t *key, bool front)
 {
     withdraw_key (self, key);
     rm_link_t *first = rm_list_first (&key->records);
-    if (!self->leading || !first || key->lead.busy || !key->queue->pool)
+    if (!rm_leader_acts (self) || !first || key->lead.busy || !key->queue->pool)
         return;
     rm_record_t *record = RM_OWNER (first, rm_record_t, line);
     rm_slot_t *slot = &key->queue->pool->lead->slots[key->slot];
@@ -90,7 +90,7 @@ void rm_leader_offer_key (rm_leader_t *self, rm_key_t *key, bool front)
 static void offer_unkeyed (rm_leader_t *self, rm_record_t *record, bool front)
 {
     rm_pool_t *pool = record->queue->pool;
-    if (!self->leading || !pool || record->lead.at != RM_AT_PARKED || delayed (self, record))
+    if (!rm_leader_acts (self) || !pool || record->lead.at != RM_AT_PARKED || delayed (self, record))
         return;
     struct rm_pool_lead *lead = pool->lead;
     if (record->id <= lead->barrier_id && lead->unreported)

@@ -52,11 +52,13 @@ static void publish (rm_leader_t *self, const rm_msg_t *msg)
     rm_buf_close (&frame);
 }
 
-static void copy_phase2 (rm_leader_t *self, rm_buf_t *frame)
+/* False: memory has run out, and there is nothing to be sent. */
+static bool copy_phase2 (rm_leader_t *self, rm_buf_t *frame)
 {
     rm_buf_put (frame, self->resize.phase2.data, self->resize.phase2.size);
     if (frame->failed)
         rm_leader_out_of_memory (self);
+    return !frame->failed;
 }
 
 static void broadcast (rm_leader_t *self)
@@ -64,8 +66,8 @@ static void broadcast (rm_leader_t *self)
     self->resize.publish_ms = self->now.mono_ms + self->config.resync_ms;
     if (self->resize.state == RM_RESIZE_PHASE2) {
         rm_buf_t frame = {0};
-        copy_phase2 (self, &frame);
-        self->out.publish (self->out.arg, 2, &frame);
+        if (copy_phase2 (self, &frame))
+            self->out.publish (self->out.arg, 2, &frame);
         rm_buf_close (&frame);
         return;
     }
@@ -82,8 +84,8 @@ void rm_leader_send_sync (rm_leader_t *self, const rm_address_t *to)
         return;
     }
     rm_buf_t frame = {0};
-    copy_phase2 (self, &frame);
-    self->out.to_worker (self->out.arg, to, RM_MSG_SYNC, 2, &frame);
+    if (copy_phase2 (self, &frame))
+        self->out.to_worker (self->out.arg, to, RM_MSG_SYNC, 2, &frame);
     rm_buf_close (&frame);
 }
 

@@ -187,6 +187,13 @@ static bool new_queue (const rm_leader_t *self, const rm_msg_join_t *join)
     return false;
 }
 
+static void tell_rejoin (rm_leader_t *self, const rm_address_t *from, uint64_t inc)
+{
+    rm_msg_t msg = {.type = RM_MSG_REJOIN};
+    msg.rejoin = (rm_msg_rejoin_t){self->state->term, inc};
+    rm_leader_to_worker (self, from, &msg);
+}
+
 static joiner_t *find_joiner (const rm_leader_t *self, uint64_t inc)
 {
     RM_LIST_EACH (&self->joins, link)
@@ -195,6 +202,8 @@ static joiner_t *find_joiner (const rm_leader_t *self, uint64_t inc)
     return NULL;
 }
 
+/* A join that was sent again, or that comes late, does not bring back who was removed in the meantime: what was sent to it
+ * as a member then would be heeded as if it were one now. */
 static void take_join (rm_leader_t *self, const rm_address_t *from, const rm_msg_join_t *join)
 {
     rm_peer_t *peer = rm_leader_peer (self, join->inc);
@@ -208,6 +217,10 @@ static void take_join (rm_leader_t *self, const rm_address_t *from, const rm_msg
     }
     if (joiner) {
         joiner->from = *from;
+        return;
+    }
+    if (rm_state_was_removed (self->state, join->inc)) {
+        tell_rejoin (self, from, join->inc);
         return;
     }
     const rm_queue_t *foreign = foreign_queue (self, join);
@@ -374,13 +387,6 @@ static void take_heartbeat (rm_leader_t *self, rm_peer_t *peer, const rm_msg_hea
         rm_leader_send_sync (self, &peer->route);
 }
 
-static void tell_rejoin (rm_leader_t *self, const rm_address_t *from, uint64_t inc)
-{
-    rm_msg_t msg = {.type = RM_MSG_REJOIN};
-    msg.rejoin = (rm_msg_rejoin_t){self->state->term, inc};
-    rm_leader_to_worker (self, from, &msg);
-}
-
 /* A message of an older term was meant for an earlier leader: a heartbeat is shown the present sync, which the worker
  * adopts the new term from; it neither renews nor reports. */
 static void take_stale (rm_leader_t *self, const rm_address_t *from, const rm_msg_t *msg)
@@ -392,7 +398,7 @@ static void take_stale (rm_leader_t *self, const rm_address_t *from, const rm_ms
 void rm_leader_from_worker (rm_leader_t *self, rm_now_t now, const rm_address_t *from, const rm_msg_t *msg)
 {
     rm_leader_see (self, now);
-    if (!self->leading || self->cut_off)
+    if (!rm_leader_speaks (self))
         return;
     if (msg->type == RM_MSG_JOIN) {
         take_join (self, from, &msg->join);

@@ -292,6 +292,7 @@ static void begin (rm_pirate_t *self, const rm_pirate_event_t *event, uint64_t n
     if (is_submit (self)) {
         RM_ASSERT (self->request.submit.job_count == 1);
         self->job = self->request.submit.jobs[0];
+        self->renewed = self->seqs.over; /* it begins with the spare session, of which there is one */
         rm_seqs_begin (&self->seqs, &self->job, &self->spare, (int64_t)now_ms);
     }
     RM_ASSERT (!is_wait (self) || self->request.wait.id_count == 1);

@@ -165,6 +165,18 @@ static void read_members (restorer_t *self)
         read_member (self);
 }
 
+static void read_removed (restorer_t *self)
+{
+    rm_state_t *state = self->state;
+    uint32_t count = rm_read_count (&self->small, 8);
+    expect (self, count <= RM_REMOVED_MAX);
+    for (uint32_t i = 0; i < count && goes_on (self); i++) {
+        uint64_t inc = rm_read_u64 (&self->small);
+        expect (self, inc && !rm_state_member (state, inc));
+        rm_state_note_removed (state, inc);
+    }
+}
+
 /* ---- slots ------------------------------------------------------------------------------------------------------ */
 
 static bool is_member (const rm_state_t *state, const rm_pool_t *pool, uint16_t number)
@@ -394,6 +406,8 @@ static void read_state (restorer_t *self)
         read_queues (self);
     if (goes_on (self))
         read_members (self);
+    if (goes_on (self))
+        read_removed (self);
     for (rm_pool_t *pool = self->state->pools; pool && goes_on (self); pool = pool->next)
         read_slots (self, pool);
     if (goes_on (self))

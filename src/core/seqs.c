@@ -100,6 +100,8 @@ int rm_seqs_save (const rm_seqs_t *self, int64_t now_ms, int64_t unix_ms, char *
     for (int i = 0; i < RM_SESSION_BYTES; i++)
         snprintf (hex + 2 * i, 3, "%02x", self->session.bytes[i]);
     int64_t age_ms = self->pending || self->inherited ? now_ms - self->since_ms : 0;
+    if (self->over)
+        age_ms = unix_ms; /* nobody goes on with it: what was sent under this number may have run */
     int length = snprintf (text, size, "%s:%" PRIu64 ":%" PRIu64 ":%" PRIx64 ":%" PRId64, hex, self->seq, self->floor,
                            self->pending, unix_ms - age_ms);
     return length >= 0 && (size_t)length < size ? 0 : RM_ETOOBIG;
@@ -142,7 +144,8 @@ int rm_seqs_load (rm_seqs_t *self, const char *text, int64_t now_ms, int64_t uni
         !read_number (&text, 10, ':', &loaded.floor) || !read_number (&text, 16, ':', &loaded.pending) ||
         !read_number (&text, 10, 0, &sent_ms) || sent_ms > INT64_MAX)
         return RM_EINVAL;
-    if (loaded.seq < 1 || loaded.floor != loaded.seq - 1)
+    /* Nobody has counted further; from there on the numbers would run out, and begin with 0. */
+    if (loaded.seq < 1 || loaded.seq > INT64_MAX || loaded.floor != loaded.seq - 1)
         return RM_EINVAL;
     int64_t age_ms = unix_ms - (int64_t)sent_ms;
     if (age_ms < 0)

@@ -170,6 +170,15 @@ static void put_members (rm_snapshot_t *self, const rm_state_t *state)
     }
 }
 
+/* The one removed longest ago first. */
+static void put_removed (rm_snapshot_t *self, const rm_state_t *state)
+{
+    uint64_t first = state->removed_count > RM_REMOVED_MAX ? state->removed_count - RM_REMOVED_MAX : 0;
+    put_u32 (self, (uint32_t)(state->removed_count - first));
+    for (uint64_t i = first; i < state->removed_count; i++)
+        put_u64 (self, state->removed[i % RM_REMOVED_MAX]);
+}
+
 static bool slots_alike (const rm_pool_t *pool, uint32_t a, uint32_t b)
 {
     return pool->owner[a] == pool->owner[b] && pool->target[a] == pool->target[b] &&
@@ -303,6 +312,7 @@ rm_snapshot_t *rm_snapshot_take (const rm_state_t *state)
     put_pools (self, state);
     put_queues (self, state);
     put_members (self, state);
+    put_removed (self, state);
     for (const rm_pool_t *pool = state->pools; pool; pool = pool->next)
         put_slots (self, pool);
     put_sessions (self, state);

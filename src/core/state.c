@@ -47,6 +47,15 @@ rm_member_t *rm_state_member (const rm_state_t *self, uint64_t inc)
     return member;
 }
 
+bool rm_state_was_removed (const rm_state_t *self, uint64_t inc)
+{
+    uint64_t count = self->removed_count < RM_REMOVED_MAX ? self->removed_count : RM_REMOVED_MAX;
+    for (uint64_t i = 0; i < count; i++)
+        if (self->removed[i] == inc)
+            return true;
+    return false;
+}
+
 rm_ledger_session_t *rm_state_session (const rm_state_t *self, const rm_session_id_t *id)
 {
     rm_ledger_session_t *session;
@@ -350,6 +359,11 @@ void rm_state_forget (rm_state_t *self, rm_record_t *record)
     record->queue->ended_bytes -= blob_size (record->result) + blob_size (record->reason);
     self->ended_count--;
     free_record (self, record);
+}
+
+void rm_state_note_removed (rm_state_t *self, uint64_t inc)
+{
+    self->removed[self->removed_count++ % RM_REMOVED_MAX] = inc;
 }
 
 void rm_state_unlist_member (rm_state_t *self, rm_member_t *member)

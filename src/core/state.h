@@ -27,6 +27,7 @@
 enum {
     RM_STATE_FORMAT = 1, /* of entries and snapshots */
     RM_HOLDERS_MAX = 6,  /* holders of one slot; a join that would need a seventh waits for the commit */
+    RM_REMOVED_MAX = 4 * RM_MEMBERS_MAX, /* incarnations that are remembered after their removal */
 };
 
 typedef struct rm_state rm_state_t;
@@ -215,6 +216,8 @@ struct rm_state {
     rm_pool_t *pools;
     rm_member_t *members[RM_MEMBERS_MAX]; /* by number; NULL: free */
     rm_member_t *by_inc;
+    uint64_t removed[RM_REMOVED_MAX]; /* a ring of the incarnations removed last, so that none is a member twice */
+    uint64_t removed_count;           /* ever, or since a snapshot that had so many */
     rm_ledger_session_t *sessions;
     rm_state_listener_t listener; /* NULL members are not called */
 };
@@ -231,6 +234,8 @@ rm_record_t *rm_state_record (const rm_state_t *self, uint64_t id);
 rm_queue_t *rm_state_queue (const rm_state_t *self, rm_bytes_t name);
 rm_pool_t *rm_state_pool (const rm_state_t *self, rm_bytes_t name);
 rm_member_t *rm_state_member (const rm_state_t *self, uint64_t inc);
+/* True if the incarnation was a member, and was removed. */
+bool rm_state_was_removed (const rm_state_t *self, uint64_t inc);
 rm_ledger_session_t *rm_state_session (const rm_state_t *self, const rm_session_id_t *id);
 
 /* The request of `seq`; NULL: at or below the floor, or never used. */
@@ -285,6 +290,8 @@ void rm_state_shelve (rm_state_t *self, rm_record_t *record, rm_outcome_t outcom
 void rm_state_untie_key (rm_state_t *self, rm_record_t *record);
 /* Forgets an ended record. */
 void rm_state_forget (rm_state_t *self, rm_record_t *record);
+/* Remembers that an incarnation was removed, instead of the one removed longest ago. */
+void rm_state_note_removed (rm_state_t *self, uint64_t inc);
 /* Takes a member out of the books, without freeing it; then frees it. */
 void rm_state_unlist_member (rm_state_t *self, rm_member_t *member);
 void rm_state_free_member (rm_member_t *member);

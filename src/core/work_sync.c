@@ -117,6 +117,8 @@ void rm_work_sync_receive (rm_work_t *self, const rm_msg_sync_t *sync, uint64_t 
 void rm_work_sync_drained (rm_work_t *self)
 {
     rm_work_resize_t *resize = &self->resize;
+    if (resize->term != self->term)
+        return; /* a newer leader asks anew, and to an older one the new watermark would say something else */
     if (!resize->closed || resize->ok || resize->over || is_draining (self))
         return;
     resize->ok = true;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ctl/ctl.h"
+#include "ctl/json.h"
 
 enum { COLUMNS_MAX = 16, GAP = 2, WIDTH_MIN = 8 /* what a column is not cut below */ };
 
@@ -70,9 +71,7 @@ void rm_ctl_table_cell (rm_ctl_table_t *self, const char *format, ...)
         cell = NULL;
     va_end (arguments);
     checked (cell);
-    for (char *at = cell; *at; at++)
-        if ((unsigned char)*at < 0x20 || *at == 0x7f)
-            *at = '?'; /* what a terminal might obey */
+    rm_ctl_mask (cell, false);
     self->cells = checked (realloc (self->cells, (self->cell_count + 1) * sizeof *self->cells));
     size_t column = self->cell_count % self->columns, width = width_of (cell);
     self->cells[self->cell_count++] = cell;

@@ -151,8 +151,10 @@ static void show_head (const json_t *status)
         printf ("resize     none\n");
     printf ("ledger     %s batches, %s, %s snapshots\n", count_of (ledger, "batches"),
             bytes_text (number_of (ledger, "bytes"), text, sizeof text), count_of (ledger, "snapshots"));
-    printf ("endpoints  jobs %s, work %s, sync %s, http %s\n", text_of (ends, "jobs"), text_of (ends, "work"),
-            text_of (ends, "sync"), text_of (ends, "http"));
+    static const char *const sockets[] = {"jobs", "work", "sync", "http"};
+    for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++)
+        printf ("%s%s %s", i ? ", " : "endpoints  ", sockets[i], rm_ctl_plain (text_of (ends, sockets[i])));
+    putchar ('\n');
     printf ("workers    %s\n", count_of (status, "workers"));
 }
 

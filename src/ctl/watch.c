@@ -96,7 +96,7 @@ static json_t *sync_json (const rm_msg_sync_t *sync)
 static void take (rm_watching_t *self, const void *frame, size_t size)
 {
     rm_msg_t msg;
-    bool repeated = size == self->last.size && !memcmp (frame, self->last.data, size);
+    bool repeated = size && size == self->last.size && !memcmp (frame, self->last.data, size);
     if (repeated || rm_msg_decode (&msg, frame, size, NULL))
         return;
     if (msg.type == RM_MSG_SYNC && msg.sync.from_master) {

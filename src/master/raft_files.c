@@ -61,7 +61,10 @@ static int compare_segments (const void *one, const void *two)
     const rm_raft_segment_t *a = one, *b = two;
     if (a->open != b->open)
         return a->open ? 1 : -1;
-    return a->open ? compare_numbers (a->counter, b->counter) : compare_numbers (a->first, b->first);
+    if (a->open)
+        return compare_numbers (a->counter, b->counter);
+    int order = compare_numbers (a->first, b->first);
+    return order != 0 ? order : compare_numbers (a->last, b->last);
 }
 
 static int compare_snapshots (const void *one, const void *two)

@@ -33,7 +33,7 @@ typedef struct {
 
 /* Which files of libraft are there. */
 typedef struct {
-    rm_raft_segment_t *segments; /* closed ones by their first entry, then open ones by their counter */
+    rm_raft_segment_t *segments; /* closed ones by their first entry and their last, then open ones by their counter */
     size_t segment_count;
     rm_raft_snapshot_t *snapshots; /* oldest first; those with both of their files */
     size_t snapshot_count;

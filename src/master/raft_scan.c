@@ -13,6 +13,13 @@
 #include "proto/alloc.h"
 #include "ringmaster/error.h"
 
+/* How far the batches have been followed. */
+typedef struct {
+    bool chained;        /* `link` is known */
+    rm_raft_link_t link; /* the newest batch read */
+    uint64_t term;       /* the highest one of an entry */
+} place_t;
+
 /* What is known while the segments are read one after the other. */
 typedef struct {
     rm_raft_scan_t *scan;
@@ -20,19 +27,17 @@ typedef struct {
     const rm_raft_link_t *mark; /* NULL: unknown */
     uint64_t base;              /* index of the snapshot, 0 without one */
     uint64_t next;              /* index of the entry that comes next; 0: the first segment says it */
-    bool chained;               /* `link` is known */
-    rm_raft_link_t link;        /* the newest batch read */
-    uint64_t term;              /* the highest one of an entry */
+    place_t at;                 /* after the newest entry */
+    place_t sure;               /* after the last whole group of entries */
+    place_t before;             /* where the newest closed segment began … */
+    size_t newest;              /* … and which that is; NONE: there is none, or it was not whole */
     bool ended;                 /* nothing after this can follow on */
     const char *torn;           /* the open segment that is damaged, if one is */
     size_t torn_at;             /* where */
     const char *torn_why;
-    struct { /* the three above, after the last whole group of entries */
-        bool chained;
-        rm_raft_link_t link;
-        uint64_t term;
-    } sure;
 } reading_t;
+
+#define NONE SIZE_MAX
 
 /* The first problem is the one that is told: what comes later mostly follows from it. */
 static void problem (rm_raft_scan_t *self, const char *format, ...)
@@ -163,7 +168,7 @@ static void read_snapshots (reading_t *self)
             scan->snapshot = head.link;
             scan->snapshot_bytes = head.size + RM_RAFT_SNAPSHOT_HEADER_BYTES;
             self->base = snapshot->index;
-            self->term = self->sure.term = snapshot->term;
+            self->at.term = self->sure.term = snapshot->term;
             return;
         }
         scan->snapshots[i] = RM_RAFT_DROP;
@@ -176,9 +181,9 @@ static const char *check_place (const reading_t *self, const rm_raft_batch_t *ba
 {
     static const char broken[] = "a batch does not follow the one before";
     const rm_raft_link_t *snapshot = &self->scan->snapshot;
-    const rm_raft_link_t *before = self->chained ? &self->link : snapshot;
+    const rm_raft_link_t *before = self->at.chained ? &self->at.link : snapshot;
     uint64_t number = batch->link.number;
-    if (self->chained || number == snapshot->number + 1) {
+    if (self->at.chained || number == snapshot->number + 1) {
         if (number != before->number + 1 || batch->previous != before->hash)
             return broken;
     } else if (number > snapshot->number || number == 0 || (number == 1 && batch->previous != 0))
@@ -194,15 +199,13 @@ static const char *accept_entry (void *arg, const rm_raft_entry_t *entry)
 {
     reading_t *self = arg;
     if (!entry) {
-        self->sure.chained = self->chained;
-        self->sure.link = self->link;
-        self->sure.term = self->term;
+        self->sure = self->at;
         return NULL;
     }
     if (entry->term == 0)
         return "an entry has no term";
-    if (entry->term > self->term)
-        self->term = entry->term;
+    if (entry->term > self->at.term)
+        self->at.term = entry->term;
     if (entry->kind != RM_RAFT_ENTRY_COMMAND)
         return NULL;
     rm_raft_batch_t batch;
@@ -211,8 +214,8 @@ static const char *accept_entry (void *arg, const rm_raft_entry_t *entry)
         damage = check_place (self, &batch);
     if (damage)
         return damage;
-    self->chained = true;
-    self->link = batch.link;
+    self->at.chained = true;
+    self->at.link = batch.link;
     return NULL;
 }
 
@@ -224,9 +227,7 @@ static int read_segment (reading_t *self, size_t i, rm_raft_segment_read_t *read
     int rc = rm_raft_segment_read (self->dir, name, accept_entry, self, read);
     if (rc != 0)
         return unreadable (self->scan, self->dir, name, rc);
-    self->chained = self->sure.chained;
-    self->link = self->sure.link;
-    self->term = self->sure.term;
+    self->at = self->sure;
     fate->first = self->next;
     fate->entries = read->entries;
     fate->good_bytes = read->good_bytes;
@@ -238,13 +239,61 @@ static int read_segment (reading_t *self, size_t i, rm_raft_segment_read_t *read
    that was taken; libraft begins after the gap then, and so do we. */
 static bool joins (reading_t *self, const rm_raft_segment_t *segment)
 {
-    if (segment->first == self->next || segment->last < segment->first)
+    if (segment->first <= self->next || segment->last < segment->first)
         return segment->first == self->next && segment->last >= segment->first;
     if (segment->first > self->base + 1)
         return false;
     self->next = segment->first;
-    self->chained = self->sure.chained = false; /* the snapshot holds the chain together across the gap */
+    self->at.chained = self->sure.chained = false; /* the snapshot holds the chain together across the gap */
     return true;
+}
+
+/* A closed segment that begins with the same entry as the one before it: a repair was killed that had kept the good part of
+   a damaged file, and had not yet moved the file away. The one with more entries is the log, the other one goes. */
+static int read_twin (reading_t *self, size_t i, rm_raft_segment_read_t *read)
+{
+    rm_raft_segment_fate_t *fates = self->scan->segments;
+    const rm_raft_segment_t *segments = self->scan->files.segments;
+    uint64_t next = self->next;
+    place_t place = self->sure;
+    problem (self->scan, "%s/%s and %s begin with the same entry", self->dir->path, segments[self->newest].name,
+             segments[i].name);
+    self->next = segments[i].first;
+    self->at = self->sure = self->before;
+    int rc = read_segment (self, i, read);
+    if (rc != 0)
+        return rc;
+    size_t worse = read->entries > fates[self->newest].entries ? self->newest : i;
+    fates[worse].fate = RM_RAFT_DROP;
+    fates[worse].harmed = true;
+    if (worse == i) {
+        self->next = next;
+        self->at = self->sure = place;
+    }
+    return 0;
+}
+
+static bool is_twin (const reading_t *self, const rm_raft_segment_t *segment)
+{
+    return self->newest != NONE && self->scan->files.segments[self->newest].first == segment->first &&
+           segment->last >= segment->first;
+}
+
+/* A closed segment that follows on nothing. What comes after it follows on nothing either, unless a snapshot has all that
+   could be in it. */
+static void drop_apart (reading_t *self, const rm_raft_segment_t *segment, rm_raft_segment_fate_t *fate)
+{
+    fate->fate = RM_RAFT_DROP;
+    fate->harmed = true;
+    if (self->ended)
+        return;
+    problem (self->scan, "a file is missing in %s: %s does not follow entry %llu, with which the log before it ends",
+             self->dir->path, segment->name, (unsigned long long)(self->next ? self->next - 1 : self->base));
+    self->ended = segment->last > self->base || segment->last < segment->first;
+    if (!self->ended) {
+        self->next = 0;
+        self->newest = NONE;
+    }
 }
 
 static int read_closed (reading_t *self, size_t i)
@@ -252,20 +301,21 @@ static int read_closed (reading_t *self, size_t i)
     const rm_raft_segment_t *segment = &self->scan->files.segments[i];
     rm_raft_segment_fate_t *fate = &self->scan->segments[i];
     rm_raft_segment_read_t read;
-    if (!self->ended && !joins (self, segment)) {
-        problem (self->scan,
-                 "a file is missing in %s: %s does not follow entry %llu, with which the log before it ends",
-                 self->dir->path, segment->name, (unsigned long long)(self->next ? self->next - 1 : self->base));
-        self->ended = true;
-    }
-    if (self->ended) {
-        fate->fate = RM_RAFT_DROP;
-        fate->harmed = true;
+    int rc;
+    if (!self->ended && is_twin (self, segment)) {
+        rc = read_twin (self, i, &read);
+        if (rc != 0 || fate->fate == RM_RAFT_DROP)
+            return rc;
+    } else if (self->ended || !joins (self, segment)) {
+        drop_apart (self, segment, fate);
         return 0;
+    } else {
+        self->before = self->sure;
+        rc = read_segment (self, i, &read);
+        if (rc != 0)
+            return rc;
     }
-    int rc = read_segment (self, i, &read);
-    if (rc != 0)
-        return rc;
+    self->newest = i;
     uint64_t wanted = segment->last - segment->first + 1;
     if (!read.damage && (read.entries != wanted || read.good_bytes != read.bytes))
         read.damage = read.entries < wanted ? "it is cut short" : "more is in it than its name says";
@@ -274,6 +324,7 @@ static int read_closed (reading_t *self, size_t i)
                  read.damage);
         fate->fate = read.entries ? RM_RAFT_CUT : RM_RAFT_DROP;
         fate->harmed = true;
+        self->newest = NONE;
         self->ended = segment->last > self->base;
         if (!self->ended) { /* the snapshot has all that was in it, and the next one may begin anew */
             fate->fate = RM_RAFT_DROP;
@@ -334,9 +385,9 @@ static void judge (reading_t *self, uint64_t metadata_term)
 {
     rm_raft_scan_t *scan = self->scan;
     scan->last_index = self->next > self->base ? self->next - 1 : self->base;
-    scan->term = self->term > metadata_term ? self->term : metadata_term;
-    scan->end = self->chained && self->link.number > scan->snapshot.number ? self->link : scan->snapshot;
-    if (!scan->fresh && metadata_term < self->term + (self->term == 0)) {
+    scan->term = self->at.term > metadata_term ? self->at.term : metadata_term;
+    scan->end = self->at.chained && self->at.link.number > scan->snapshot.number ? self->at.link : scan->snapshot;
+    if (!scan->fresh && metadata_term < self->at.term + (self->at.term == 0)) {
         scan->metadata_is_bad = true;
         problem (scan, "%s/metadata1 is damaged or missing", self->dir->path);
     }
@@ -369,7 +420,7 @@ int rm_raft_scan_read (rm_raft_scan_t *self, const rm_raft_dir_t *dir, const rm_
     self->fresh = self->files.segment_count == 0 && self->files.snapshot_count == 0 && (!mark || mark->number == 0);
     if (self->fresh)
         return 0;
-    reading_t reading = {.scan = self, .dir = dir, .mark = mark};
+    reading_t reading = {.scan = self, .dir = dir, .mark = mark, .newest = NONE};
     rc = read_metadata (self, dir, &metadata_term);
     if (rc != 0)
         return rc;

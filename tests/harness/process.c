@@ -13,11 +13,12 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_BYTES_MAX = 4096, PROCESSES_MAX = 256, TAIL_BYTES = 4000 };
+enum { LINE_BYTES_MAX = 4096, PROCESSES_MAX = 256, TAIL_BYTES = 4000, MEMORY_BYTES_MIN = 512 << 20 };
 
 struct process {
     pid_t pid;
@@ -81,6 +82,19 @@ const char *scratch_dir (void)
     scratch_owner = getpid ();
     atexit (clean_up);
     return scratch;
+}
+
+void scratch_in_memory (void)
+{
+    struct statvfs room;
+    if (!access ("/dev/shm", W_OK | X_OK) && !statvfs ("/dev/shm", &room) &&
+        (uint64_t)room.f_bavail * room.f_frsize >= (uint64_t)MEMORY_BYTES_MIN)
+        setenv ("TMPDIR", "/dev/shm", 0);
+}
+
+void scratch_keep (void)
+{
+    keep_scratch = true;
 }
 
 int free_ports (int count)
@@ -150,7 +164,13 @@ void harness_fail (const char *format, ...)
 
 /* ---- a process -------------------------------------------------------------------------------------------------- */
 
-static void become (const process_t *self, int out, pid_t parent, char *const argv[], char *const environment[])
+typedef struct {
+    void (*enter) (void *arg);
+    void *arg;
+} enter_t;
+
+static void become (const process_t *self, int out, pid_t parent, char *const argv[], char *const environment[],
+                    const enter_t *enter)
 {
     setpgid (0, 0);
     prctl (PR_SET_PDEATHSIG, SIGKILL);
@@ -162,12 +182,20 @@ static void become (const process_t *self, int out, pid_t parent, char *const ar
         _exit (127);
     for (int i = 0; environment && environment[i]; i++)
         putenv (environment[i]);
+    if (enter->enter)
+        enter->enter (enter->arg);
     execv (argv[0], argv);
     dprintf (2, "cannot run %s: %s\n", argv[0], strerror (errno));
     _exit (127);
 }
 
 process_t *process_start (const char *name, char *const argv[], char *const environment[])
+{
+    return process_start_in (name, argv, environment, NULL, NULL);
+}
+
+process_t *process_start_in (const char *name, char *const argv[], char *const environment[], void (*enter) (void *arg),
+                             void *arg)
 {
     int ends[2], place = 0;
     process_t *self = calloc (1, sizeof *self);
@@ -183,7 +211,7 @@ process_t *process_start (const char *name, char *const argv[], char *const envi
     if (self->pid < 0)
         harness_fail ("cannot fork for %s: %s", name, strerror (errno));
     if (!self->pid)
-        become (self, ends[1], parent, argv, environment);
+        become (self, ends[1], parent, argv, environment, &(enter_t){enter, arg});
     setpgid (self->pid, self->pid);
     close (ends[1]);
     self->out = ends[0];

@@ -16,10 +16,19 @@ typedef struct process process_t;
 /* A fresh directory below $TMPDIR or /tmp; removed at exit unless the process ends with an error. Lives as long as the
  * process. */
 const char *scratch_dir (void);
+/* Before the first use: below /dev/shm instead, if there is room and $TMPDIR says nothing else. A master stops when its
+ * disk takes two seconds to write, as a shared one may; what a killed process has written is kept either way. */
+void scratch_in_memory (void);
+/* From now on the scratch directory stays, for a person to look at. */
+void scratch_keep (void);
 
 /* `name` names the log, DIR/name.log (appended to); `environment` are "NAME=value" strings on top of ours, ends in NULL
  * or is NULL. argv[0] is a path. */
 process_t *process_start (const char *name, char *const argv[], char *const environment[]);
+/* The same, and the child calls `enter` before it becomes the program (to go into a namespace, say); it must not return
+ * if that fails. NULL: nothing. */
+process_t *process_start_in (const char *name, char *const argv[], char *const environment[], void (*enter) (void *arg),
+                             void *arg);
 
 /* Waits for a line of its stdout that begins with `prefix`; the line lives until the next call for this process.
  * NULL after `timeout_ms`, or when stdout has ended. */

@@ -97,8 +97,8 @@ static int run_by_id (const void *a, const void *b)
     return order ? order : by_id (&x->start_us, &y->start_us);
 }
 
-/* The runs are in order of their ids. */
-static bool ran_to_its_end (const history_t *history, uint64_t id)
+/* The runs are in order of their ids. A run of another attempt is one that was given up before: its end may not count. */
+static bool ran_to_its_end (const history_t *history, uint64_t id, unsigned attempt)
 {
     size_t low = 0, high = history->runs.count;
     while (low < high) {
@@ -109,21 +109,30 @@ static bool ran_to_its_end (const history_t *history, uint64_t id)
             high = middle;
     }
     for (; low < history->runs.count && history->runs.all[low].id == id; low++)
-        if (history->runs.all[low].end == RUN_OK)
+        if (history->runs.all[low].end == RUN_OK && history->runs.all[low].attempt == attempt)
             return true;
     return false;
 }
 
+static unsigned died_of (const history_outcome_t *outcome)
+{
+    return !strcmp (outcome->reason, "lost")      ? HISTORY_OF_LOST
+           : !strcmp (outcome->reason, "crashed") ? HISTORY_OF_CRASHES
+                                                  : HISTORY_OF_ITSELF;
+}
+
 static void check_outcome (check_t *self, const history_job_t *job, const history_outcome_t *outcome)
 {
-    static const char *const names[] = {"none", "done", "dead", "cancelled", "expired"};
     if (outcome->outcome < 1 || outcome->outcome > 4 || !(job->may_end >> outcome->outcome & 1))
         fault (self, "job %" PRIu64 " of %s is %s (%s), which it must not be", job->id, job->key,
-               outcome->outcome >= 0 && outcome->outcome <= 4 ? names[outcome->outcome] : "?", outcome->reason);
+               history_outcome_name (outcome->outcome), outcome->reason);
+    else if (outcome->outcome == RM_DIED && job->may_die_of && !(job->may_die_of & died_of (outcome)))
+        fault (self, "job %" PRIu64 " of %s is dead (%s), and had no reason to be", job->id, job->key, outcome->reason);
     if (outcome->outcome == RM_DONE && *job->bytes && strcmp (job->bytes, outcome->bytes))
         fault (self, "job %" PRIu64 " of %s brought '%s', not '%s'", job->id, job->key, outcome->bytes, job->bytes);
-    if (outcome->outcome == RM_DONE && !ran_to_its_end (self->history, job->id))
-        fault (self, "job %" PRIu64 " of %s is done, but no run of it came to its end", job->id, job->key);
+    if (outcome->outcome == RM_DONE && !ran_to_its_end (self->history, job->id, outcome->attempt))
+        fault (self, "job %" PRIu64 " of %s is done in attempt %u, but no run of that came to its end", job->id,
+               job->key, outcome->attempt);
 }
 
 static void check_outcomes (check_t *self)
@@ -173,15 +182,25 @@ static void close_runs (history_t *history)
     }
 }
 
-/* Whether this process is excused at that moment. */
-static bool excused (const history_t *history, pid_t pid, uint64_t us)
+/* Whether this process was stopped at that moment, or shortly before it. */
+static bool among (const moment_t *stops, size_t count, pid_t pid, uint64_t us)
 {
-    for (size_t i = 0; i < history->stops.count; i++) {
-        const moment_t *stop = &history->stops.all[i];
-        if (stop->pid == pid && us >= stop->from_us && us <= stop->to_us + HISTORY_WAKE_MS * 1000)
+    for (size_t i = 0; i < count; i++)
+        if (stops[i].pid == pid && us >= stops[i].from_us && us <= stops[i].to_us + HISTORY_WAKE_MS * 1000)
             return true;
-    }
     return false;
+}
+
+static bool stood (const history_t *history, pid_t pid, uint64_t us)
+{
+    return among (history->stops.all, history->stops.count, pid, us) ||
+           among (history->sleeps.all, history->sleeps.count, pid, us);
+}
+
+/* A command is stopped by its worker, or by nobody while that is stopped itself. */
+static bool excused (const history_t *history, const run_t *run, uint64_t us)
+{
+    return stood (history, run->pid, us) || (run->worker && stood (history, run->worker, us));
 }
 
 static int run_by_key (const void *a, const void *b)
@@ -193,8 +212,8 @@ static int run_by_key (const void *a, const void *b)
 
 static void check_overlap (check_t *self, const run_t *first, const run_t *second, const char *what)
 {
-    if (second->start_us >= first->end_us || excused (self->history, first->pid, second->start_us) ||
-        excused (self->history, second->pid, second->start_us))
+    if (second->start_us >= first->end_us || excused (self->history, first, second->start_us) ||
+        excused (self->history, second, second->start_us))
         return;
     fault (self,
            "%s ran twice at a time: job %" PRIu64 " in process %ld from %" PRIu64 " to %" PRIu64 ", job %" PRIu64
@@ -213,26 +232,65 @@ static void check_successor (check_t *self, const run_t *newest, const run_t *ru
                newest->token);
 }
 
+/* Runs that have not ended when the next one starts: few, so that a key with many runs takes no longer a run. */
+typedef struct {
+    const run_t **all;
+    size_t count;
+} open_runs_t;
+
+/* `run` starts now. */
+static void check_open (check_t *self, open_runs_t *open, const run_t *run)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < open->count; i++) {
+        if (open->all[i]->end_us <= run->start_us)
+            continue;
+        check_overlap (self, open->all[i], run, run->key);
+        open->all[kept++] = open->all[i];
+    }
+    open->all[kept] = run;
+    open->count = kept + 1;
+}
+
 static void check_keys (check_t *self)
 {
     history_t *history = self->history;
     run_t *runs = history->runs.all;
     size_t count = history->runs.count;
+    open_runs_t open = {.all = history_must (malloc ((count + 1) * sizeof *open.all))};
     sort (runs, count, sizeof *runs, run_by_key);
     for (size_t i = 0; i < count;) {
         const run_t *newest = NULL;
         size_t first = i;
+        open.count = 0;
         for (; i < count && !strcmp (runs[i].key, runs[first].key); i++) {
             if (!strcmp (runs[i].key, "-"))
                 continue;
-            for (size_t before = first; before < i; before++)
-                check_overlap (self, &runs[before], &runs[i], runs[i].key);
-            if (excused (history, runs[i].pid, runs[i].start_us))
+            check_open (self, &open, &runs[i]);
+            if (excused (history, &runs[i], runs[i].start_us)) {
+                history->excused++;
                 continue;
+            }
             if (newest)
                 check_successor (self, newest, &runs[i]);
             newest = &runs[i];
         }
+    }
+    free (open.all);
+}
+
+static void check_cut (check_t *self, const cut_t *cut)
+{
+    const history_t *history = self->history;
+    uint64_t halt_us = cut->from_us + (HISTORY_LEASE_MS + HISTORY_HALT_MS) * 1000;
+    for (size_t i = 0; i < history->runs.count && halt_us < cut->to_us; i++) {
+        const run_t *run = &history->runs.all[i];
+        uint64_t seen_us = run->start_us > halt_us ? run->start_us : halt_us;
+        if (run->end_us > seen_us && seen_us < cut->to_us && !strcmp (run->who, cut->who) &&
+            !excused (history, run, seen_us))
+            fault (self,
+                   "job %" PRIu64 " of %s ran in process %ld at %" PRIu64 ", although %s was cut off since %" PRIu64,
+                   run->id, run->key, (long)run->pid, seen_us, cut->who, cut->from_us);
     }
 }
 
@@ -263,9 +321,13 @@ size_t history_check (history_t *self, FILE *out)
 {
     check_t check = {.history = self, .out = out};
     pthread_mutex_lock (&self->mutex);
+    for (size_t i = 0; i < self->complaints.count; i++)
+        fault (&check, "%s", self->complaints.all[i].text);
     close_runs (self);
     check_requests (&check);
     check_keys (&check);
+    for (size_t i = 0; i < self->cuts.count; i++)
+        check_cut (&check, &self->cuts.all[i]);
     check_jobs (&check);
     check_outcomes (&check);
     check_overtaken (&check);
@@ -273,4 +335,28 @@ size_t history_check (history_t *self, FILE *out)
     if (check.faults > FAULTS_SAID_MAX)
         fprintf (out, "history: and %zu more\n", check.faults - FAULTS_SAID_MAX);
     return check.faults;
+}
+
+history_tally_t history_tally (const history_t *self)
+{
+    history_tally_t tally = {.jobs = self->jobs.count,
+                             .starts = self->runs.count,
+                             .excused = self->excused,
+                             .deaths = self->deaths.count,
+                             .stops = self->stops.count,
+                             .sleeps = self->sleeps.count,
+                             .cuts = self->cuts.count,
+                             .gap_us = self->gap_us};
+    for (size_t i = 0; i < self->outcomes.count; i++) {
+        const history_outcome_t *outcome = &self->outcomes.all[i];
+        if (i && outcome[-1].id == outcome->id)
+            continue;
+        tally.done += outcome->outcome == RM_DONE;
+        tally.died_lost += outcome->outcome == RM_DIED && died_of (outcome) == HISTORY_OF_LOST;
+        tally.died_crashed += outcome->outcome == RM_DIED && died_of (outcome) == HISTORY_OF_CRASHES;
+        tally.died_itself += outcome->outcome == RM_DIED && died_of (outcome) == HISTORY_OF_ITSELF;
+    }
+    for (size_t i = 0; i < self->runs.count; i++)
+        tally.ended += self->runs.all[i].end != RUN_OPEN;
+    return tally;
 }

@@ -32,6 +32,7 @@ static const char *document (rm_bytes_t what)
         return "{\"term\":1,\"epoch\":3,\"leader\":true,\"uptime_ms\":192000,\"jobs\":{\"waiting\":12,\"running\":3,"
                "\"done\":1005,\"dead\":1,\"accepted\":1021},\"bytes\":123456,\"sessions\":4,\"workers\":2,"
                "\"resize\":{\"phase\":2,\"epoch\":4},\"ledger\":{\"batches\":120,\"bytes\":1363149,\"snapshots\":2},"
+               "\"endpoints\":{\"jobs\":\"tcp://a\\u001b[2J:1\",\"http\":\"\\u009b2J\"},"
                "\"queues\":[{\"name\":\"echo\",\"pool\":\"default\",\"waiting\":12,\"running\":3,\"done\":1005,"
                "\"dead\":1,\"workers\":2},{\"name\":\"lonely\",\"waiting\":1,\"workers\":0}]}";
     if (is (what, "workers"))

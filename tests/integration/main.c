@@ -5,12 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
 
 #include "cases.h"
-
-enum { ROOM_BYTES_MIN = 512 << 20 };
 
 static const struct {
     const char *name;
@@ -21,19 +17,9 @@ static const struct {
 #undef CASE
 };
 
-/* In memory if there is room: a master stops when its disk takes two seconds to write, as a shared one may, and what a
- * killed process has written is kept either way. TMPDIR says otherwise. */
-static void choose_scratch (void)
-{
-    struct statvfs room;
-    if (!access ("/dev/shm", W_OK | X_OK) && !statvfs ("/dev/shm", &room) &&
-        (uint64_t)room.f_bavail * room.f_frsize >= (uint64_t)ROOM_BYTES_MIN)
-        setenv ("TMPDIR", "/dev/shm", 0);
-}
-
 int main (int argc, char **argv)
 {
-    choose_scratch ();
+    scratch_in_memory ();
     setvbuf (stdout, NULL, _IOLBF, 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         if (argc < 2 || strcmp (argv[1], cases[i].name))

@@ -9,15 +9,11 @@
  *      bad     fails for good                             die     kills its own process
  *      hang    never ends, and does not heed cancelling   hang1   the same in its first attempt only, then ok
  *
- *  HISTORY gets a line for each start and each end, in one write each, so that those of many processes do not mix:
- *
- *      start MICROSECONDS PID WORKER ID QUEUE/KEY TOKEN ATTEMPT           (without a key: - for QUEUE/KEY)
- *      end   MICROSECONDS PID WORKER ID QUEUE/KEY TOKEN ATTEMPT ok|failed|cancelled
- *
- *  An end is written before the answer is given: what comes later than the line is the library's.
+ *  HISTORY gets a line for each start and each end (history_pen.h), and one when the machine has not let it run for a
+ *  while. An end is written before the answer is given: what comes later than the line is the library's.
  */
-#include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,33 +21,24 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "answer.h"
+#include "history_pen.h"
 #include "ringmaster/worker.h"
 
-enum { SLICE_MS = 5 };
+enum { SLICE_MS = 5, NAP_MS = 20, OVERSLEPT_US = 150000 };
 
 typedef struct {
     const char *name;
-    int history;
+    history_pen_t pen;
 } recorder_t;
-
-static uint64_t now_us (void)
-{
-    struct timespec now;
-    clock_gettime (CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 static void write_down (const recorder_t *self, const rm_job_t *job, const char *what, const char *how)
 {
-    char line[512], key[300] = "-";
+    char key[300] = "-";
     if (rm_job_key (job))
         snprintf (key, sizeof key, "%s/%s", rm_job_queue (job), rm_job_key (job));
-    int size = snprintf (line, sizeof line, "%s %" PRIu64 " %ld %s %" PRIu64 " %s %" PRIu64 " %u%s%s\n", what,
-                         now_us (), (long)getpid (), self->name, rm_job_id (job), key, rm_job_token (job),
-                         rm_job_attempt (job), how ? " " : "", how ? how : "");
-    if (write (self->history, line, (size_t)size) != size)
-        abort ();
+    history_pen_write (&self->pen, "%s %" PRIu64 " %ld %s %" PRIu64 " %s %" PRIu64 " %u%s%s", what, history_now_us (),
+                       (long)getpid (), self->name, rm_job_id (job), key, rm_job_token (job), rm_job_attempt (job),
+                       how ? " " : "", how ? how : "");
 }
 
 static void doze (long ms)
@@ -62,8 +49,8 @@ static void doze (long ms)
 /* False if it was cancelled before. */
 static bool work_for (const rm_job_t *job, long ms)
 {
-    uint64_t end_us = now_us () + (uint64_t)ms * 1000;
-    for (uint64_t us; (us = now_us ()) < end_us;) {
+    uint64_t end_us = history_now_us () + (uint64_t)ms * 1000;
+    for (uint64_t us; (us = history_now_us ()) < end_us;) {
         if (rm_job_cancelled (job))
             return false;
         long left_ms = (long)((end_us - us + 999) / 1000);
@@ -111,6 +98,32 @@ static int handle (rm_job_t *job, void *arg)
     return answer (self, job, verb);
 }
 
+/* A process that is kept from running for as long as a lease's grace is like one that was stopped: it cannot know. */
+static void *notice_sleep (void *arg)
+{
+    const recorder_t *self = arg;
+    for (uint64_t before_us = history_now_us (), us;; before_us = us) {
+        doze (NAP_MS);
+        us = history_now_us ();
+        if (us - before_us > NAP_MS * 1000 + OVERSLEPT_US)
+            history_pen_write (&self->pen, "slept %" PRIu64 " %ld %s %" PRIu64, us, (long)getpid (), self->name,
+                               before_us);
+    }
+    return NULL;
+}
+
+/* The worker's signals are not for this thread. */
+static void start_noticing (recorder_t *self)
+{
+    sigset_t all, before;
+    pthread_t thread;
+    sigfillset (&all);
+    pthread_sigmask (SIG_SETMASK, &all, &before);
+    if (!pthread_create (&thread, NULL, notice_sleep, self))
+        pthread_detach (thread);
+    pthread_sigmask (SIG_SETMASK, &before, NULL);
+}
+
 static void ready (const char *name, void *arg)
 {
     (void)arg;
@@ -124,8 +137,8 @@ int main (int argc, char **argv)
         fprintf (stderr, "usage: recorder MASTER NAME THREADS HISTORY QUEUE...\n");
         return 2;
     }
-    recorder_t self = {.name = argv[2], .history = open (argv[4], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)};
-    if (self.history < 0) {
+    recorder_t self = {.name = argv[2]};
+    if (history_pen_open (&self.pen, argv[4], argv[2])) {
         perror (argv[4]);
         return 2;
     }
@@ -136,6 +149,7 @@ int main (int argc, char **argv)
         if (rm_worker_handle (worker, argv[i], handle, &self))
             return 2;
     rm_worker_on_ready (worker, ready, NULL);
+    start_noticing (&self);
     int rc = rm_worker_run (worker);
     if (rc)
         fprintf (stderr, "recorder: %s\n", rm_worker_error (worker));

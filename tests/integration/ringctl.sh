@@ -33,7 +33,7 @@ gives () {
     holds "$box/out" "$out" || complain "$*: stdout without '$out'"
     holds "$box/err" "$err" || complain "$*: stderr without '$err'"
     [ "$code" -eq 0 ] || [ "$(wc -l <"$box/err")" -eq 1 ] || complain "$*: not one line of stderr"
-    ! grep -q $'\033' "$box/out" "$box/err" || complain "$*: escape characters"
+    ! grep -q -e $'\033' -e $'\302\233' "$box/out" "$box/err" || complain "$*: escape characters"
 }
 
 holds () { # FILE WORDS

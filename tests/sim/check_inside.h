@@ -46,9 +46,10 @@ typedef struct {
     bool live; /* its incarnation was a member at that place of the log */
 } check_completion_t;
 
-/* What was sent to an incarnation. */
+/* What was sent to an incarnation, and what became of it. */
 typedef struct {
     uint64_t inc, term, last_seq;
+    bool removed;
 } check_inc_t;
 
 /* What was said in one (term, epoch). */
@@ -115,6 +116,8 @@ bool check_completed (const check_t *self, uint64_t id, uint32_t attempt, bool o
 /* check_sync.c */
 void check_sync_sent (check_t *self, uint32_t from, const rm_msg_sync_t *sync);
 void check_sync_heard (check_t *self, const rm_msg_sync_t *said);
+/* NULL: there were too many. */
+check_inc_t *check_inc (check_t *self, uint64_t inc);
 void check_dispatch_sent (check_t *self, const rm_msg_dispatch_t *dispatch);
 
 /* A leader that takes what workers say. */

@@ -154,6 +154,23 @@ static void on_session_freed (void *arg, rm_ledger_session_t *session)
                    session->number, (double)(self->sim->now_us - heard_us) / 1000);
 }
 
+/* What was sent to it before would be heeded as if it were said to it now. */
+static void on_member_added (void *arg, rm_member_t *member)
+{
+    check_t *self = arg;
+    check_inc_t *inc = check_inc (self, member->inc);
+    if (inc && inc->removed)
+        VIOLATION (self, "fencing", "%s was removed, and is a member again as incarnation %04" PRIx64, member->name,
+                   member->inc >> 48);
+}
+
+static void on_member_removed (void *arg, rm_member_t *member)
+{
+    check_inc_t *inc = check_inc (arg, member->inc);
+    if (inc)
+        inc->removed = true;
+}
+
 static void on_resize_begun (void *arg)
 {
     check_t *self = arg;
@@ -170,6 +187,8 @@ void check_listen (check_t *self)
         .accepted = on_accepted,
         .ended = on_ended,
         .waits_again = on_waits_again,
+        .member_added = on_member_added,
+        .member_removed = on_member_removed,
         .resize_begun = on_resize_begun,
         .record_freed = on_record_freed,
         .session_freed = on_session_freed,
@@ -222,7 +241,15 @@ void check_answer (check_t *self, const rm_msg_t *msg)
         check_outcome_row (self, &msg->result.jobs[i]);
 }
 
-/* A worker forgets the result of a run then: it must be in the log, unless the run does not count. */
+static bool believed_at (const check_t *self, uint64_t id, uint64_t inc)
+{
+    uint32_t who;
+    const rm_leader_t *leader = sim_leading (self->sim, &who);
+    const rm_record_t *record = leader ? rm_state_record (leader->state, id) : NULL;
+    return record && record->lead.peer && record->lead.peer->member->inc == inc;
+}
+
+/* A worker forgets how a run ended then: that must be in the log, if the job is believed to be there. */
 void check_committed (check_t *self, uint32_t who, const rm_msg_committed_t *committed)
 {
     rm_work_t *half = sim_work (self->sim, who);
@@ -232,7 +259,8 @@ void check_committed (check_t *self, uint32_t who, const rm_msg_committed_t *com
         const rm_work_job_t *job = rm_work_jobs_find (half, committed->ids[i]);
         const rm_record_t *record = rm_state_record (&self->shadow, committed->ids[i]);
         bool finished = job && (job->state == RM_WORK_JOB_FINISHED || job->state == RM_WORK_JOB_SENT);
-        if (finished && record && record->outcome == RM_OUTCOME_NONE && job->attempt == rm_record_attempt (record))
+        if (finished && record && record->outcome == RM_OUTCOME_NONE && job->attempt == rm_record_attempt (record) &&
+            believed_at (self, job->id, committed->inc))
             VIOLATION (self, "durable", "%s is told to forget how job %" PRIu64 " ended, which is not on the disk",
                        self->sim->processes[who].name, job->id);
     }
@@ -271,7 +299,10 @@ void check_note_untold (check_t *self)
 {
     for (uint64_t id = 1; id <= self->shadow.last_id; id++) {
         const check_job_t *job = &self->jobs[id];
-        rm_result_job_t result = {.id = id, .outcome = job->outcome, .data = rm_bytes (job->bytes)};
+        rm_result_job_t result = {.id = id,
+                                  .outcome = job->outcome,
+                                  .attempt = job->failures + job->crashes + (job->outcome == RM_OUTCOME_DONE),
+                                  .data = rm_bytes (job->bytes)};
         if (!job->told && job->ended)
             note_outcome (self, &result);
     }

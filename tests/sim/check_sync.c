@@ -146,7 +146,7 @@ void check_sync_sent (check_t *self, uint32_t from, const rm_msg_sync_t *said)
 
 /* ---- dispatches -------------------------------------------------------------------------------------------------- */
 
-static check_inc_t *inc_of (check_t *self, uint64_t inc)
+check_inc_t *check_inc (check_t *self, uint64_t inc)
 {
     for (uint32_t i = 0; i < self->inc_count; i++)
         if (self->incs[i].inc == inc)
@@ -167,11 +167,11 @@ static uint64_t owner_of (const check_t *self, rm_bytes_t queue, uint32_t slot)
 /* What is sent again was judged when it was sent first. */
 void check_dispatch_sent (check_t *self, const rm_msg_dispatch_t *dispatch)
 {
-    check_inc_t *inc = inc_of (self, dispatch->inc);
+    check_inc_t *inc = check_inc (self, dispatch->inc);
     if (!inc)
         return;
     if (inc->term != dispatch->term)
-        *inc = (check_inc_t){dispatch->inc, dispatch->term, 0};
+        *inc = (check_inc_t){.inc = dispatch->inc, .term = dispatch->term, .removed = inc->removed};
     for (uint32_t i = 0; i < dispatch->job_count; i++) {
         const rm_dispatch_job_t *job = &dispatch->jobs[i];
         uint64_t seq = dispatch->seq + i;

@@ -143,9 +143,14 @@ uint64_t sim_disk_write_us (sim_t *self, uint32_t who)
 {
     sim_disk_t *disk = self->disks[who];
     uint64_t sync_us = self->plan->sync_us;
-    uint64_t begins_us = disk->free_us > self->now_us ? disk->free_us : self->now_us;
-    disk->free_us = begins_us + sync_us / 2 + sim_draw (self, sync_us + 1);
+    uint64_t takes_us = sync_us / 2 + sim_draw (self, sync_us + 1);
     if (disk->slow_us)
-        disk->free_us += sim_draw (self, disk->slow_us);
-    return disk->free_us;
+        takes_us += sim_draw (self, disk->slow_us);
+    if (disk->busy_us <= self->now_us)
+        disk->busy_us = disk->group_us;
+    if (disk->busy_us <= self->now_us)
+        return disk->busy_us = disk->group_us = self->now_us + takes_us;
+    if (disk->group_us <= disk->busy_us)
+        disk->group_us = disk->busy_us + takes_us;
+    return disk->group_us;
 }

@@ -20,6 +20,7 @@ typedef struct {
 static settings_t settings = {.seed = -1, .runs = 0, .from = 1, .jobs = 0, .masters = 1, .who = -1};
 
 static const rm_option_t options[] = {
+    RM_NUMBER ('m', "masters", "M", 1, PLAN_MASTERS_MAX, "so many masters (1)", &settings.masters),
     RM_SECTION ("one life"),
     RM_NUMBER (0, "seed", "N", 0, INT64_MAX, "live the life of this seed", &settings.seed),
     RM_FLAG (0, "trace", "tell it as a story, a line an event", &settings.trace),
@@ -35,7 +36,6 @@ static const rm_option_t options[] = {
     RM_FLAG (0, "enumerate",
              "kill each process of a small cluster at each of its sends and\ncommits, before and after, once a life",
              &settings.enumerate),
-    RM_NUMBER (0, "masters", "M", 1, PLAN_MASTERS_MAX, "of so many masters (1)", &settings.masters),
     RM_NUMBER (0, "process", "P", 0, SIM_PROCESSES_MAX,
                "only this process: first the masters, then the workers, the client", &settings.who),
     RM_NUMBER (0, "point", "N", 1, INT64_MAX, "only at this point of it, as a story with --trace", &settings.point),
@@ -45,12 +45,13 @@ static const rm_option_t options[] = {
 static const rm_program_t program = {
     .self = {.name = "ringsim",
              .about =
-                 "Lives of a simulated cluster: the real core and protocol code of a master, workers and clients in\n"
+                 "Lives of a simulated cluster: the real core and protocol code of masters, workers and clients in\n"
                  "one thread, over a network, clocks and a disk that fail as a seed says. Whatever is promised is\n"
                  "checked all along. The same seed does the same thing to the byte. Exit code 1: a promise is broken.",
              .options = options,
              .examples = "  ringsim --runs 10000                      ten thousand lives, one process a core\n"
                          "  ringsim --runs 100000 --until-failure     … and makes the first failure small\n"
+                         "  ringsim --runs 10000 --masters 3          … of clusters with three masters\n"
                          "  ringsim --seed 17 --trace | less          what happens in one of them\n"
                          "  ringsim --enumerate                       every death at every send and commit"},
     .version = RM_VERSION,
@@ -72,6 +73,15 @@ static bool read_list (const char *text, uint32_t *numbers, uint32_t room, uint3
             return true;
     }
     return false;
+}
+
+/* As it was said on the command line. */
+static const char *masters_text (void)
+{
+    static char text[32];
+    if (settings.masters > 1)
+        snprintf (text, sizeof text, " --masters %d", (int)settings.masters);
+    return text;
 }
 
 static void say_violation (const sim_result_t *result)
@@ -100,7 +110,7 @@ static int live_seed (void)
 {
     static plan_t plan;
     uint32_t list[PLAN_ITEMS_MAX], count;
-    plan_draw (&plan, (uint64_t)settings.seed);
+    plan_draw (&plan, (uint32_t)settings.masters, (uint64_t)settings.seed);
     if (settings.faults) {
         if (!read_list (settings.faults, list, PLAN_ITEMS_MAX, &count))
             return rm_options_refuse (&program, NULL, "--only-faults takes numbers with commas, or none, not '%s'",
@@ -151,7 +161,7 @@ static void say_small (const plan_t *plan)
         printf ("  at %.6f s: %s\n", (double)plan->faults[i].at_us / 1e6, text);
         numbers[i] = plan->faults[i].index;
     }
-    printf ("ringsim --seed %" PRIu64 " --trace", plan->seed);
+    printf ("ringsim --seed %" PRIu64 "%s --trace", plan->seed, masters_text ());
     say_list ("faults", numbers, plan->fault_count);
     for (uint32_t i = 0; i < plan->item_count; i++)
         numbers[i] = plan->items[i].index;
@@ -163,7 +173,7 @@ static void make_small (const lives_result_t *sum)
 {
     static plan_t plan;
     sim_result_t result = sum->first;
-    plan_draw (&plan, sum->number);
+    plan_draw (&plan, (uint32_t)settings.masters, sum->number);
     uint32_t faults = plan.fault_count, items = plan.item_count;
     unsigned tries = shrink (&plan, sum->first.checker, &result);
     printf ("%u of %u faults and %u of %u jobs are enough (%u lives):\n", plan.fault_count, faults, plan.item_count,
@@ -175,7 +185,7 @@ static void make_small (const lives_result_t *sum)
 static void draw (plan_t *plan, uint64_t number, const void *arg)
 {
     (void)arg;
-    plan_draw (plan, number);
+    plan_draw (plan, (uint32_t)settings.masters, number);
 }
 
 static int live_many (void)
@@ -198,7 +208,7 @@ static int live_many (void)
     if (settings.until_failure)
         make_small (&sum);
     else
-        printf ("ringsim --seed %" PRIu64 " --trace\n", sum.number);
+        printf ("ringsim --seed %" PRIu64 "%s --trace\n", sum.number, masters_text ());
     return 1;
 }
 
@@ -226,7 +236,7 @@ static int enumerate_process (const plan_t *plan, uint32_t who, uint64_t points,
         return 0;
     printf ("%s killed at point %" PRIu64 ": ", name, sum.number);
     say_violation (&sum.first);
-    printf ("ringsim --enumerate --process %u --point %" PRIu64 " --trace\n", who, sum.number);
+    printf ("ringsim --enumerate%s --process %u --point %" PRIu64 " --trace\n", masters_text (), who, sum.number);
     return 1;
 }
 

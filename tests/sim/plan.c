@@ -25,22 +25,28 @@ static bool once_in (uint64_t *random, uint64_t n)
 
 /* ---- jobs -------------------------------------------------------------------------------------------------------- */
 
-static void draw_item (plan_t *self, uint64_t *random, uint32_t keys, uint32_t queues)
+/* What the jobs of a life are like. */
+typedef struct {
+    uint32_t keys, queues;
+    uint32_t at_most_once_in, fails_in; /* one in so many is at-most-once, fails */
+} taste_t;
+
+static void draw_item (plan_t *self, uint64_t *random, const taste_t *taste)
 {
     plan_item_t *item = &self->items[self->item_count];
     *item = (plan_item_t){
         .index = self->item_count++,
         .client = (uint32_t)below (random, self->client_count),
-        .queue = (uint32_t)below (random, queues),
-        .key = once_in (random, 4) ? -1 : (int32_t)below (random, keys),
-        .at_most_once = once_in (random, 7),
+        .queue = (uint32_t)below (random, taste->queues),
+        .key = once_in (random, 4) ? -1 : (int32_t)below (random, taste->keys),
+        .at_most_once = once_in (random, taste->at_most_once_in),
         .rest_us = (uint32_t)(once_in (random, 3) ? between (random, 1, 400 * MS) : between (random, 1, 20 * MS)),
         .waits = once_in (random, 4),
         .run_us =
             (uint32_t)(once_in (random, 12) ? between (random, 100 * MS, 1500 * MS) : between (random, 0, 40 * MS)),
         .deaf = once_in (random, 4),
     };
-    if (once_in (random, 6)) {
+    if (once_in (random, taste->fails_in)) {
         item->fails = (uint32_t)between (random, 1, 3);
         item->dies = once_in (random, 3);
         item->tries = (uint32_t)below (random, 4);
@@ -58,21 +64,37 @@ static void draw_item (plan_t *self, uint64_t *random, uint32_t keys, uint32_t q
 /* How often each kind is drawn. */
 static const uint8_t weights[FAULT_KINDS] = {
     [FAULT_KILL] = 6,  [FAULT_KILL_AT] = 10,  [FAULT_PAUSE] = 5,     [FAULT_LOSSY] = 6,    [FAULT_SLOW] = 6,
-    [FAULT_CUT] = 6,   [FAULT_ISOLATE] = 4,   [FAULT_STALL] = 4,     [FAULT_BREAK] = 3,    [FAULT_RATE] = 2,
+    [FAULT_CUT] = 6,   [FAULT_STALL] = 4,     [FAULT_BREAK] = 3,     [FAULT_ISOLATE] = 4,  [FAULT_RATE] = 2,
     [FAULT_WALL] = 3,  [FAULT_DISK_SLOW] = 3, [FAULT_DISK_FULL] = 1, [FAULT_SNAPSHOT] = 4, [FAULT_DEPOSE] = 3,
     [FAULT_LEAVE] = 4, [FAULT_DRAIN] = 2,
 };
 
-static plan_fault_kind_t draw_kind (uint64_t *random)
+/* Half of the kinds, whichever: lives that have only some of what can go wrong differ more than those that have a little of
+ * everything, and what needs the same thing twice is met in them. */
+static uint32_t draw_kinds (uint64_t *random)
+{
+    uint32_t kinds = (uint32_t)below (random, 1 << FAULT_KINDS);
+    return kinds ? kinds : 1 << FAULT_KILL;
+}
+
+static plan_fault_kind_t draw_kind (uint64_t *random, uint32_t kinds)
 {
     uint32_t all = 0;
     for (int kind = 0; kind < FAULT_KINDS; kind++)
-        all += weights[kind];
+        all += kinds >> kind & 1 ? weights[kind] : 0;
     uint32_t left = (uint32_t)below (random, all);
-    plan_fault_kind_t kind = 0;
-    for (; left >= weights[kind]; kind++)
-        left -= weights[kind];
-    return kind;
+    for (int kind = 0;; kind++) {
+        uint32_t weight = kinds >> kind & 1 ? weights[kind] : 0;
+        if (left < weight)
+            return kind;
+        left -= weight;
+    }
+}
+
+/* The fault before, if this one is to keep it company: at about the same moment, and often about the same process. */
+static const plan_fault_t *draw_company (const plan_t *self, uint64_t *random)
+{
+    return self->fault_count && once_in (random, 2) ? &self->faults[self->fault_count - 1] : NULL;
 }
 
 static uint32_t draw_master (const plan_t *self, uint64_t *random)
@@ -80,21 +102,18 @@ static uint32_t draw_master (const plan_t *self, uint64_t *random)
     return (uint32_t)below (random, self->master_count);
 }
 
-/* One of `count` processes from `first` on. Trouble comes in company: often it is the one that the fault before was about,
- * and soon after that. */
-static uint32_t draw_who (const plan_t *self, uint64_t *random, uint32_t first, uint32_t count)
+/* One of `count` processes from `first` on. */
+static uint32_t draw_who (const plan_fault_t *company, uint64_t *random, uint32_t first, uint32_t count)
 {
-    const plan_fault_t *before = self->fault_count > 1 ? &self->faults[self->fault_count - 2] : NULL;
     uint32_t who = first + (uint32_t)below (random, count);
-    bool same = before && once_in (random, 3) && before->who >= first && before->who < first + count;
-    return same ? before->who : who;
+    bool same = company && once_in (random, 2) && company->who >= first && company->who < first + count;
+    return same ? company->who : who;
 }
 
-static uint64_t draw_moment (const plan_t *self, uint64_t *random, uint64_t until_us)
+static uint64_t draw_moment (const plan_fault_t *company, uint64_t *random, uint64_t until_us)
 {
-    const plan_fault_t *before = self->fault_count ? &self->faults[self->fault_count - 1] : NULL;
     uint64_t at_us = between (random, 20 * MS, until_us);
-    return before && once_in (random, 3) ? before->at_us + at_us % (300 * MS) : at_us;
+    return company ? company->at_us + at_us % (once_in (random, 2) ? 20 * MS : 300 * MS) : at_us;
 }
 
 /* Long enough to outlast a lease, or not. */
@@ -103,13 +122,14 @@ static uint64_t draw_span (uint64_t *random)
     return once_in (random, 3) ? between (random, 900 * MS, 2500 * MS) : between (random, 5 * MS, 700 * MS);
 }
 
-static void draw_fault (plan_t *self, uint64_t *random, uint64_t until_us)
+static void draw_fault (plan_t *self, uint64_t *random, uint32_t kinds, uint64_t until_us)
 {
     plan_fault_t *fault = &self->faults[self->fault_count];
     uint32_t all = self->master_count + self->worker_count + self->client_count;
+    const plan_fault_t *company = draw_company (self, random);
     *fault = (plan_fault_t){
-        .kind = draw_kind (random),
-        .at_us = draw_moment (self, random, until_us),
+        .kind = draw_kind (random, kinds),
+        .at_us = draw_moment (company, random, until_us),
         .ways = (uint32_t)between (random, 1, 3),
     };
     fault->index = self->fault_count++;
@@ -117,12 +137,12 @@ static void draw_fault (plan_t *self, uint64_t *random, uint64_t until_us)
     switch (fault->kind) {
     case FAULT_KILL:
     case FAULT_KILL_AT:
-        fault->who = draw_who (self, random, 0, all);
+        fault->who = draw_who (company, random, 0, all);
         fault->amount = (int64_t)(once_in (random, 2) ? between (random, 1, 100 * MS) : span_us);
         fault->number = 1 + below (random, 1 + below (random, 400));
         break;
     case FAULT_PAUSE:
-        fault->who = draw_who (self, random, 0, self->master_count + self->worker_count);
+        fault->who = draw_who (company, random, 0, self->master_count + self->worker_count);
         fault->for_us = span_us;
         break;
     case FAULT_LOSSY:
@@ -131,22 +151,25 @@ static void draw_fault (plan_t *self, uint64_t *random, uint64_t until_us)
     case FAULT_STALL:
     case FAULT_BREAK:
         fault->other = draw_master (self, random);
-        fault->who = draw_who (self, random, 0, all);
+        fault->who = draw_who (company, random, 0, all);
         if (fault->who == fault->other)
             fault->who = (fault->who + 1) % all;
         fault->for_us = fault->kind == FAULT_BREAK ? 0 : span_us;
         fault->amount =
-            (int64_t)(once_in (random, 4) ? between (random, 1 * MS, 1200 * MS) : between (random, 1, 60 * MS));
+            (int64_t)(once_in (random, 3) ? between (random, 1 * MS, 1200 * MS) : between (random, 1, 60 * MS));
         fault->number = fault->kind == FAULT_LOSSY ? between (random, 20, 500) : below (random, 2);
-        if (fault->who < self->master_count) /* TCP keeps the order; later than that, a leader has stepped down */
-            fault->amount %= 600 * MS, fault->number = 0;
+        if (fault->kind == FAULT_SLOW &&
+            fault->who < self->master_count) { /* TCP keeps the order, and is not so late */
+            fault->amount %= 600 * MS;
+            fault->number = 0;
+        }
         break;
     case FAULT_ISOLATE:
         fault->who = draw_master (self, random);
         fault->for_us = span_us;
         break;
     case FAULT_RATE:
-        fault->who = draw_who (self, random, 0, all);
+        fault->who = draw_who (company, random, 0, all);
         fault->for_us = span_us + SECOND;
         fault->amount = (int64_t)between (random, 0, 60000) - 30000;
         break;
@@ -174,7 +197,7 @@ static void draw_fault (plan_t *self, uint64_t *random, uint64_t until_us)
         break;
     case FAULT_LEAVE:
     case FAULT_DRAIN:
-        fault->who = draw_who (self, random, self->master_count, self->worker_count);
+        fault->who = draw_who (company, random, self->master_count, self->worker_count);
         fault->amount = (int64_t)span_us;
         break;
     default:
@@ -195,18 +218,18 @@ static void defaults (plan_t *self, uint64_t seed)
     };
 }
 
-void plan_draw (plan_t *self, uint64_t seed)
+void plan_draw (plan_t *self, uint32_t masters, uint64_t seed)
 {
     uint64_t random = seed * 0x9e3779b97f4a7c15u + 0x6a09e667f3bcc909u;
     defaults (self, seed);
-    self->master_count = once_in (&random, 2) ? PLAN_MASTERS_MAX : 1;
+    self->master_count = masters;
     self->worker_count = (uint32_t)between (&random, 1, PLAN_WORKERS_MAX);
     self->client_count = (uint32_t)between (&random, 1, PLAN_CLIENTS_MAX);
     for (uint32_t i = 0; i < self->client_count; i++)
         self->bursts[i] = once_in (&random, 3);
     self->threads = (uint32_t)between (&random, 1, 3);
-    self->way_us = (uint32_t)between (&random, 50, 1500);
-    self->sync_us = (uint32_t)between (&random, 50, 3000);
+    self->way_us = (uint32_t)(once_in (&random, 4) ? between (&random, 1 * MS, 40 * MS) : between (&random, 50, 1500));
+    self->sync_us = (uint32_t)(once_in (&random, 4) ? between (&random, 3 * MS, 80 * MS) : between (&random, 50, 3000));
     if (once_in (&random, 8))
         self->keep_ms = (uint32_t)between (&random, 300, 3000);
     if (once_in (&random, 10))
@@ -216,18 +239,24 @@ void plan_draw (plan_t *self, uint64_t seed)
         self->worker_boot_us[i] =
             once_in (&random, 3) ? between (&random, 1, trouble_us) : between (&random, 1, 60 * MS);
     uint32_t items = (uint32_t)between (&random, 4, once_in (&random, 4) ? PLAN_ITEMS_MAX : 24);
-    uint32_t keys = (uint32_t)between (&random, 1, PLAN_KEYS_MAX),
-             queues = (uint32_t)between (&random, 1, PLAN_QUEUES_MAX);
+    const taste_t taste = {
+        .keys = (uint32_t)between (&random, 1, PLAN_KEYS_MAX),
+        .queues = (uint32_t)between (&random, 1, PLAN_QUEUES_MAX),
+        .at_most_once_in = once_in (&random, 3) ? 2 : 10,
+        .fails_in = once_in (&random, 3) ? 2 : 10,
+    };
     while (self->item_count < items)
-        draw_item (self, &random, keys, queues);
+        draw_item (self, &random, &taste);
     uint32_t faults = (uint32_t)below (&random, once_in (&random, 4) ? PLAN_FAULTS_MAX : 9);
+    uint32_t kinds = draw_kinds (&random);
     while (self->fault_count < faults)
-        draw_fault (self, &random, trouble_us);
+        draw_fault (self, &random, kinds, trouble_us);
     self->calm_us = trouble_us + 200 * MS;
 }
 
 void plan_enumerate (plan_t *self, uint32_t masters, uint32_t who, uint64_t point)
 {
+    const taste_t taste = {.keys = 5, .queues = 2, .at_most_once_in = 7, .fails_in = 6};
     uint64_t random = 7;
     defaults (self, 0);
     self->master_count = masters;
@@ -238,7 +267,7 @@ void plan_enumerate (plan_t *self, uint32_t masters, uint32_t who, uint64_t poin
     self->worker_boot_us[1] = 2 * MS;
     self->worker_boot_us[2] = 250 * MS;
     for (uint32_t i = 0; i < 24; i++) {
-        draw_item (self, &random, 5, 2);
+        draw_item (self, &random, &taste);
         self->items[i].rest_us = 25 * MS;
         self->items[i].run_us = 60 * MS;
         self->items[i].timeout_ms = self->items[i].give_up_ms = 0;

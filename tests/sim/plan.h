@@ -89,8 +89,8 @@ typedef struct {
     uint64_t jobs_max; /* waiting, in all */
 } plan_t;
 
-/* The plan of that seed. */
-void plan_draw (plan_t *self, uint64_t seed);
+/* The plan of that seed, with so many masters. */
+void plan_draw (plan_t *self, uint32_t masters, uint64_t seed);
 
 /* The small cluster of the enumeration: one or three masters, three workers, of which one joins, one leaves and is back, and one dies, which is
  * noticed in the middle of the next resize. Killed at its `point`-th point is process `who` (0 and 0: nobody is). */

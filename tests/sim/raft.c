@@ -515,7 +515,7 @@ void sim_raft_down (sim_t *self, uint32_t who, sim_raft_t **raft_p)
             put_on_disk (self->disks[who], write);
         close_write (write);
     }
-    self->disks[who]->free_us = 0;
+    self->disks[who]->busy_us = self->disks[who]->group_us = 0;
     raft_close (&raft->raft, NULL);
     sim_log_close (&raft->log);
     free (raft);

@@ -37,8 +37,9 @@ struct sim_disk {
     raft_term term;
     raft_id vote;
     sim_log_t log;
-    sim_shot_t shot;  /* index 0: none */
-    uint64_t free_us; /* when the last write under way will be done */
+    sim_shot_t shot;   /* index 0: none */
+    uint64_t busy_us;  /* when the write under way will be done … */
+    uint64_t group_us; /* … and the one behind it, of all that comes meanwhile; not later: there is none */
     uint64_t slow_us;
     bool full;
 };
@@ -59,5 +60,5 @@ void sim_shot_close (sim_shot_t *self);
 /* A copy from raft's own memory, whose owner is the caller. */
 struct raft_buffer sim_buffer_copy (const void *data, size_t size);
 
-/* When a write that is issued now is done. */
+/* When what is written now will be on the disk: it goes with all else that comes while a write is under way. */
 uint64_t sim_disk_write_us (sim_t *self, uint32_t who);

@@ -14,6 +14,12 @@ typedef struct {
 static history_t history[1 << 16];
 static uint64_t history_last;
 
+void books_begin (void)
+{
+    memset (history, 0, (history_last + 1) * sizeof *history);
+    history_last = 0;
+}
+
 static const char *id_text (uint64_t id)
 {
     static char text[32];

@@ -147,4 +147,5 @@ const frame_t *frame_at (size_t index);   /* NULL: none yet */
 
 /* ---- checks ---- */
 void check_books (void);
-extern bool books_off; /* true: check_books does nothing, for a run that checks them at its own pace */
+void books_begin (void); /* forgets what it has seen; for a program that begins one cluster after another */
+extern bool books_off;   /* true: check_books does nothing, for a run that checks them at its own pace */

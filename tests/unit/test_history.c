@@ -36,6 +36,13 @@ static void ended (uint64_t id, int outcome, const char *bytes)
     history_ended (history, &end);
 }
 
+/* Done in its second attempt. */
+static void done_at_last (uint64_t id)
+{
+    history_outcome_t end = {.id = id, .outcome = RM_DONE, .attempt = 2, .bytes = "right"};
+    history_ended (history, &end);
+}
+
 static void line (const char *text)
 {
     cr_assert (history_line (history, text), "%s", text);
@@ -94,8 +101,8 @@ Test (history, a_killed_worker_and_a_second_start_are_right)
     history_died (history, 7, 50);
     line ("start 60 8 x 1 q/a 2 2");
     line ("end 70 8 x 1 q/a 2 2 ok");
-    ended (1, RM_DONE, "right");
-    ended (1, RM_DONE, "right");
+    done_at_last (1);
+    done_at_last (1);
     finds_nothing ();
 }
 
@@ -149,7 +156,7 @@ Test (history, done_without_a_run_is_found)
 {
     accepted (1, "q/a", DONE);
     ended (1, RM_DONE, "right");
-    finds ("no run of it came to its end");
+    finds ("no run of that came to its end");
 }
 
 Test (history, done_after_a_failed_run_only_is_found)
@@ -158,7 +165,7 @@ Test (history, done_after_a_failed_run_only_is_found)
     line ("start 10 7 w 1 q/a 1 1");
     line ("end 20 7 w 1 q/a 1 1 cancelled");
     ended (1, RM_DONE, "right");
-    finds ("no run of it came to its end");
+    finds ("no run of that came to its end");
 }
 
 Test (history, an_outcome_of_nobody_is_found)
@@ -272,7 +279,7 @@ Test (history, a_successor_before_the_death_is_found)
     history_died (history, 7, 50);
     line ("start 49 8 x 1 q/a 2 2");
     line ("end 70 8 x 1 q/a 2 2 ok");
-    ended (1, RM_DONE, "right");
+    done_at_last (1);
     finds ("q/a ran twice at a time");
 }
 
@@ -283,7 +290,7 @@ Test (history, the_death_of_another_process_ends_nothing)
     history_died (history, 9, 20);
     line ("start 49 8 x 1 q/a 2 2");
     line ("end 70 8 x 1 q/a 2 2 ok");
-    ended (1, RM_DONE, "right");
+    done_at_last (1);
     finds ("q/a ran twice at a time");
 }
 
@@ -295,7 +302,7 @@ Test (history, a_stopped_process_may_overlap_with_its_successor)
     line ("start 60 8 x 1 q/a 2 2");
     line ("end 70 8 x 1 q/a 2 2 ok");
     line ("end 120 7 w 1 q/a 1 1 cancelled");
-    ended (1, RM_DONE, "right");
+    done_at_last (1);
     finds_nothing ();
 }
 
@@ -307,7 +314,7 @@ Test (history, a_stop_excuses_nobody_else)
     line ("start 60 8 x 1 q/a 2 2");
     line ("end 70 8 x 1 q/a 2 2 ok");
     line ("end 120 7 w 1 q/a 1 1 cancelled");
-    ended (1, RM_DONE, "right");
+    done_at_last (1);
     finds ("q/a ran twice at a time");
 }
 
@@ -325,7 +332,7 @@ Test (history, a_stop_excuses_nothing_before_it_and_long_after_it)
     line (text);
     snprintf (text, sizeof text, "end %llu 7 w 2 q/a 2 1 cancelled", (unsigned long long)late + 6);
     line (text);
-    ended (2, RM_DONE, "right");
+    done_at_last (2);
     finds ("q/a ran twice at a time");
 }
 
@@ -350,7 +357,7 @@ Test (history, at_most_once_started_twice_is_found)
     history_died (history, 7, 20);
     line ("start 30 8 x 1 q/a 2 2");
     line ("end 40 8 x 1 q/a 2 2 ok");
-    ended (1, RM_DONE, "right");
+    done_at_last (1);
     finds ("is at-most-once, and was started again");
 }
 
@@ -361,7 +368,7 @@ Test (history, a_restart_without_a_reason_is_found)
     line ("end 20 7 w 1 - 1 1 failed");
     line ("start 30 8 x 1 - 2 2");
     line ("end 40 8 x 1 - 2 2 ok");
-    ended (1, RM_DONE, "right");
+    done_at_last (1);
     finds_nothing ();
     history_forbid_restarts (history);
     finds ("job 1 had no reason for it, and was started again");

@@ -295,6 +295,27 @@ Test (leader_report, a_restarted_worker_of_the_same_name_is_another_member)
     cr_assert_eq (outcome_of (id), RM_OUTCOME_DONE);
 }
 
+Test (leader_report, who_was_removed_is_told_to_rejoin_and_is_no_member_again)
+{
+    worker_t *worker = worker_new ("w", 1);
+    worker->silent = true; /* it hears nothing, not even that it has joined: so it asks again */
+    say_join (worker);
+    turn ();
+    cr_assert_eq (state->member_count, 1);
+    after (REMOVED_AFTER_MS + 10);
+    cr_assert_eq (state->member_count, 0);
+    for (int again = 0; again < 2; again++) {
+        mark ();
+        say_join (worker);
+        turn ();
+        cr_assert_eq (state->member_count, 0);
+        cr_assert (!sent (worker->address, RM_MSG_JOINED));
+        const rm_msg_t *msg = sent (worker->address, RM_MSG_REJOIN);
+        cr_assert (msg && msg->rejoin.inc == worker->inc);
+        restart_from_log (unapplied ());
+    }
+}
+
 Test (leader_report, a_join_that_is_repeated_is_answered_and_makes_no_second_member)
 {
     worker_t *worker = worker_new ("w", 1);

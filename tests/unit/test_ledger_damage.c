@@ -417,6 +417,34 @@ Test (ledger_damage_long, closed_segments_are_whole_or_refused)
     cr_assert (survive ("a missing segment", &gone));
 }
 
+/* It was killed when it had kept the good part of a file and not yet moved the file away: both begin with one entry. */
+Test (ledger_damage_long, a_repair_that_was_killed_can_be_done_again)
+{
+    char names[FILES_MAX][256];
+    uint64_t once, again;
+    size_t count = list ("0", names);
+    const char *last = names[count - 1];
+    const off_t places[] = {size_of (last) / 2, size_of (last) / 3, size_of (last) - 9};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        copy ();
+        flip (last, places[i], 3);
+        cr_assert (survive ("damaged", &once));
+        /* What it has kept is the closed segment that begins like the damaged one. */
+        node_shell ("rm -rf %s/kept && mkdir %s/kept && cp %s/%.16s-* %s/kept", base, base, hurt, last, base);
+        copy ();
+        flip (last, places[i], 3);
+        node_shell ("cp %s/kept/* %s", base, hurt);
+        cr_assert (survive ("repaired by half", &again));
+        cr_assert_eq (once, again, "%lu were lost, and %lu the second time", (unsigned long)once, (unsigned long)again);
+        /* The part is worth more than what is left of the whole. */
+        copy ();
+        cut (last, 8);
+        node_shell ("cp %s/kept/* %s", base, hurt);
+        cr_assert (survive ("repaired by half, and nothing else is left", &again));
+        cr_assert_eq (once, again, "%lu were lost, and %lu the second time", (unsigned long)once, (unsigned long)again);
+    }
+}
+
 Test (ledger_damage_long, the_newest_snapshot_is_whole_or_refused)
 {
     char names[FILES_MAX][256];

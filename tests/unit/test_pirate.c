@@ -416,6 +416,22 @@ Test (pirate, a_forgotten_session_is_replaced_without_a_word)
     cr_expect (t.effects.ended && !t.effects.error);
 }
 
+/* It has begun the spare session itself: there is no third one, and the second one may not look like new again. */
+Test (pirate, a_session_that_was_begun_by_the_request_is_not_begun_again)
+{
+    submit ("x", 1000);
+    while (!t.effects.ended)
+        silence ();
+    t.now_ms += RM_SESSION_TTL_MS / 2;
+    submit ("x", 1000);
+    cr_assert_eq (t.effects.error, RM_EEXPIRED);
+    submit ("x", 1000);
+    cr_assert (t.effects.send);
+    error (RM_EEXPIRED, 1);
+    cr_expect (t.effects.ended && !t.effects.send);
+    cr_expect_eq (t.effects.error, RM_EEXPIRED);
+}
+
 Test (pirate, an_inherited_request_of_a_forgotten_session_is_not_run_again)
 {
     char text[RM_SEQS_TEXT_BYTES];

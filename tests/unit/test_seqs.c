@@ -98,12 +98,43 @@ Test (seqs, another_process_goes_on_with_the_same_request)
 Test (seqs, the_longest_text_has_room)
 {
     char text[RM_SEQS_TEXT_BYTES];
-    rm_seqs_t seqs = {.session = A, .seq = UINT64_MAX, .floor = UINT64_MAX - 1, .pending = UINT64_MAX}, heir;
+    rm_seqs_t seqs = {.session = A, .seq = UINT64_MAX, .floor = UINT64_MAX - 1, .pending = UINT64_MAX};
     cr_assert_eq (rm_seqs_save (&seqs, 0, INT64_MAX, text, sizeof text), 0);
-    cr_assert_eq (rm_seqs_load (&heir, text, 0, INT64_MAX), 0);
-    cr_expect_eq (heir.seq, UINT64_MAX);
-    cr_expect_eq (heir.pending, UINT64_MAX);
     cr_expect_eq (rm_seqs_save (&seqs, 0, INT64_MAX, text, strlen (text)), RM_ETOOBIG);
+}
+
+/* Behind the last number comes 0, which is none. */
+Test (seqs, a_text_whose_numbers_would_run_out_is_refused)
+{
+    char text[RM_SEQS_TEXT_BYTES];
+    rm_submit_job_t x = job ("x");
+    rm_seqs_t seqs = {.session = A, .seq = INT64_MAX, .floor = INT64_MAX - 1, .pending = 7}, heir;
+    rm_seqs_save (&seqs, 0, 1000, text, sizeof text);
+    cr_assert_eq (rm_seqs_load (&heir, text, 0, 1000), 0);
+    cr_expect_eq (heir.seq, INT64_MAX);
+    rm_seqs_begin (&heir, &x, &B, 0);
+    rm_seqs_accepted (&heir);
+    seqs.seq = heir.seq;
+    seqs.floor = heir.floor;
+    rm_seqs_save (&seqs, 0, 1000, text, sizeof text);
+    cr_expect_eq (rm_seqs_load (&heir, text, 0, 1000), RM_EINVAL, "%s", text);
+}
+
+/* What was sent under its number may have run; the text must not make that number look like a new one. */
+Test (seqs, nobody_goes_on_with_a_session_that_is_over)
+{
+    char text[RM_SEQS_TEXT_BYTES];
+    rm_seqs_t seqs, heir;
+    rm_submit_job_t x = job ("x");
+    rm_seqs_init (&seqs, &A);
+    rm_seqs_begin (&seqs, &x, &B, 0);
+    rm_seqs_refused (&seqs, RM_EEXPIRED);
+    cr_assert_eq (rm_seqs_save (&seqs, 500, 1700000000000, text, sizeof text), 0);
+    cr_expect_eq (rm_seqs_load (&heir, text, 500, 1700000000000), RM_EEXPIRED, "%s", text);
+    rm_seqs_begin (&seqs, &x, &B, 1000); /* but this process begins another one, which can be handed on */
+    cr_assert_eq (rm_seqs_save (&seqs, 1500, 1700000000000, text, sizeof text), 0);
+    cr_expect_eq (rm_seqs_load (&heir, text, 0, 1700000000000), 0, "%s", text);
+    cr_expect (same_session (&heir, &B));
 }
 
 Test (seqs, a_text_that_is_too_old_is_refused)

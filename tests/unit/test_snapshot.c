@@ -111,7 +111,8 @@ static void write_members (rm_buf_t *out)
     WRITE_U32 (out, 1, 0); /* members: number */
     rm_write_u64 (out, 7); /* inc */
     rm_write_bytes (out, rm_bytes ("w7"));
-    WRITE_U32 (out, 0, 2, 1, 1, 0); /* pool, threads, in the ring, queues: "bank" */
+    WRITE_U32 (out, 0, 2, 1, 1, 0, 1); /* pool, threads, in the ring, queues: "bank"; removed: */
+    rm_write_u64 (out, 6);
     uint16_t run[] = {RM_SLOTS, 0xffff, 0, 0, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff};
     rm_buf_put (out, run, sizeof run); /* length, owner, target, holders */
 }
@@ -131,6 +132,8 @@ Test (snapshot, a_state_is_spelled_as_documented)
     memset (large, 'x', sizeof large - 1);
     rm_entry_lead (ledger_begin_batch ());
     ledger_apply ();
+    ledger_join (6, "default", "bank");
+    ledger_remove (6, 0);
     ledger_join (7, "default", "bank");
     ledger_begin (1, (uint64_t[]){7}, 1, 0);
     ledger.job_tries = 4;
@@ -272,6 +275,20 @@ Test (snapshot, every_order_survives)
     for (const uint64_t *inc = (uint64_t[]){11, 13, 14, 0}; *inc; inc++, member = member->hh.next)
         cr_assert_eq (member->inc, *inc, "members stand in the order in which they joined");
     cr_assert_eq (rm_state_member (&restored, 14)->number, 1);
+    rm_state_close (&restored);
+}
+
+Test (snapshot, who_was_removed_is_remembered_however_many_there_were)
+{
+    for (uint64_t inc = 1; inc <= RM_REMOVED_MAX + 5; inc++)
+        rm_state_note_removed (&ledger.state, inc);
+    rm_buf_t bytes = snapshot_of (&ledger.state);
+    cr_assert_restores (&bytes);
+    cr_assert_eq (restore (&restored, bytes.data, bytes.size), 0);
+    rm_state_note_removed (&restored, 4711000);
+    cr_assert (!rm_state_was_removed (&restored, 6) && rm_state_was_removed (&restored, 7));
+    cr_assert (rm_state_was_removed (&restored, 4711000));
+    rm_buf_close (&bytes);
     rm_state_close (&restored);
 }
 

@@ -390,6 +390,25 @@ Test (state, at_most_once_that_came_back_may_start_elsewhere)
     cr_assert_waits (1);
 }
 
+Test (state, a_removed_incarnation_is_no_member_again)
+{
+    ledger_join (7, "default", "bank");
+    ledger_remove (7, 0);
+    ledger_join (7, "default", "bank");
+    cr_assert_null (rm_state_member (&ledger.state, 7));
+    ledger_join (8, "default", "bank");
+    cr_assert (rm_state_member (&ledger.state, 8));
+}
+
+Test (state, the_incarnations_removed_last_are_remembered)
+{
+    for (uint64_t inc = 1; inc <= RM_REMOVED_MAX + 2; inc++)
+        rm_state_note_removed (&ledger.state, inc);
+    cr_assert (!rm_state_was_removed (&ledger.state, 2));
+    cr_assert (rm_state_was_removed (&ledger.state, 3));
+    cr_assert (rm_state_was_removed (&ledger.state, RM_REMOVED_MAX + 2));
+}
+
 Test (state, a_removed_incarnation_starts_nothing)
 {
     submit_at_most_once ();

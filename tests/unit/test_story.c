@@ -172,11 +172,20 @@ static rm_bytes_t some_key (void)
     return (rm_bytes_t){key, size};
 }
 
+/* One of INCARNATIONS places in the cluster: who has it, or who comes next, since nobody is a member twice. */
+static uint64_t inc_of (uint64_t place)
+{
+    uint64_t inc = place;
+    while (rm_state_was_removed (&ledger.state, inc))
+        inc += INCARNATIONS;
+    return inc;
+}
+
 static uint64_t some_inc (void)
 {
     const rm_member_t *member = ledger.state.by_inc;
     if (!member || chance (15))
-        return 1 + draw (INCARNATIONS);
+        return 1 + draw (2 * INCARNATIONS);
     for (uint64_t skip = draw (ledger.state.member_count); skip; skip--)
         member = member->hh.next;
     return member->inc;
@@ -252,7 +261,7 @@ static void write_start (rm_buf_t *out)
 
 static void write_join (rm_buf_t *out)
 {
-    uint64_t inc = 1 + draw (INCARNATIONS);
+    uint64_t inc = chance (90) ? inc_of (1 + draw (INCARNATIONS)) : some_inc ();
     rm_bytes_t served[3] = {rm_bytes (queues[draw (4)]), rm_bytes (queues[draw (4)]), rm_bytes (queues[draw (4)])};
     rm_msg_join_t join = {rm_bytes ("worker"), inc, rm_bytes (pools[draw (2)]), served, (uint32_t)draw (4), 4};
     rm_entry_member_add (out, &join);
@@ -275,10 +284,10 @@ static void write_resize (rm_buf_t *out)
         rm_entry_resize_commit (out, chance (85) ? ledger.state.epoch : draw (ledger.state.epoch + 2));
         return;
     }
-    for (uint64_t inc = 1; inc <= INCARNATIONS; inc++) {
+    for (uint64_t place = 1; place <= INCARNATIONS; place++) {
         uint64_t where = draw (4);
         if (where < 3)
-            incs[where == 2][counts[where == 2]++] = inc;
+            incs[where == 2][counts[where == 2]++] = inc_of (place);
     }
     uint64_t epoch = chance (85) ? ledger.state.epoch + 1 : draw (ledger.state.epoch + 3);
     rm_entry_resize_begin (out, &(rm_entry_begin_t){epoch, incs[0], counts[0], incs[1], counts[1]});

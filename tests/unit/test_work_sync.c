@@ -267,6 +267,31 @@ Test (work_sync, a_newer_term_supersedes_the_same_epoch)
     finish (running);
 }
 
+/* Dispatches are numbered anew in each term: under the older one, `upto` would mean other jobs. */
+Test (work_sync, a_phase_of_an_older_term_is_not_answered_when_its_slots_are_empty_at_last)
+{
+    dispatch (1, keyed (3, "bob", LOST));
+    turn ();
+    rm_work_job_t *running = start (3);
+    phase_1 (TERM, NEXT);
+    phase_2 (TERM, NEXT, LOST, LOST);
+    turn ();
+    cr_assert_not (answered (2)->ok);
+    rm_dispatch_job_t other = job (4);
+    give (dispatch_of (TERM + 1, NEXT, INC, 1, &other, 1));
+    finish (running);
+    turn ();
+    give ((rm_msg_t){.type = RM_MSG_COMMITTED,
+                     .committed = {.term = TERM + 1, .inc = INC, .ids = (uint64_t[]){3}, .id_count = 1}});
+    turn ();
+    cr_assert_null (answered (2));
+    phase_1 (TERM + 1, NEXT);
+    phase_2 (TERM + 1, NEXT, LOST, LOST);
+    turn ();
+    cr_assert (answered (2)->ok);
+    cr_assert_eq (answered (2)->term, TERM + 1);
+}
+
 Test (work_sync, a_sync_of_an_older_term_than_a_dispatch_is_not_heard)
 {
     rm_dispatch_job_t one = job (3);

@@ -1,0 +1,204 @@
+/*  Writes inputs to begin with, for targets whose format is hard to hit blindly: fuzz_seeds DIR makes DIR/<target>/<n>.
+ *
+ *  What is written follows the code: a new message, or a new entry, is in the corpus after the next run of scripts/fuzz.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "core/snapshot.h"
+#include "core/splitmix.h"
+#include "fuzz.h"
+#include "fuzz_entries.h"
+#include "msg_samples.h"
+
+static const char *folder;
+
+static void seed (const char *target, const void *data, size_t size)
+{
+    static int number;
+    char path[4096];
+    snprintf (path, sizeof path, "%s/%s", folder, target);
+    mkdir (path, 0777);
+    snprintf (path, sizeof path, "%s/%s/seed-%03d", folder, target, number++);
+    FILE *file = fopen (path, "wb");
+    CLAIM (file && fwrite (data, 1, size, file) == size && !fclose (file), "%s", path);
+}
+
+static void seed_text (const char *target, const char *text)
+{
+    seed (target, text, strlen (text));
+}
+
+/* Texts behind a byte that chooses what they are for. */
+static void seed_behind (const char *target, uint8_t first, const void *data, size_t size)
+{
+    rm_buf_t buf = {0};
+    rm_buf_put (&buf, &first, 1);
+    rm_buf_put (&buf, data, size);
+    seed (target, buf.data, buf.size);
+    rm_buf_close (&buf);
+}
+
+static void messages (void)
+{
+    samples_init ();
+    for (int n = 0; n < SAMPLES; n++) {
+        rm_msg_t msg = sample_message (n);
+        rm_buf_t frame = {0};
+        CLAIM (!rm_msg_encode (&msg, &frame));
+        seed ("msg", frame.data, frame.size);
+        seed ("scan", frame.data, frame.size);
+        rm_buf_put (&frame, "\xc0", 1); /* one byte too many */
+        if (n == 0)
+            seed ("msg", frame.data, frame.size);
+        rm_buf_close (&frame);
+    }
+}
+
+/* Stories of random entries: their decisions, the log they make, and the snapshot at their end. */
+static void stories (void)
+{
+    static rm_state_t state;
+    for (uint64_t n = 1; n <= 24; n++) {
+        uint8_t decisions[400];
+        uint64_t random = n, epoch = 0;
+        rm_buf_t batch = {0}, log = {0};
+        for (size_t i = 0; i < sizeof decisions; i++)
+            decisions[i] = (uint8_t)rm_splitmix (&random);
+        seed_behind ("entry", 1, decisions, sizeof decisions / (n < 12 ? 4 : 1));
+        CLAIM (!rm_state_init (&state));
+        fuzz_input_t input = {decisions, decisions + sizeof decisions};
+        while (fuzz_more (&input)) {
+            rm_buf_clear (&batch);
+            rm_entry_batch (&batch, 1000 + n);
+            fuzz_write_entry (&input, &batch, &epoch);
+            CLAIM (!rm_state_apply (&state, batch.data, batch.size));
+            uint8_t length[2] = {(uint8_t)batch.size, (uint8_t)(batch.size >> 8)};
+            rm_buf_put (&log, length, sizeof length);
+            rm_buf_put (&log, batch.data, batch.size);
+        }
+        if (n % 4 == 0)
+            seed_behind ("entry", 0, log.data, log.size < 2000 ? log.size : 2000);
+        size_t count;
+        rm_snapshot_t *snapshot = rm_snapshot_take (&state);
+        const rm_part_t *parts = rm_snapshot_parts (snapshot, &count);
+        rm_buf_clear (&log);
+        for (size_t i = 0; i < count; i++)
+            rm_buf_put (&log, parts[i].data, parts[i].size);
+        if (log.size < 4000)
+            seed ("snapshot", log.data, log.size);
+        rm_snapshot_destroy (&snapshot);
+        rm_state_close (&state);
+        rm_buf_close (&batch);
+        rm_buf_close (&log);
+    }
+}
+
+static void texts (void)
+{
+    static const char *const endpoints[] = {"127.0.0.1:5550", "tcp://[::1]:5551,tcp://host-1.example:65535", "a:1,b:2",
+                                            "tcp://[fe80::1%eth0]:1"};
+    static const char *const points[] = {"a=kill", "ab=stop@3,sync.phase2.sent=delay:200@1000000", "aim=delay:1"};
+    static const char session[] = "000102030405060708090a0b0c0d0e0f:7:6:1f:1699999999000";
+    static const char lines[][64] = {"submit\0a\0--key\0k\0--wait\0--tries=3",
+                                     "--json\0wait\0"
+                                     "7\0--\0--8",
+                                     "serve\0-q\0a=b\0--queue=c=d\0-p0\0--name\0x",
+                                     "--data\0d\0--port\0"
+                                     "0\0--keep\0"
+                                     "1000",
+                                     "--help",
+                                     "submit\0--version",
+                                     "-j\0serve\0--help",
+                                     "--data=d\0--bind\0::1\0--insecure"};
+    for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++)
+        seed_text ("endpoint", endpoints[i]);
+    for (size_t i = 0; i < sizeof points / sizeof *points; i++)
+        seed_text ("failpoint", points[i]);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        seed ("options", lines[i], sizeof lines[i] - 1);
+    seed_text ("seqs", session);
+    seed_text ("seqs", "ffffffffffffffffffffffffffffffff:18446744073709551615:18446744073709551614:0:1700000000000");
+    seed_text ("raft_batch", "RMBATCH");
+    seed_text ("raft_batch", "RMSTATE");
+}
+
+static void requests (void)
+{
+    seed_text ("http", "GET /status HTTP/1.1\r\nHost: a\r\n\r\n");
+    seed_text ("http", "HEAD /metrics?x=1&y=%20 HTTP/1.0\r\n\r\n");
+    seed_text ("http", "POST /status HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+    seed_text ("http",
+               "GET /long HTTP/1.1\r\nHost: a\r\n\r\nGET /broken HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    seed_text ("http", "PUT /status HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+}
+
+static void answers (void)
+{
+    static const char *const texts[] = {
+        "{\"leader\":true,\"term\":3,\"epoch\":2,\"uptime_ms\":90061000,\"jobs\":{\"waiting\":1,\"running\":2,\"done\":"
+        "3,"
+        "\"dead\":0,\"accepted\":6},\"bytes\":123456789,\"sessions\":1,\"resize\":{\"phase\":1,\"epoch\":2},\"ledger\":"
+        "{\"batches\":9,\"bytes\":4096,\"snapshots\":0},\"endpoints\":{\"jobs\":\"tcp://"
+        "a:1\",\"work\":\"\\u001b[31m\"},"
+        "\"workers\":1,\"queues\":[{\"name\":\"q\",\"pool\":\"default\",\"waiting\":1,\"workers\":0}]}",
+        "{\"workers\":[{\"name\":\"w1\",\"pool\":\"p\",\"state\":\"live\",\"queues\":[\"a\",\"b\",7],\"threads\":4,"
+        "\"slots\":"
+        "16384,\"inflight\":1,\"window\":8,\"done\":2,\"last_heard_ms\":12}]}",
+        "{\"epoch\":2,\"pools\":[{\"name\":\"p\",\"slots\":16384,\"moving\":0,\"members\":[{\"name\":\"w\",\"inc\":"
+        "\"ab\","
+        "\"slots\":8192}]}]}",
+        "{\"jobs\":[{\"id\":7,\"queue\":\"q\",\"key\":\"\\u0007k\",\"state\":\"delayed\",\"worker\":\"w\",\"attempt\":"
+        "1,"
+        "\"age_ms\":1}]}",
+        "{\"text\":\"Waits for \\u009b2J.\",\"state\":\"waiting\"}",
+        "{\"worker\":\"w\",\"text\":\"leaves\"}",
+    };
+    for (uint8_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        seed_behind ("ctl", i, texts[i], strlen (texts[i]));
+    seed_behind ("ctl", 6, texts[4], strlen (texts[4]));
+    seed_behind ("ctl", 0x80 | 6, texts[4], strlen (texts[4]));
+    for (uint32_t phase = 1; phase <= 3; phase++) {
+        rm_msg_t msg = sample_sync (true, phase);
+        rm_buf_t frame = {0}, all = {0};
+        CLAIM (!rm_msg_encode (&msg, &frame));
+        uint8_t length[2] = {(uint8_t)frame.size, (uint8_t)(frame.size >> 8)};
+        rm_buf_put (&all, length, sizeof length);
+        rm_buf_put (&all, frame.data, frame.size);
+        seed_behind ("ctl", 7, all.data, all.size);
+        rm_buf_close (&frame);
+        rm_buf_close (&all);
+    }
+}
+
+/* Decisions without a plan, for the targets that make a story of them. */
+static void decisions (void)
+{
+    static const char *const targets[] = {"leader", "work", "pirate", "ledger"};
+    uint8_t bytes[300];
+    for (size_t t = 0; t < sizeof targets / sizeof *targets; t++)
+        for (uint64_t n = 1; n <= 8; n++) {
+            uint64_t random = n * 77 + t;
+            for (size_t i = 0; i < sizeof bytes; i++)
+                bytes[i] = (uint8_t)rm_splitmix (&random);
+            seed (targets[t], bytes, n <= 4 ? sizeof bytes / 4 : sizeof bytes);
+        }
+}
+
+int main (int argc, char **argv)
+{
+    if (argc != 2) {
+        fprintf (stderr, "usage: fuzz_seeds DIR\n");
+        return 2;
+    }
+    folder = argv[1];
+    mkdir (folder, 0777);
+    messages ();
+    stories ();
+    texts ();
+    requests ();
+    answers ();
+    decisions ();
+    return 0;
+}
