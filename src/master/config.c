@@ -1,21 +1,11 @@
 #include "master/config.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "net/endpoint.h"
 #include "net/options.h"
-#include "ringmaster/error.h"
 
-enum {
-    RM_PORTS = 5,
-    RM_PORT_MAX = 65535 - RM_PORTS + 1,
-    SECRET_BYTES_MIN = 16,
-    TAKEOVER_MS = 800, /* two election times: a former leader has stopped renewing leases by then */
-};
+enum { RM_PORTS = 5, RM_PORT_MAX = 65535 - RM_PORTS + 1 };
 
 typedef struct {
     int64_t jobs, bytes, client_jobs, client_bytes, queue_jobs, queue_bytes, payload, result, keep_ms, session_ttl_ms;
@@ -49,53 +39,6 @@ static void limits_to (const limits_t *limits, rm_leader_config_t *config)
     config->session_ttl_ms = (uint32_t)limits->session_ttl_ms;
 }
 
-/* Reads the file with the group's secret: its bytes, without the white space at its end. */
-static int read_secret (rm_master_config_t *config, const char *path, rm_fault_t *fault)
-{
-    FILE *file = fopen (path, "re");
-    if (!file)
-        return rm_fault (fault, RM_EINVAL, "--secret %.100s cannot be read: %s", path, strerror (errno));
-    config->secret_bytes = fread (config->secret, 1, sizeof config->secret, file);
-    bool whole = !ferror (file) && fgetc (file) == EOF;
-    fclose (file);
-    while (config->secret_bytes && isspace (config->secret[config->secret_bytes - 1]))
-        config->secret_bytes--;
-    if (!whole)
-        return rm_fault (fault, RM_EINVAL, "--secret %.100s has more than %zu bytes", path, sizeof config->secret);
-    if (config->secret_bytes < SECRET_BYTES_MIN)
-        return rm_fault (
-            fault, RM_EINVAL,
-            "--secret %.100s has %zu bytes, at least %d are needed: head -c 32 /dev/urandom | base64 makes "
-            "good ones",
-            path, config->secret_bytes, SECRET_BYTES_MIN);
-    return 0;
-}
-
-/* What is said of the group must fit together, and with the port. */
-static int check_group (const rm_program_t *program, const rm_master_config_t *config, const char *peers)
-{
-    if (!peers && config->id == 0)
-        return 0;
-    if (peers && config->id == 0)
-        return rm_options_refuse (program, NULL, "--peers needs --id N: which of them this master is");
-    const rm_endpoint_t *own = rm_peers_find (&config->peers, (uint64_t)config->id);
-    if (peers && !own)
-        return rm_options_refuse (program, NULL, "--peers does not name master %lld, which --id says this is",
-                                  (long long)config->id);
-    if (config->port == 0)
-        return rm_options_refuse (program, NULL, "a master of a group needs a --port that the others know");
-    if (own && own->port != config->port + RM_PEERS_PORT)
-        return rm_options_refuse (
-            program, NULL, "--peers says that this master's ledger is on port %u, and --port %lld puts it on %lld",
-            own->port, (long long)config->port, (long long)config->port + RM_PEERS_PORT);
-    for (uint32_t i = 0; i < config->peers.count; i++)
-        if (!config->secret_bytes && !rm_endpoint_is_loopback (&config->peers.endpoints[i]))
-            return rm_options_refuse (program, NULL,
-                                      "%s is not on this machine: masters of several machines need one --secret FILE",
-                                      rm_peers_address (&config->peers.endpoints[i]));
-    return 0;
-}
-
 static int check (const rm_program_t *program, const rm_master_config_t *config)
 {
     rm_endpoint_t endpoint;
@@ -125,8 +68,6 @@ bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, 
     *config = (rm_master_config_t){.bind = "127.0.0.1", .port = 5550, .leader = rm_leader_defaults ()};
     config->snapshot_bytes = 64 << 20;
     limits_t limits;
-    const char *peers = NULL, *secret = NULL;
-    rm_fault_t fault = {0};
     limits_from (&limits, &config->leader);
     const rm_option_t options[] = {
         RM_SECTION ("Options"),
@@ -137,11 +78,6 @@ bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, 
         RM_FLAG (0, "insecure", "let --bind be more than loopback although there are no keys", &config->insecure),
         RM_FLAG (0, "repair", "take what can be read of a damaged ledger for the truth,\nsay what was lost, and leave",
                  &config->repair),
-        RM_SECTION ("A group of masters (start each with the same --peers)"),
-        RM_NUMBER (0, "id", "N", 1, UINT32_MAX, "which of the masters this is", &config->id),
-        RM_TEXT (0, "peers", "1=HOST:PORT,...", "the ports of their ledgers: --port plus 4; this one included", &peers),
-        RM_TEXT (0, "secret", "FILE", "what all of them know, and nobody else;\nneeded unless all are on this machine",
-                 &secret),
         RM_SECTION ("Limits (a full master answers `busy`)"),
         RM_NUMBER (0, "max-jobs", "N", 1, INT64_MAX, "jobs that have not ended (1000000)", &limits.jobs),
         RM_NUMBER (0, "max-bytes", "N", 1, INT64_MAX, "bytes of their payloads (1 GiB)", &limits.bytes),
@@ -166,8 +102,6 @@ bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, 
                  .options = options,
                  .examples = "  ringmaster --data /var/lib/ringmaster\n"
                              "  ringmaster --data ./data --port 0      # free ports; `ready …` says which\n"
-                             "  ringmaster --data ./m1 --id 1 --port 5550 --peers 1=localhost:5554,2=localhost:6554,"
-                             "3=localhost:7554\n"
                              "  RM_FAILPOINTS=master.send.sync2.after=kill ringmaster --data ./data"},
         .version = RM_VERSION,
     };
@@ -176,13 +110,6 @@ bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, 
         return false;
     limits_to (&limits, &config->leader);
     shorten_sessions (&config->leader);
-    *exit_code = 0;
-    if ((peers && rm_peers_parse (&config->peers, peers, &fault)) || (secret && read_secret (config, secret, &fault)))
-        *exit_code = rm_options_refuse (&program, NULL, "%s", fault.text);
-    if (!*exit_code)
-        *exit_code = check (&program, config);
-    if (!*exit_code)
-        *exit_code = check_group (&program, config, peers);
-    config->leader.takeover_ms = config->id ? TAKEOVER_MS : 0;
+    *exit_code = check (&program, config);
     return *exit_code == 0;
 }

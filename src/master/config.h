@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 #include "core/leader.h"
-#include "master/peers.h"
 
 typedef struct {
     const char *data; /* the data directory */
@@ -18,10 +17,6 @@ typedef struct {
     bool repair;      /* accept what can be read of the ledger, and leave */
     bool list_failpoints;
     int64_t snapshot_bytes; /* of log between snapshots */
-    int64_t id;             /* of this master in its group */
-    rm_peers_t peers;       /* that found the group; none: a group of one */
-    uint8_t secret[4096];   /* that all masters of the group know */
-    size_t secret_bytes;    /* 0: there is none */
     rm_leader_config_t leader;
 } rm_master_config_t;
 
