@@ -539,7 +539,7 @@ static bool refuses (const uint8_t *data, size_t size)
     return rc != 0;
 }
 
-Test (snapshot, a_flipped_bit_is_refused_or_another_state, .timeout = 100)
+Test (snapshot, a_flipped_bit_is_refused_or_another_state, .timeout = 400)
 {
     fill ();
     rm_buf_t all = snapshot_of (&ledger.state);
@@ -554,7 +554,7 @@ Test (snapshot, a_flipped_bit_is_refused_or_another_state, .timeout = 100)
     rm_buf_close (&all);
 }
 
-Test (snapshot, scrambled_bytes_are_refused_or_another_state, .timeout = 100)
+Test (snapshot, scrambled_bytes_are_refused_or_another_state, .timeout = 400)
 {
     fill ();
     rm_buf_t all = snapshot_of (&ledger.state);
