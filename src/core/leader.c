@@ -436,17 +436,13 @@ static void begin_to_lead (rm_leader_t *self)
     self->led_ms = self->now.wall_ms;
     self->dispatches = 0;
     self->ticked_ms = self->now.mono_ms;
+    self->alone_ms = self->now.mono_ms + self->config.takeover_ms;
     for (rm_pool_t *pool = self->state->pools; pool; pool = pool->next)
         if (rm_leader_attach_pool (self, pool))
             return;
-    for (uint32_t i = 0; i < RM_MEMBERS_MAX; i++) {
-        if (!self->state->members[i])
-            continue;
-        rm_peer_t *peer = add_peer (self, self->state->members[i], false);
-        if (!peer)
+    for (uint32_t i = 0; i < RM_MEMBERS_MAX; i++)
+        if (self->state->members[i] && !add_peer (self, self->state->members[i], false))
             return;
-        peer->heard_ms += self->config.takeover_ms;
-    }
     for (rm_pool_t *pool = self->state->pools; pool; pool = pool->next) {
         rm_leader_refresh_pool (self, pool);
         if (!pool->lead->unreported)
@@ -527,8 +523,14 @@ void rm_leader_applied (rm_leader_t *self, rm_now_t now, uint64_t number)
 static void forgive (const rm_leader_t *self, rm_peer_t *peer, uint64_t slept_ms)
 {
     peer->heard_ms += slept_ms;
-    if (peer->heard_ms > self->now.mono_ms + self->config.takeover_ms)
-        peer->heard_ms = self->now.mono_ms + self->config.takeover_ms;
+    if (peer->heard_ms > self->now.mono_ms)
+        peer->heard_ms = self->now.mono_ms;
+}
+
+/* When this leader, or a former one, may have renewed its lease last. */
+static uint64_t renewed_ms (const rm_leader_t *self, const rm_peer_t *peer)
+{
+    return peer->heard_ms > self->alone_ms ? peer->heard_ms : self->alone_ms;
 }
 
 /* A worker is gone lease, grace and margin after its newest heartbeat: later than it stopped itself. When this process
@@ -543,7 +545,7 @@ static void check_leases (rm_leader_t *self)
         if (slept > config->heartbeat_ms)
             forgive (self, peer, slept);
         if (peer->removing ||
-            self->now.mono_ms < peer->heard_ms + config->lease_ms + config->grace_ms + config->margin_ms)
+            self->now.mono_ms < renewed_ms (self, peer) + config->lease_ms + config->grace_ms + config->margin_ms)
             continue;
         rm_leader_remove_peer (self, peer, "silent");
         removed = true;

@@ -52,8 +52,7 @@ typedef struct {
 
 typedef struct {
     uint32_t lease_ms, grace_ms, margin_ms, heartbeat_ms;
-    uint32_t
-        takeover_ms; /* how long a former leader may go on renewing leases after this one begins; 0: there is none */
+    uint32_t takeover_ms; /* a former leader may renew leases for so long after this one begins; 0: there is none */
     uint32_t resize_window_ms, resize_patience_ms;
     uint32_t resync_ms; /* a phase that is not answered is broadcast again */
     uint32_t session_ttl_ms;
@@ -167,8 +166,10 @@ typedef struct rm_leader {
     bool standing;      /* its barrier is proposed */
     bool out_of_memory; /* the node must stop */
     bool disk_full;     /* set by the shell: nothing new is accepted */
-    bool cut_off; /* set by the shell: no majority of the masters was heard of for an election's time. Another one may
-                           lead: nothing is handed out, nobody is answered, no lease is renewed */
+    /* Set by the shell: no majority of the masters has answered, as followers in the term of Raft in which this one leads, what
+     * it sent within an election's time. Another one may lead: nothing is handed out, no client is answered, no lease is
+     * renewed. */
+    bool cut_off;
     rm_group_t group; /* set by the shell */
     rm_now_t now;     /* of the event being handled */
     uint64_t random;  /* state of the jitter's generator */
@@ -178,6 +179,7 @@ typedef struct rm_leader {
     uint64_t dispatches; /* the low bits of tokens */
     uint64_t mark;       /* of the newest report */
     uint64_t ticked_ms, swept_ms;
+    uint64_t alone_ms; /* from here on no former leader renews a lease */
     uint64_t proposed_epoch;
     uint64_t sweep_batch; /* the newest batch with expiries */
     rm_peer_t **peers;
