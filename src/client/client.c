@@ -202,8 +202,10 @@ static int ask_for (rm_client_t *self, const rm_msg_t *request, int timeout_ms, 
         rm_pirate_effects_t effects;
         rm_pirate_step (&self->pirate, &event, now_ms, rm_random_u64 (), &effects);
         perform (self, &effects);
-        if (effects.ended && !effects.error)
+        if (effects.ended && !effects.error) {
+            self->introduced |= request->type == RM_MSG_HELLO;
             return 0; /* with the reply that did it */
+        }
         if (event.type == RM_PIRATE_REPLY)
             rm_msg_close (reply);
         if (effects.ended)
@@ -214,19 +216,25 @@ static int ask_for (rm_client_t *self, const rm_msg_t *request, int timeout_ms, 
     }
 }
 
-/* The same; but the first thing it asks is who leads and who else there is, so that it can go on when the master it was
- * given is dead. That comes off the time there is. */
-static int ask (rm_client_t *self, const rm_msg_t *request, int timeout_ms, uint64_t silence_ms, rm_msg_t *reply)
+/* A client's first words. They tell it who leads and who else there is, so that it can go on when the master it was given
+ * is dead. */
+static int introduce (rm_client_t *self, int timeout_ms, uint64_t silence_ms)
 {
-    if (self->introduced || request->type == RM_MSG_HELLO)
-        return ask_for (self, request, timeout_ms, silence_ms, reply);
-    uint64_t begun_ms = rm_clock_ms ();
     rm_msg_t hello = {.type = RM_MSG_HELLO}, welcome;
     int error = ask_for (self, &hello, timeout_ms, silence_ms, &welcome);
+    if (!error)
+        rm_msg_close (&welcome);
+    return error;
+}
+
+/* Asks as ask_for; what it takes to be introduced before comes off the time there is. */
+static int ask (rm_client_t *self, const rm_msg_t *request, int timeout_ms, uint64_t silence_ms, rm_msg_t *reply)
+{
+    uint64_t begun_ms = rm_clock_ms ();
+    bool knows = self->introduced || request->type == RM_MSG_HELLO;
+    int error = knows ? 0 : introduce (self, timeout_ms, silence_ms);
     if (error)
         return error;
-    rm_msg_close (&welcome);
-    self->introduced = true;
     return ask_for (self, request, time_left (timeout_ms, begun_ms), silence_ms, reply);
 }
 
