@@ -59,10 +59,11 @@ static void isolate (sim_t *self, const plan_fault_t *fault, void (*set) (sim_wa
     }
 }
 
-static void depose (sim_t *self, const plan_fault_t *fault)
+/* Who leads hands over, if it may be that one. */
+static void depose (sim_t *self, const plan_fault_t *fault, bool may_be_any)
 {
     uint32_t who;
-    if (sim_leading (self, &who) && !self->processes[who].paused_us)
+    if (sim_leading (self, &who) && !self->processes[who].paused_us && (may_be_any || who == fault->who))
         sim_master_depose (self, who, (uint64_t)fault->amount);
 }
 
@@ -100,6 +101,8 @@ void sim_fault_begins (sim_t *self, uint32_t number)
         each_way (self, fault, make_stalled);
         break;
     case FAULT_ISOLATE:
+        if (fault->number)
+            depose (self, fault, false);
         isolate (self, fault, make_cut);
         break;
     case FAULT_BREAK:
@@ -124,7 +127,7 @@ void sim_fault_begins (sim_t *self, uint32_t number)
             sim_master_snapshot (self, fault->who);
         break;
     case FAULT_DEPOSE:
-        depose (self, fault);
+        depose (self, fault, true);
         break;
     case FAULT_LEAVE:
         if (acts (self, fault->who))

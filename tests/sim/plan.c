@@ -158,15 +158,13 @@ static void draw_fault (plan_t *self, uint64_t *random, uint32_t kinds, uint64_t
         fault->amount =
             (int64_t)(once_in (random, 3) ? between (random, 1 * MS, 1200 * MS) : between (random, 1, 60 * MS));
         fault->number = fault->kind == FAULT_LOSSY ? between (random, 20, 500) : below (random, 2);
-        if (fault->kind == FAULT_SLOW &&
-            fault->who < self->master_count) { /* TCP keeps the order, and is not so late */
-            fault->amount %= 600 * MS;
-            fault->number = 0;
-        }
+        if (fault->kind == FAULT_SLOW && fault->who < self->master_count)
+            fault->number = 0; /* TCP keeps the order */
         break;
     case FAULT_ISOLATE:
         fault->who = draw_master (self, random);
         fault->for_us = span_us;
+        fault->number = self->master_count > 1 && once_in (random, 2);
         break;
     case FAULT_RATE:
         fault->who = draw_who (company, random, 0, all);
@@ -380,7 +378,8 @@ void plan_fault_text (const plan_t *self, const plan_fault_t *fault, char *text,
         snprintf (text, size, "%s: what is sent arrives when %.1f ms are over", way, for_ms);
         break;
     case FAULT_ISOLATE:
-        snprintf (text, size, "nothing gets through between %s and the other masters for %.1f ms", who, for_ms);
+        snprintf (text, size, "nothing gets through between %s and the other masters for %.1f ms%s", who, for_ms,
+                  fault->number ? ", from when it has handed over, if it leads" : "");
         break;
     case FAULT_BREAK:
         snprintf (text, size, "%s: the connection breaks", way);

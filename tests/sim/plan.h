@@ -27,7 +27,7 @@ typedef enum {
     FAULT_SLOW,      /* a way delays by up to `amount` µs, and reorders if `number` */
     FAULT_CUT,       /* a way lets nothing through */
     FAULT_STALL,     /* a way lets nothing through now, and all of it later */
-    FAULT_ISOLATE,   /* nothing gets through between a master and the other masters */
+    FAULT_ISOLATE,   /* nothing gets through between a master and the others; if `number`, it hands over just before */
     FAULT_BREAK,     /* a connection breaks */
     FAULT_RATE,      /* a clock runs `amount` ppm fast (or slow) */
     FAULT_WALL,      /* the calendar is set `amount` µs forward (or back); a master is killed if `number` */

@@ -27,13 +27,16 @@ struct sim_raft {
     uint64_t write_number;
     bool installing; /* another one's snapshot */
     raft_time timeout_ms;
-    uint64_t heard_ms[PLAN_MASTERS_MAX]; /* when each other master last spoke */
+    uint64_t
+        asked_ms[PLAN_MASTERS_MAX]; /* when, by its clock, each other master sent what it last said as a leader … */
+    uint64_t heard_ms[PLAN_MASTERS_MAX]; /* … and when this one said what each other last answered as its follower */
 };
 
 /* A message between masters. */
 typedef struct {
     uint32_t from, to, from_boot;
     uint64_t sent_us;
+    uint64_t asked_ms;       /* when it was sent, by the sender's clock; of an answer: when that was which it answers */
     struct raft_message msg; /* owns what it points to */
     bool given;              /* libraft has taken that over */
 } letter_t;
@@ -117,7 +120,13 @@ static void post (sim_t *self, uint32_t who, const sim_raft_t *raft, const struc
         story (self, who, "→ %-3s %s%s", self->processes[to].name, letter_name (msg), at_us ? "" : ", which is lost");
     if (at_us && self->processes[to].up) {
         letter_t *letter = must (calloc (1, sizeof *letter));
-        *letter = (letter_t){.from = who, .to = to, .from_boot = process->boot, .sent_us = self->now_us, .msg = *msg};
+        bool answers = msg->type == RAFT_APPEND_ENTRIES_RESULT;
+        *letter = (letter_t){.from = who,
+                             .to = to,
+                             .from_boot = process->boot,
+                             .sent_us = self->now_us,
+                             .asked_ms = answers ? raft->asked_ms[to] : now_ms (self, who),
+                             .msg = *msg};
         letter->msg.server_id = who + 1;
         letter->msg.server_address = process->name;
         if (msg->type == RAFT_APPEND_ENTRIES)
@@ -302,13 +311,29 @@ static void leave_out_known (const sim_disk_t *disk, struct raft_append_entries 
     }
 }
 
+/* An answer counts from when that was sent which it answers, and only if it is a follower's of this term: none of a majority
+ * whose answers are younger than an election's time has voted for another one before that time, however late its words are. */
+static void note_contact (sim_raft_t *raft, const letter_t *letter)
+{
+    const struct raft_message *msg = &letter->msg;
+    raft_term term = raft_current_term (&raft->raft);
+    bool asks = (msg->type == RAFT_APPEND_ENTRIES && msg->append_entries.term >= term) ||
+                (msg->type == RAFT_INSTALL_SNAPSHOT && msg->install_snapshot.term >= term);
+    uint64_t *heard_ms = &raft->heard_ms[letter->from];
+    if (asks)
+        raft->asked_ms[letter->from] = letter->asked_ms;
+    else if (msg->type == RAFT_APPEND_ENTRIES_RESULT && msg->append_entries_result.term == term &&
+             letter->asked_ms > *heard_ms)
+        *heard_ms = letter->asked_ms;
+}
+
 void sim_raft_receive (sim_t *self, uint32_t who, sim_raft_t *raft, void *arg)
 {
     letter_t *letter = arg;
     if (!sim_has_left (self, letter->from, letter->from_boot, letter->sent_us) ||
         letter->sent_us < self->ways[letter->from][who].broken_us)
         return;
-    raft->heard_ms[letter->from] = now_ms (self, who);
+    note_contact (raft, letter);
     if (letter->msg.type == RAFT_APPEND_ENTRIES && !raft->installing)
         leave_out_known (self->disks[who], &letter->msg.append_entries);
     letter->given = true;

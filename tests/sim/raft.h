@@ -14,7 +14,7 @@ typedef struct sim_raft sim_raft_t;
 enum {
     SIM_ELECTION_MS = 400,
     SIM_HEARTBEAT_MS = 50,
-    SIM_TAKEOVER_MS = 800, /* a deposed leader has stopped renewing leases by then */
+    SIM_TAKEOVER_MS = 450, /* a former leader knows by then that it is cut off, however slow its clock */
 };
 
 /* The disks of all masters, empty but for the group they are in. */
@@ -48,7 +48,7 @@ void sim_raft_transfer (sim_t *self, uint32_t who, sim_raft_t *raft, uint32_t to
 
 /* It leads, and has applied all there is. */
 bool sim_raft_leads (const sim_raft_t *raft);
-/* It leads, and has not heard of a majority for an election's time. */
+/* It leads, and no majority has answered what it sent within an election's time. */
 bool sim_raft_is_cut_off (const sim_t *self, uint32_t who, const sim_raft_t *raft);
 /* Who it believes to lead; the number of masters: nobody. */
 uint32_t sim_raft_leader (const sim_t *self, const sim_raft_t *raft);
