@@ -29,6 +29,7 @@ static bool once_in (uint64_t *random, uint64_t n)
 typedef struct {
     uint32_t keys, queues;
     uint32_t at_most_once_in, fails_in; /* one in so many is at-most-once, fails */
+    uint64_t long_us;                   /* that the longest take */
 } taste_t;
 
 static void draw_item (plan_t *self, uint64_t *random, const taste_t *taste)
@@ -42,8 +43,8 @@ static void draw_item (plan_t *self, uint64_t *random, const taste_t *taste)
         .at_most_once = once_in (random, taste->at_most_once_in),
         .rest_us = (uint32_t)(once_in (random, 3) ? between (random, 1, 400 * MS) : between (random, 1, 20 * MS)),
         .waits = once_in (random, 4),
-        .run_us =
-            (uint32_t)(once_in (random, 12) ? between (random, 100 * MS, 1500 * MS) : between (random, 0, 40 * MS)),
+        .run_us = (uint32_t)(once_in (random, 12) ? between (random, 100 * MS, taste->long_us)
+                                                  : between (random, 0, 40 * MS)),
         .deaf = once_in (random, 4),
     };
     if (once_in (random, taste->fails_in)) {
@@ -163,7 +164,8 @@ static void draw_fault (plan_t *self, uint64_t *random, uint32_t kinds, uint64_t
         break;
     case FAULT_ISOLATE:
         fault->who = draw_master (self, random);
-        fault->for_us = span_us;
+        fault->for_us =
+            self->master_count > 1 && once_in (random, 2) ? between (random, 2 * SECOND, 5 * SECOND) : span_us;
         fault->number = self->master_count > 1 && once_in (random, 2);
         break;
     case FAULT_RATE:
@@ -232,7 +234,8 @@ void plan_draw (plan_t *self, uint32_t masters, uint64_t seed)
         self->keep_ms = (uint32_t)between (&random, 300, 3000);
     if (once_in (&random, 10))
         self->jobs_max = between (&random, 2, 6);
-    uint64_t trouble_us = between (&random, 500 * MS, 4 * SECOND);
+    bool group = masters > 1; /* then an election comes before a lease that is not renewed, and all takes longer */
+    uint64_t trouble_us = between (&random, 500 * MS, (group ? 8 : 4) * SECOND);
     for (uint32_t i = 0; i < self->worker_count; i++)
         self->worker_boot_us[i] =
             once_in (&random, 3) ? between (&random, 1, trouble_us) : between (&random, 1, 60 * MS);
@@ -242,6 +245,7 @@ void plan_draw (plan_t *self, uint32_t masters, uint64_t seed)
         .queues = (uint32_t)between (&random, 1, PLAN_QUEUES_MAX),
         .at_most_once_in = once_in (&random, 3) ? 2 : 10,
         .fails_in = once_in (&random, 3) ? 2 : 10,
+        .long_us = (group ? 4000 : 1500) * MS,
     };
     while (self->item_count < items)
         draw_item (self, &random, &taste);
@@ -254,7 +258,7 @@ void plan_draw (plan_t *self, uint32_t masters, uint64_t seed)
 
 void plan_enumerate (plan_t *self, uint32_t masters, uint32_t who, uint64_t point)
 {
-    const taste_t taste = {.keys = 5, .queues = 2, .at_most_once_in = 7, .fails_in = 6};
+    const taste_t taste = {.keys = 5, .queues = 2, .at_most_once_in = 7, .fails_in = 6, .long_us = 1500 * MS};
     uint64_t random = 7;
     defaults (self, 0);
     self->master_count = masters;
