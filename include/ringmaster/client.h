@@ -5,6 +5,9 @@
  *  Thread rule: a client belongs to one thread. Results belong to the caller and may cross threads.
  *  Units: times are milliseconds, sizes bytes; a timeout of -1 is for ever. While no master answers, a timeout below the
  *  first per-try timeout (option `initial`) is taken as that, since nothing could be learnt sooner.
+ *
+ *  Before its first request a client asks a master it was given for the others, within the same timeout, and asks them too
+ *  from then on: one endpoint of a group is enough, and that one may die later.
  */
 #pragma once
 

@@ -25,6 +25,7 @@ struct rm_client {
     char *json;          /* the newest answer, owned */
     uint64_t last_id;    /* of the newest accepted job */
     bool started;        /* a request was made: options and session are settled */
+    bool introduced;     /* a master has said who else there is */
     char error[1024];    /* the last error as a sentence */
 };
 
@@ -174,8 +175,17 @@ static bool next_reply (rm_client_t *self, uint64_t until_ms, rm_msg_t *reply)
     return !rm_msg_decode (reply, rm_frame_data (&self->frame), rm_frame_size (&self->frame), NULL);
 }
 
+/* What is left of a timeout; -1 is for ever. */
+static int time_left (int timeout_ms, uint64_t begun_ms)
+{
+    uint64_t gone_ms = rm_clock_ms () - begun_ms;
+    if (timeout_ms < 0)
+        return -1;
+    return gone_ms < (uint64_t)timeout_ms ? timeout_ms - (int)gone_ms : 0;
+}
+
 /* Asks until there is an end. After 0, `reply` is the master's, to be closed; it aliases `self->frame`. */
-static int ask (rm_client_t *self, const rm_msg_t *request, int timeout_ms, uint64_t silence_ms, rm_msg_t *reply)
+static int ask_for (rm_client_t *self, const rm_msg_t *request, int timeout_ms, uint64_t silence_ms, rm_msg_t *reply)
 {
     self->started = true;
     *self->error = 0;
@@ -192,8 +202,10 @@ static int ask (rm_client_t *self, const rm_msg_t *request, int timeout_ms, uint
         rm_pirate_effects_t effects;
         rm_pirate_step (&self->pirate, &event, now_ms, rm_random_u64 (), &effects);
         perform (self, &effects);
-        if (effects.ended && !effects.error)
+        if (effects.ended && !effects.error) {
+            self->introduced |= request->type == RM_MSG_HELLO;
             return 0; /* with the reply that did it */
+        }
         if (event.type == RM_PIRATE_REPLY)
             rm_msg_close (reply);
         if (effects.ended)
@@ -202,6 +214,28 @@ static int ask (rm_client_t *self, const rm_msg_t *request, int timeout_ms, uint
         event = (rm_pirate_event_t){.type = replied ? RM_PIRATE_REPLY : RM_PIRATE_TIME, .msg = reply};
         now_ms = rm_clock_ms ();
     }
+}
+
+/* A client's first words. They tell it who leads and who else there is, so that it can go on when the master it was given
+ * is dead. */
+static int introduce (rm_client_t *self, int timeout_ms, uint64_t silence_ms)
+{
+    rm_msg_t hello = {.type = RM_MSG_HELLO}, welcome;
+    int error = ask_for (self, &hello, timeout_ms, silence_ms, &welcome);
+    if (!error)
+        rm_msg_close (&welcome);
+    return error;
+}
+
+/* Asks as ask_for; what it takes to be introduced before comes off the time there is. */
+static int ask (rm_client_t *self, const rm_msg_t *request, int timeout_ms, uint64_t silence_ms, rm_msg_t *reply)
+{
+    uint64_t begun_ms = rm_clock_ms ();
+    bool knows = self->introduced || request->type == RM_MSG_HELLO;
+    int error = knows ? 0 : introduce (self, timeout_ms, silence_ms);
+    if (error)
+        return error;
+    return ask_for (self, request, time_left (timeout_ms, begun_ms), silence_ms, reply);
 }
 
 /* ---- jobs -------------------------------------------------------------------------------------------------------- */
@@ -272,12 +306,7 @@ int rm_client_call (rm_client_t *self, const rm_spec_t *spec, int timeout_ms, rm
     int error = rm_client_submit (self, spec, timeout_ms, &id);
     if (error)
         return error;
-    int left_ms = -1;
-    if (timeout_ms >= 0) {
-        uint64_t gone_ms = rm_clock_ms () - begun_ms;
-        left_ms = gone_ms < (uint64_t)timeout_ms ? timeout_ms - (int)gone_ms : 0;
-    }
-    return rm_client_wait (self, id, left_ms, result_p);
+    return rm_client_wait (self, id, time_left (timeout_ms, begun_ms), result_p);
 }
 
 /* ---- questions --------------------------------------------------------------------------------------------------- */

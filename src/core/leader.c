@@ -436,6 +436,7 @@ static void begin_to_lead (rm_leader_t *self)
     self->led_ms = self->now.wall_ms;
     self->dispatches = 0;
     self->ticked_ms = self->now.mono_ms;
+    self->alone_ms = self->now.mono_ms + self->config.takeover_ms;
     for (rm_pool_t *pool = self->state->pools; pool; pool = pool->next)
         if (rm_leader_attach_pool (self, pool))
             return;
@@ -493,7 +494,7 @@ void rm_leader_step_down (rm_leader_t *self)
         rm_batch_destroy (&batch);
     self->resize.state = RM_RESIZE_IDLE;
     self->resize.wanted = false;
-    self->leading = self->standing = false;
+    self->leading = self->standing = self->cut_off = false;
 }
 
 void rm_leader_close (rm_leader_t *self)
@@ -526,8 +527,14 @@ static void forgive (const rm_leader_t *self, rm_peer_t *peer, uint64_t slept_ms
         peer->heard_ms = self->now.mono_ms;
 }
 
+/* When this leader, or a former one, may have renewed its lease last. */
+static uint64_t renewed_ms (const rm_leader_t *self, const rm_peer_t *peer)
+{
+    return peer->heard_ms > self->alone_ms ? peer->heard_ms : self->alone_ms;
+}
+
 /* A worker is gone lease, grace and margin after its newest heartbeat: later than it stopped itself. When this process
- * slept (or was stopped), nobody could be heard: that time does not count. */
+ * slept (was stopped, or cut off), nobody could be heard: that time does not count. */
 static void check_leases (rm_leader_t *self)
 {
     const rm_leader_config_t *config = &self->config;
@@ -538,7 +545,7 @@ static void check_leases (rm_leader_t *self)
         if (slept > config->heartbeat_ms)
             forgive (self, peer, slept);
         if (peer->removing ||
-            self->now.mono_ms < peer->heard_ms + config->lease_ms + config->grace_ms + config->margin_ms)
+            self->now.mono_ms < renewed_ms (self, peer) + config->lease_ms + config->grace_ms + config->margin_ms)
             continue;
         rm_leader_remove_peer (self, peer, "silent");
         removed = true;
@@ -550,7 +557,7 @@ static void check_leases (rm_leader_t *self)
 void rm_leader_tick (rm_leader_t *self, rm_now_t now)
 {
     rm_leader_see (self, now);
-    if (!rm_leader_acts (self))
+    if (!rm_leader_speaks (self))
         return;
     check_leases (self);
     self->ticked_ms = now.mono_ms;
@@ -562,7 +569,7 @@ void rm_leader_tick (rm_leader_t *self, rm_now_t now)
 void rm_leader_flush (rm_leader_t *self, rm_now_t now)
 {
     rm_leader_see (self, now);
-    if (!rm_leader_acts (self))
+    if (!rm_leader_speaks (self))
         return;
     rm_leader_resize_step (self);
     for (uint32_t i = 0; i < self->peer_count; i++)

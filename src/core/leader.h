@@ -52,6 +52,7 @@ typedef struct {
 
 typedef struct {
     uint32_t lease_ms, grace_ms, margin_ms, heartbeat_ms;
+    uint32_t takeover_ms; /* a former leader may renew leases for so long after this one begins; 0: there is none */
     uint32_t resize_window_ms, resize_patience_ms;
     uint32_t resync_ms; /* a phase that is not answered is broadcast again */
     uint32_t session_ttl_ms;
@@ -150,6 +151,13 @@ enum {
     RM_PREFETCH_US = 4000,         /* so much work a thread is kept ahead with, while jobs are shorter */
 };
 
+/* Where clients find the masters. All is the shell's, and may change between two calls. */
+typedef struct {
+    rm_bytes_t leader;         /* jobs endpoint of the one that leads; empty: not known */
+    const rm_bytes_t *masters; /* of all, as far as they are known */
+    uint32_t count;
+} rm_group_t;
+
 typedef struct rm_leader {
     rm_state_t *state;
     rm_leader_config_t config;
@@ -158,14 +166,20 @@ typedef struct rm_leader {
     bool standing;      /* its barrier is proposed */
     bool out_of_memory; /* the node must stop */
     bool disk_full;     /* set by the shell: nothing new is accepted */
-    rm_now_t now;       /* of the event being handled */
-    uint64_t random;    /* state of the jitter's generator */
+    /* Set by the shell: no majority of the masters has answered, as followers in the term of Raft in which this one leads, what
+     * it sent within an election's time. Another one may lead: nothing is handed out, no client is answered, no lease is
+     * renewed. */
+    bool cut_off;
+    rm_group_t group; /* set by the shell */
+    rm_now_t now;     /* of the event being handled */
+    uint64_t random;  /* state of the jitter's generator */
     uint64_t barrier_batch;
     uint64_t barrier_id;
     uint64_t led_ms;     /* ledger time when it began to lead: nothing older makes anything be forgotten */
     uint64_t dispatches; /* the low bits of tokens */
     uint64_t mark;       /* of the newest report */
     uint64_t ticked_ms, swept_ms;
+    uint64_t alone_ms; /* from here on no former leader renews a lease */
     uint64_t proposed_epoch;
     uint64_t sweep_batch; /* the newest batch with expiries */
     rm_peer_t **peers;

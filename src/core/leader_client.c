@@ -472,14 +472,23 @@ static void take_wait (rm_leader_t *self, const rm_address_t *from, const rm_msg
         answer_waiter (self, waiter);
 }
 
+/* Another master may lead; one that is cut off does not know which. */
+static void send_elsewhere (rm_leader_t *self, const rm_address_t *to)
+{
+    rm_msg_t msg = {.type = RM_MSG_NOT_LEADER};
+    msg.not_leader = (rm_msg_not_leader_t){.leader = self->cut_off ? (rm_bytes_t){0} : self->group.leader,
+                                           .masters = (rm_bytes_t *)self->group.masters,
+                                           .master_count = self->group.count};
+    rm_leader_to_client (self, to, &msg);
+}
+
 /* ---- any message ------------------------------------------------------------------------------------------------ */
 
 void rm_leader_from_client (rm_leader_t *self, rm_now_t now, const rm_address_t *from, const rm_msg_t *msg)
 {
     rm_leader_see (self, now);
-    if (!rm_leader_acts (self)) {
-        rm_msg_t answer = {.type = RM_MSG_NOT_LEADER};
-        rm_leader_to_client (self, from, &answer);
+    if (!rm_leader_speaks (self)) {
+        send_elsewhere (self, from);
         return;
     }
     switch (msg->type) {

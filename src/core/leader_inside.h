@@ -85,6 +85,12 @@ static inline bool rm_leader_acts (const rm_leader_t *self)
     return self->leading && !self->out_of_memory;
 }
 
+/* The same, and false while another master may lead: it goes on with its books, and says nothing. */
+static inline bool rm_leader_speaks (const rm_leader_t *self)
+{
+    return rm_leader_acts (self) && !self->cut_off;
+}
+
 /* How many jobs it has to do, or is about to get. */
 static inline uint32_t rm_peer_load (const rm_peer_t *peer)
 {

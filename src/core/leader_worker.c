@@ -400,7 +400,7 @@ static void take_stale (rm_leader_t *self, const rm_address_t *from, const rm_ms
 void rm_leader_from_worker (rm_leader_t *self, rm_now_t now, const rm_address_t *from, const rm_msg_t *msg)
 {
     rm_leader_see (self, now);
-    if (!rm_leader_acts (self))
+    if (!rm_leader_speaks (self))
         return;
     if (msg->type == RM_MSG_JOIN) {
         take_join (self, from, &msg->join);

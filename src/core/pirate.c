@@ -44,22 +44,9 @@ int rm_pirate_init (rm_pirate_t *self, const char *const *masters, uint32_t coun
                     uint64_t now_ms)
 {
     *self = (rm_pirate_t){.policy = rm_pirate_policy ()};
-    if (count < 1 || count > RM_PIRATE_MASTERS_MAX)
-        return RM_EINVAL;
-    for (uint32_t i = 0; i < count; i++)
-        if (!*masters[i] || strlen (masters[i]) > RM_ENDPOINT_BYTES_MAX)
-            return RM_EINVAL;
-    self->masters = rm_calloc (count, sizeof *self->masters);
-    if (!self->masters)
-        return RM_ENOMEM;
-    for (; self->master_count < count; self->master_count++) {
-        const char *master = masters[self->master_count];
-        self->masters[self->master_count] = rm_strndup (master, strlen (master));
-        if (!self->masters[self->master_count]) {
-            rm_pirate_close (self);
-            return RM_ENOMEM;
-        }
-    }
+    int rc = rm_masters_init (&self->masters, masters, count);
+    if (rc)
+        return rc;
     rm_seqs_init (&self->seqs, session);
     rm_retry_budget_init (&self->budget, RM_RETRY_RATIO_PERMILLE, RM_RETRY_FLOOR_PER_S, RM_RETRY_TOKENS_MAX, now_ms);
     return 0;
@@ -67,9 +54,7 @@ int rm_pirate_init (rm_pirate_t *self, const char *const *masters, uint32_t coun
 
 void rm_pirate_close (rm_pirate_t *self)
 {
-    for (uint32_t i = 0; i < self->master_count; i++)
-        rm_free (self->masters[i]);
-    rm_free (self->masters);
+    rm_masters_close (&self->masters);
     rm_buf_close (&self->frame);
     *self = (rm_pirate_t){0};
 }
@@ -154,8 +139,8 @@ static void end_unreachable (rm_pirate_t *self, uint64_t now_ms, rm_pirate_effec
 {
     char list[512] = "";
     size_t size = 0;
-    for (uint32_t i = 0; i < self->master_count && size < sizeof list; i++) {
-        int more = snprintf (list + size, sizeof list - size, "%s%s", i ? ", " : "", self->masters[i]);
+    for (uint32_t i = 0; i < self->masters.count && size < sizeof list; i++) {
+        int more = snprintf (list + size, sizeof list - size, "%s%s", i ? ", " : "", self->masters.endpoints[i]);
         size += more > 0 ? (size_t)more : 0;
     }
     say (self, "no master %s for %.1f s (asked %s)", self->leaderless ? "led" : "answered",
@@ -181,11 +166,6 @@ static void end_late (rm_pirate_t *self, uint64_t now_ms, rm_pirate_effects_t *e
 }
 
 /* ---- sending ----------------------------------------------------------------------------------------------------- */
-
-static const char *endpoint (const rm_pirate_t *self)
-{
-    return *self->leader ? self->leader : self->masters[self->master];
-}
 
 static uint64_t min_u64 (uint64_t a, uint64_t b)
 {
@@ -256,7 +236,7 @@ static void send_request (rm_pirate_t *self, uint64_t now_ms, uint64_t random, r
         end (self, RM_ENOMEM, effects);
         return;
     }
-    effects->open = self->connected ? NULL : endpoint (self);
+    effects->open = self->connected ? NULL : rm_masters_current (&self->masters);
     effects->send = true;
     effects->frame = (rm_bytes_t){self->frame.data, (uint32_t)self->frame.size};
     self->connected = true;
@@ -268,13 +248,10 @@ static void send_request (rm_pirate_t *self, uint64_t now_ms, uint64_t random, r
     effects->until_ms = until (self);
 }
 
-/* The next send goes to the next master, on a socket of its own. Behind a leader that none of ours was, the one after
- * the master that named it is in turn already. */
+/* The next send goes to the next master, on a socket of its own. */
 static void turn_away (rm_pirate_t *self, rm_pirate_effects_t *effects)
 {
-    if (!*self->leader)
-        self->master = (self->master + 1) % self->master_count;
-    *self->leader = 0;
+    rm_masters_next (&self->masters);
     self->connected = false;
     effects->close = true;
 }
@@ -392,32 +369,17 @@ static void on_busy (rm_pirate_t *self, const rm_msg_busy_t *busy, uint64_t now_
     pause_until (self, after (now_ms, told_ms + random % (told_ms / BUSY_SPREAD + 1)), now_ms, effects);
 }
 
-/* The next send goes to the master of this endpoint. */
-static void turn_to (rm_pirate_t *self, rm_bytes_t leader)
-{
-    memcpy (self->leader, leader.data, leader.size);
-    self->leader[leader.size] = 0;
-    for (uint32_t i = 0; i < self->master_count; i++) {
-        if (!strcmp (self->masters[i], self->leader)) {
-            self->master = i;
-            *self->leader = 0;
-            return;
-        }
-    }
-}
-
 /* Follows at once to the leader it names, a few times in a row; waits for an election otherwise. */
 static void on_not_leader (rm_pirate_t *self, const rm_msg_not_leader_t *reply, uint64_t now_ms, uint64_t random,
                            rm_pirate_effects_t *effects)
 {
-    rm_bytes_t leader = reply->leader;
-    bool named = leader.size > 6 && leader.size <= RM_ENDPOINT_BYTES_MAX && !memcmp (leader.data, "tcp://", 6) &&
-                 !memchr (leader.data, 0, leader.size);
     self->leaderless = true;
     self->busy = false;
+    rm_masters_learn (&self->masters, reply->masters, reply->master_count);
     turn_away (self, effects);
-    if (named && self->redirects++ < RM_PIRATE_REDIRECTS_MAX && !out_of_tries (self)) {
-        turn_to (self, leader);
+    bool follows = self->redirects < RM_PIRATE_REDIRECTS_MAX && !out_of_tries (self);
+    if (follows && rm_masters_turn_to (&self->masters, reply->leader)) {
+        self->redirects++;
         send_request (self, now_ms, random, effects);
         return;
     }
@@ -495,6 +457,8 @@ static void on_reply (rm_pirate_t *self, const rm_msg_t *reply, uint64_t now_ms,
     } else if ((reply->type == RM_MSG_ANSWER && (asked == RM_MSG_QUERY || asked == RM_MSG_DRAIN)) ||
                (reply->type == RM_MSG_WELCOME && asked == RM_MSG_HELLO)) {
         heard_from (self, now_ms);
+        if (asked == RM_MSG_HELLO)
+            rm_masters_learn (&self->masters, reply->welcome.masters, reply->welcome.master_count);
         succeed (self, reply, effects);
     } else {
         self->answered = false;

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "core/backoff.h"
+#include "core/masters.h"
 #include "core/seqs.h"
 #include "proto/buf.h"
 #include "proto/msg.h"
@@ -35,7 +36,6 @@ enum {
     RM_PIRATE_ASK_MS = 1000,          /* how long a master may sit on one `wait` */
     RM_PIRATE_SILENCE_MS = 10000,     /* a wait without end ends when no master answered for so long */
     RM_PIRATE_REDIRECTS_MAX = 5,      /* `not_leader` followed at once, in a row */
-    RM_PIRATE_MASTERS_MAX = 64,
     RM_PIRATE_TEXT_BYTES = 1024
 };
 
@@ -73,11 +73,8 @@ typedef struct {
     rm_backoff_t policy;      /* of the per-try timeout, without its jitter */
     rm_retry_budget_t budget; /* re-sends it may make, so that a fleet of clients does not become the outage */
     rm_seqs_t seqs;
-    char **masters;                         /* owned; jobs endpoints, as given */
-    uint32_t master_count;                  /* >= 1 */
-    uint32_t master;                        /* index of the one in turn */
-    char leader[RM_ENDPOINT_BYTES_MAX + 1]; /* an endpoint a master named; empty: the one in turn is asked */
-    bool connected;                         /* there is a socket to the master in turn */
+    rm_masters_t masters;
+    bool connected; /* there is a socket to the master in turn */
     rm_pirate_state_t state;
     /* the request under way */
     rm_msg_t request;      /* strings and arrays are the caller's */

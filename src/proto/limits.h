@@ -23,6 +23,7 @@ enum {
     RM_KEY_BYTES_MAX = 1024,        /* any bytes */
     RM_REASON_BYTES_MAX = 4096,     /* why a job failed */
     RM_ENDPOINT_BYTES_MAX = 256,
+    RM_MASTERS_MAX = 64,                 /* that a client or worker knows of, and that a message names */
     RM_PAYLOAD_BYTES_MAX = 1 << 20,      /* a job's data, unless configured */
     RM_RESULT_BYTES_MAX = 1 << 20,       /* a job's result, unless configured */
     RM_PAYLOAD_BYTES_CEILING = 16 << 20, /* what may be configured at most */

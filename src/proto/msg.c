@@ -61,9 +61,15 @@ typedef struct {
 } name_element_t;
 
 static const rm_field_t id_rows[] = {{U64 (id_element_t, id, "id", 1)}};
+typedef struct {
+    rm_bytes_t endpoint;
+} endpoint_element_t;
+
 static const rm_field_t name_rows[] = {{NAMED (name_element_t, name, "queue")}};
+static const rm_field_t endpoint_rows[] = {{TEXT (endpoint_element_t, endpoint, "endpoint", 1, RM_ENDPOINT_BYTES_MAX)}};
 static const rm_element_t ids = ELEMENT (id_element_t, id_rows, true);
 static const rm_element_t names = ELEMENT (name_element_t, name_rows, true);
+static const rm_element_t endpoints = ELEMENT (endpoint_element_t, endpoint_rows, true);
 
 static const rm_field_t submit_job_rows[] = {
     {U64 (rm_submit_job_t, seq, "seq", 1)},
@@ -155,6 +161,7 @@ static const rm_field_t welcome_rows[] = {
     {TEXT (rm_msg_t, welcome.http, "http", 0, RM_ENDPOINT_BYTES_MAX), OPTIONAL},
     {U32 (rm_msg_t, welcome.payload_bytes_max, "payload_bytes_max", 1, RM_PAYLOAD_BYTES_CEILING)},
     {U32 (rm_msg_t, welcome.result_bytes_max, "result_bytes_max", 1, RM_PAYLOAD_BYTES_CEILING)},
+    {ARRAY (rm_msg_t, welcome.masters, welcome.master_count, "masters", 0, RM_MASTERS_MAX, endpoints), OPTIONAL},
 };
 
 static const rm_field_t accepted_rows[] = {
@@ -175,6 +182,7 @@ static const rm_field_t busy_rows[] = {
 
 static const rm_field_t not_leader_rows[] = {
     {TEXT (rm_msg_t, not_leader.leader, "leader", 0, RM_ENDPOINT_BYTES_MAX), OPTIONAL},
+    {ARRAY (rm_msg_t, not_leader.masters, not_leader.master_count, "masters", 0, RM_MASTERS_MAX, endpoints), OPTIONAL},
 };
 
 static const rm_field_t error_rows[] = {

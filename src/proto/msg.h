@@ -156,6 +156,8 @@ typedef struct {
     rm_bytes_t http;
     uint32_t payload_bytes_max;
     uint32_t result_bytes_max;
+    rm_bytes_t *masters; /* jobs endpoints of the group, the leader's included; none: it is the only one */
+    uint32_t master_count;
 } rm_msg_welcome_t;
 
 typedef struct {
@@ -179,7 +181,9 @@ typedef struct {
 } rm_msg_busy_t;
 
 typedef struct {
-    rm_bytes_t leader; /* jobs endpoint of the leader; empty: not known yet */
+    rm_bytes_t leader;   /* jobs endpoint of the leader; empty: not known yet */
+    rm_bytes_t *masters; /* those of the group, as far as they are known */
+    uint32_t master_count;
 } rm_msg_not_leader_t;
 
 typedef struct {

@@ -16,23 +16,32 @@ enum {
 static const rm_backoff_t patience = {
     .delay_ms = 50, .factor_permille = 2000, .cap_ms = 2000, .jitter = RM_JITTER_FULL};
 
-void rm_uplink_init (rm_uplink_t *self, const rm_endpoint_t *masters, unsigned count, const char *name, uint64_t now_ms)
+int rm_uplink_init (rm_uplink_t *self, const rm_endpoint_t *masters, unsigned count, const char *name, uint64_t now_ms)
 {
-    *self = (rm_uplink_t){.masters = masters, .master_count = count, .name = name, .due_ms = now_ms};
+    const char *texts[RM_ENDPOINTS_MAX];
+    for (unsigned i = 0; i < count; i++)
+        texts[i] = masters[i].text;
+    *self = (rm_uplink_t){.name = name, .due_ms = now_ms};
+    return rm_masters_init (&self->masters, texts, count);
 }
 
-void rm_uplink_close (rm_uplink_t *self)
+static void hang_up (rm_uplink_t *self)
 {
     rm_socket_close (&self->hello);
     rm_socket_close (&self->work);
     rm_socket_close (&self->sync);
 }
 
+void rm_uplink_close (rm_uplink_t *self)
+{
+    hang_up (self);
+    rm_masters_close (&self->masters);
+}
+
 void rm_uplink_drop (rm_uplink_t *self, uint64_t now_ms)
 {
-    rm_uplink_close (self);
-    self->redirected = false;
-    self->at = (self->at + 1) % self->master_count;
+    hang_up (self);
+    rm_masters_next (&self->masters);
     self->due_ms = now_ms;
 }
 
@@ -52,19 +61,18 @@ void rm_uplink_poll (const rm_uplink_t *self, rm_poll_t *items)
 /* This one was no use: the next one, later. */
 static void fail (rm_uplink_t *self, const char *trouble, uint64_t now_ms)
 {
-    rm_uplink_close (self);
+    hang_up (self);
     self->trouble = trouble;
-    self->redirected = false;
     self->redirects = 0;
-    self->at = (self->at + 1) % self->master_count;
+    rm_masters_next (&self->masters);
     self->delay_ms = rm_backoff_next (&patience, ++self->failures, self->delay_ms, rm_random_u64 ());
     self->due_ms = now_ms + self->delay_ms;
 }
 
 static void ask (rm_uplink_t *self, uint64_t now_ms)
 {
-    self->asked = self->redirected ? self->leader : self->masters[self->at];
-    self->hello = rm_socket_connect (RM_SOCKET_REQ, &self->asked, NULL);
+    if (!rm_endpoint_parse (&self->asked, rm_masters_current (&self->masters), NULL))
+        self->hello = rm_socket_connect (RM_SOCKET_REQ, &self->asked, NULL);
     rm_msg_t msg = {.type = RM_MSG_HELLO, .hello = {{self->name, (uint32_t)strlen (self->name)}}};
     rm_buf_t frame = {0};
     if (!self->hello || rm_msg_encode (&msg, &frame) || rm_socket_send_buf (self->hello, NULL, &frame))
@@ -93,7 +101,8 @@ static void welcomed (rm_uplink_t *self, const rm_msg_welcome_t *welcome, uint64
         fail (self, "its welcome names no endpoints", now_ms);
         return;
     }
-    rm_uplink_close (self);
+    rm_masters_learn (&self->masters, welcome->masters, welcome->master_count);
+    hang_up (self);
     self->sync = rm_socket_connect (RM_SOCKET_SUB, &sync, NULL);
     self->work = rm_socket_connect (RM_SOCKET_WORK_DEALER, &work, NULL);
     if (!self->sync || !self->work) {
@@ -107,12 +116,12 @@ static void welcomed (rm_uplink_t *self, const rm_msg_welcome_t *welcome, uint64
 
 static void redirected (rm_uplink_t *self, const rm_msg_not_leader_t *not_leader, uint64_t now_ms)
 {
-    if (self->redirects == REDIRECTS_MAX || !read_endpoint (&self->leader, not_leader->leader)) {
+    rm_masters_learn (&self->masters, not_leader->masters, not_leader->master_count);
+    if (self->redirects == REDIRECTS_MAX || !rm_masters_turn_to (&self->masters, not_leader->leader)) {
         fail (self, "it does not lead, and knows nobody who does", now_ms);
         return;
     }
     self->redirects++;
-    self->redirected = true;
     rm_socket_close (&self->hello);
     self->due_ms = now_ms;
 }

@@ -14,31 +14,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/masters.h"
 #include "net/poll.h"
 #include "net/socket.h"
 
 typedef struct {
-    const rm_endpoint_t *masters; /* borrowed */
-    unsigned master_count;
-    const char *name;   /* of the worker, for the master's log; borrowed */
-    unsigned at;        /* which master is next */
-    bool redirected;    /* ask `leader` instead */
-    unsigned redirects; /* in a row: two that point at each other are no leader */
-    rm_endpoint_t leader;
-    rm_endpoint_t asked; /* who is, or was last */
-    rm_socket_t *hello;  /* REQ, while asking */
-    rm_socket_t *work;   /* DEALER, while linked */
-    rm_socket_t *sync;   /* SUB, while linked */
-    uint64_t due_ms;     /* idle: the next try; asking: gives up */
-    unsigned failures;   /* in a row */
-    uint32_t delay_ms;   /* what the last one made it wait */
-    const char *trouble; /* what the last one was, for the log; static memory */
+    rm_masters_t masters; /* the one in turn is next */
+    const char *name;     /* of the worker, for the master's log; borrowed */
+    unsigned redirects;   /* in a row: two that point at each other are no leader */
+    rm_endpoint_t asked;  /* who is, or was last */
+    rm_socket_t *hello;   /* REQ, while asking */
+    rm_socket_t *work;    /* DEALER, while linked */
+    rm_socket_t *sync;    /* SUB, while linked */
+    uint64_t due_ms;      /* idle: the next try; asking: gives up */
+    unsigned failures;    /* in a row */
+    uint32_t delay_ms;    /* what the last one made it wait */
+    const char *trouble;  /* what the last one was, for the log; static memory */
 } rm_uplink_t;
 
-/* Idle, and due at once. */
-void rm_uplink_init (rm_uplink_t *self, const rm_endpoint_t *masters, unsigned count, const char *name,
-                     uint64_t now_ms);
-/* Closes its sockets. */
+/* Idle, and due at once. 0, or RM_ENOMEM. */
+int rm_uplink_init (rm_uplink_t *self, const rm_endpoint_t *masters, unsigned count, const char *name, uint64_t now_ms);
+/* Closes its sockets, and forgets the masters. */
 void rm_uplink_close (rm_uplink_t *self);
 
 /* What is linked is given up; the next master is asked. */

@@ -264,11 +264,13 @@ int rm_worker_run (rm_worker_t *self)
         goto end_net;
     if ((rc = start_crew (self)))
         goto destroy_work;
-    rm_uplink_init (&self->link, self->masters, self->master_count, self->name, rm_clock_ms ());
+    if ((rc = rm_uplink_init (&self->link, self->masters, self->master_count, self->name, rm_clock_ms ())))
+        goto stop_crew;
     rm_signals_watch (self);
     rc = rm_worker_loop (self);
     rm_signals_unwatch (self);
     rm_uplink_close (&self->link);
+stop_crew:
     rm_crew_stop (&self->crew);
 destroy_work:
     rm_work_destroy (&self->work);

@@ -80,7 +80,7 @@ static void look (void)
     CLAIM (!effects->ended || !effects->error || *rm_pirate_text (&self.pirate));
     CLAIM (!effects->reply || (effects->ended && !effects->error));
     CLAIM (self.pirate.seqs.seq >= 1 && self.pirate.seqs.floor == self.pirate.seqs.seq - 1);
-    CLAIM (self.pirate.master < self.pirate.master_count);
+    CLAIM (self.pirate.masters.at < self.pirate.masters.count);
 }
 
 static void step (const rm_pirate_event_t *event)

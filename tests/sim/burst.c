@@ -13,6 +13,7 @@ enum {
     AGAIN_MS = 300,   /* what was not answered for so long is sent again */
     LOOK_MS = 40,     /* between two looks at what is to be done */
     WAIT_MS = 200,    /* of a long poll */
+    SILENCE_MS = 900, /* a master that says nothing for so long is left */
 };
 
 typedef enum { WANTED, SENT, ACCEPTED, LET_GO, OVER } fate_t;
@@ -26,6 +27,8 @@ typedef struct {
 
 struct sim_burst {
     uint64_t random, connection;
+    uint32_t master;   /* that it talks to */
+    uint64_t heard_ms; /* when that one last answered */
     rm_session_id_t session;
     uint64_t last_seq;
     bool known; /* the session, to the master */
@@ -48,9 +51,9 @@ void sim_burst_destroy (sim_burst_t **self_p)
     *self_p = NULL;
 }
 
-uint64_t sim_burst_connection (const sim_burst_t *self)
+uint64_t sim_burst_connection (const sim_burst_t *self, uint32_t master)
 {
-    return self->connection;
+    return self->master == master ? self->connection : 0;
 }
 
 static bool is_mine (const sim_t *sim, uint32_t who, uint32_t place)
@@ -96,12 +99,12 @@ static uint64_t floor_of (const sim_burst_t *self, const sim_t *sim, uint32_t wh
 
 /* ---- out --------------------------------------------------------------------------------------------------------- */
 
-static void send (sim_t *sim, uint32_t who, uint64_t connection, const rm_msg_t *msg)
+static void send (sim_burst_t *self, sim_t *sim, uint32_t who, const rm_msg_t *msg)
 {
     rm_buf_t frame = {0};
     if (rm_msg_encode (msg, &frame))
         sim_violation (sim, "memory", "a client has run out of memory");
-    sim_send (sim, who, SIM_MASTER, connection, &frame);
+    sim_send (sim, who, self->master, self->connection, &frame);
 }
 
 static rm_submit_job_t spell (sim_burst_t *self, const plan_item_t *item, uint64_t seq, uint32_t row)
@@ -145,7 +148,7 @@ static bool submit_some (sim_burst_t *self, sim_t *sim, uint32_t who, uint64_t n
         return false;
     rm_msg_t msg = {.type = RM_MSG_SUBMIT};
     msg.submit = (rm_msg_submit_t){self->session, floor_of (self, sim, who), jobs, count};
-    send (sim, who, self->connection, &msg);
+    send (self, sim, who, &msg);
     return true;
 }
 
@@ -163,12 +166,25 @@ static void wait_for_some (sim_burst_t *self, sim_t *sim, uint32_t who)
                                .ids = ids,
                                .id_count = count,
                                .timeout_ms = WAIT_MS};
-    send (sim, who, self->connection, &msg);
+    send (self, sim, who, &msg);
+}
+
+/* Another master, on a new connection: what is under way is sent to it at once. */
+static void turn_away (sim_burst_t *self, const sim_t *sim, uint32_t who)
+{
+    self->master = (self->master + 1) % sim->plan->master_count;
+    self->connection++;
+    self->heard_ms = sim_clock_ms (sim, who);
+    self->waited_ms = 0;
+    for (uint32_t place = 0; place < sim->plan->item_count; place++)
+        self->wants[place].sent_ms = 0;
 }
 
 void sim_burst_wake (sim_burst_t *self, sim_t *sim, uint32_t who)
 {
     uint64_t now_ms = sim_clock_ms (sim, who);
+    if (now_ms >= self->heard_ms + SILENCE_MS)
+        turn_away (self, sim, who);
     uint32_t from = 0;
     while (!sim->processes[who].dying && submit_some (self, sim, who, now_ms, &from))
         continue;
@@ -242,7 +258,10 @@ static void on_error (sim_burst_t *self, sim_t *sim, uint32_t who, const rm_msg_
 
 void sim_burst_receive (sim_burst_t *self, sim_t *sim, uint32_t who, const rm_msg_t *msg)
 {
-    if (msg->type == RM_MSG_ACCEPTED)
+    self->heard_ms = sim_clock_ms (sim, who);
+    if (msg->type == RM_MSG_NOT_LEADER)
+        turn_away (self, sim, who);
+    else if (msg->type == RM_MSG_ACCEPTED)
         on_accepted (self, sim, who, &msg->accepted);
     else if (msg->type == RM_MSG_RESULT)
         on_result (self, sim, who, &msg->result);
@@ -257,6 +276,7 @@ void sim_burst_boot (sim_burst_t *self, sim_t *sim, uint32_t who)
     if (!self->connection)
         self->random = sim->plan->seed * 37 + who;
     self->connection++;
+    self->heard_ms = sim_clock_ms (sim, who);
     let_go (self, sim, who);
     begin_session (self);
     sim_want_wake (sim, who, sim_clock_ms (sim, who) + 1 + rm_splitmix (&self->random) % LOOK_MS);

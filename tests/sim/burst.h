@@ -18,4 +18,5 @@ void sim_burst_boot (sim_burst_t *self, sim_t *sim, uint32_t who);
 void sim_burst_receive (sim_burst_t *self, sim_t *sim, uint32_t who, const rm_msg_t *msg);
 void sim_burst_wake (sim_burst_t *self, sim_t *sim, uint32_t who);
 bool sim_burst_finished (const sim_burst_t *self, const sim_t *sim, uint32_t who);
-uint64_t sim_burst_connection (const sim_burst_t *self);
+/* 0: it has none to that master. */
+uint64_t sim_burst_connection (const sim_burst_t *self, uint32_t master);

@@ -49,8 +49,8 @@ pid_t check_pid (const check_t *self, uint32_t who)
 void check_boots (check_t *self, uint32_t who)
 {
     self->paused_us[who] = 0;
-    if (who == SIM_MASTER)
-        self->open_term = 0;
+    if (sim_is_master (self->sim, who))
+        self->open_term[who] = 0;
 }
 
 void check_dies (check_t *self, uint32_t who)
@@ -80,9 +80,9 @@ void check_gives_up (check_t *self, uint32_t who, rm_work_end_t end)
         VIOLATION (self, "everything-ends", "%s gave up: its end is number %d", self->sim->processes[who].name, end);
 }
 
-void check_deposed (check_t *self)
+void check_deposed (check_t *self, uint32_t who)
 {
-    self->open_term = 0;
+    self->open_term[who] = 0;
 }
 
 /* ---- messages ---------------------------------------------------------------------------------------------------- */
@@ -103,7 +103,8 @@ void check_sent (check_t *self, const sim_packet_t *packet)
 void check_arrives (check_t *self, const sim_packet_t *packet)
 {
     self->stale = check_is_stale (self, packet);
-    if (!self->stale && packet->to == SIM_MASTER && packet->msg.type == RM_MSG_SYNC && sim_leader (self->sim)->leading)
+    bool answer = packet->msg.type == RM_MSG_SYNC && sim_is_master (self->sim, packet->to);
+    if (!self->stale && answer && check_listens (sim_leader (self->sim, packet->to)))
         check_sync_heard (self, &packet->msg.sync);
     if (self->stale)
         self->before = check_digest (self, packet);
@@ -119,12 +120,11 @@ void check_arrived (check_t *self, const sim_packet_t *packet)
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
 
-static bool job_waits (check_t *self, char *why, size_t size)
+static bool job_waits (check_t *self, const rm_leader_t *leader, uint32_t who, char *why, size_t size)
 {
-    const rm_leader_t *leader = sim_leader (self->sim);
     for (const rm_record_t *record = self->shadow.records; record; record = record->hh.next)
         if (record->outcome == RM_OUTCOME_NONE) {
-            rm_now_t now = {sim_clock_ms (self->sim, SIM_MASTER), sim_wall_ms (self->sim, SIM_MASTER)};
+            rm_now_t now = {sim_clock_ms (self->sim, who), sim_wall_ms (self->sim, who)};
             if (why && !rm_leader_why (leader, now, record->id, why, size))
                 snprintf (why, size, "job %" PRIu64 " has not ended", record->id);
             return true;
@@ -140,12 +140,11 @@ static bool worker_rests (check_t *self, uint32_t who)
 
 bool check_all_ended (check_t *self, char *why, size_t size)
 {
-    const rm_leader_t *leader = sim_leader (self->sim);
+    uint32_t master = 0;
+    const rm_leader_t *leader = sim_leading (self->sim, &master);
     if (why)
-        snprintf (why, size, "the master does not lead");
-    if (!leader || !leader->leading)
-        return false;
-    if (self->shadow.waiting_count && job_waits (self, why, size))
+        snprintf (why, size, "no master leads");
+    if (!leader || (self->shadow.waiting_count && job_waits (self, leader, master, why, size)))
         return false;
     if (why)
         snprintf (why, size, "the resize of epoch %" PRIu64 " has not ended: %s", self->shadow.epoch,
@@ -159,7 +158,8 @@ bool check_all_ended (check_t *self, char *why, size_t size)
         if (!sim_client_finished (self->sim, who))
             return false;
     }
-    for (uint32_t who = 1; who <= self->sim->plan->worker_count; who++) {
+    for (uint32_t worker = 0; worker < self->sim->plan->worker_count; worker++) {
+        uint32_t who = sim_worker_who (self->sim, worker);
         if (why)
             snprintf (why, size, "worker %s does not rest", self->sim->processes[who].name);
         if (!worker_rests (self, who))

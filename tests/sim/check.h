@@ -14,14 +14,15 @@
  *     unmoved-slot    a slot that does not move is never held back by a resize
  *     stale           what is of an older term or epoch, or of another incarnation, changes nothing
  *     one-owner       a slot has one owner in an epoch, and an epoch is used once
- *     rebuilt         the state rebuilt from the log is the live state, at every index
+ *     rebuilt         the state rebuilt from the log is the live state, at every index, on every master
+ *     one-log         every master has the same batch at the same place
  *     books           queued + running + ended = accepted
  *     durable         nothing is answered before it is on the disk
  *     everything-ends once nothing goes wrong any more, every job and every resize ends
  *     history         what clients and handlers saw is in order by the judge of the tests with real processes
  *
- *  The log is applied a second time, to a state of the checks' own, as soon as a batch is on the disk: that `shadow` is
- *  what is known to be true.
+ *  The log is applied a second time, to a state of the checks' own, as soon as any master knows a batch to be committed:
+ *  that `shadow` is what is known to be true.
  *  Thread rule: one thread.
  */
 #pragma once
@@ -76,9 +77,11 @@ void check_starts (check_t *self, uint32_t who, const struct sim_run *run);
 void check_ends (check_t *self, uint32_t who, const struct sim_run *run);
 
 /* ---- the master */
-/* The batch is on the disk: the shadow applies it. Those it has applied already change nothing. */
-void check_synced (check_t *self, uint64_t index);
-void check_applied (check_t *self, const rm_state_t *state, uint64_t index);
-void check_restored (check_t *self, const rm_state_t *state, uint64_t index);
-void check_turn (check_t *self, const rm_leader_t *leader);
-void check_deposed (check_t *self);
+/* A master knows its batch number `index` (from 1) to be committed, which was stamped at `written_us`: the shadow applies
+ * it, unless it has. */
+void check_batch (check_t *self, uint32_t who, uint64_t index, const void *batch, size_t size, uint64_t written_us);
+/* A master's state stands for so many batches: after it has applied one, or from a snapshot. */
+void check_applied (check_t *self, uint32_t who, const rm_state_t *state, uint64_t index);
+void check_restored (check_t *self, uint32_t who, const rm_state_t *state, uint64_t index);
+void check_turn (check_t *self, uint32_t who, const rm_leader_t *leader);
+void check_deposed (check_t *self, uint32_t who);

@@ -12,7 +12,7 @@
 #include "history.h"
 #include "sim.h"
 
-enum { CHECK_COMPLETIONS_MAX = 512, CHECK_TEXT_BYTES = 64, CHECK_INCS_MAX = 512 };
+enum { CHECK_BATCHES_MAX = 8192, CHECK_COMPLETIONS_MAX = 512, CHECK_TEXT_BYTES = 64, CHECK_INCS_MAX = 512 };
 
 /* A job of the plan: what clients have asked for. */
 typedef struct {
@@ -71,14 +71,17 @@ typedef struct {
 struct check {
     sim_t *sim;
     rm_state_t shadow;
-    uint64_t index; /* batches applied to it */
-    uint64_t epoch; /* the highest one begun */
+    uint64_t index;                     /* batches applied to it */
+    uint64_t log[CHECK_BATCHES_MAX];    /* a hash of each of them, by index */
+    uint64_t states[CHECK_BATCHES_MAX]; /* and of the state behind it */
+    uint64_t epoch;                     /* the highest one begun */
     uint64_t forgotten;
     uint64_t last_time_ms;
     check_counts_t counts;
     check_item_t items[PLAN_ITEMS_MAX];
     check_job_t *jobs;               /* by id */
     uint64_t heard_us[SIM_JOBS_MAX]; /* by a session's number: its newest job */
+    uint64_t written_us;             /* when the newest batch was stamped */
     uint64_t newest_end[PLAN_QUEUES_MAX][PLAN_KEYS_MAX];
     uint64_t newest_token[PLAN_QUEUES_MAX][PLAN_KEYS_MAX];
     check_completion_t completions[CHECK_COMPLETIONS_MAX];
@@ -88,8 +91,8 @@ struct check {
     check_sync_t *sync; /* of the newest (term, epoch) */
     const char *stale;  /* what is arriving must not be heeded, says this checker: */
     uint64_t before;    /* … how things looked before it */
-    bool was_open[RM_SLOTS];
-    uint64_t open_term; /* of was_open; 0: none */
+    bool was_open[PLAN_MASTERS_MAX][RM_SLOTS];
+    uint64_t open_term[PLAN_MASTERS_MAX]; /* of was_open; 0: none */
     history_t *history;
     uint64_t paused_us[SIM_PROCESSES_MAX];
 };
@@ -116,6 +119,12 @@ void check_sync_heard (check_t *self, const rm_msg_sync_t *said);
 /* NULL: there were too many. */
 check_inc_t *check_inc (check_t *self, uint64_t inc);
 void check_dispatch_sent (check_t *self, const rm_msg_dispatch_t *dispatch);
+
+/* A leader that takes what workers say. */
+static inline bool check_listens (const rm_leader_t *leader)
+{
+    return leader->leading && !leader->cut_off;
+}
 
 /* check_stale.c */
 /* The checker that forbids what arrives to change anything; NULL: it may. */

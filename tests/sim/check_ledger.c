@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "check_inside.h"
 
@@ -132,62 +133,57 @@ bool check_completed (const check_t *self, uint64_t id, uint32_t attempt, bool o
 
 /* ---- the shadow -------------------------------------------------------------------------------------------------- */
 
-void check_synced (check_t *self, uint64_t index)
+static uint64_t hash_state (const rm_state_t *state)
 {
-    if (index <= self->index)
+    rm_snapshot_t *snapshot = rm_snapshot_take (state);
+    if (!snapshot)
+        abort ();
+    size_t count;
+    const rm_part_t *parts = rm_snapshot_parts (snapshot, &count);
+    XXH3_state_t *hash = XXH3_createState ();
+    XXH3_64bits_reset (hash);
+    for (size_t i = 0; i < count; i++)
+        XXH3_64bits_update (hash, parts[i].data, parts[i].size);
+    uint64_t digest = XXH3_64bits_digest (hash);
+    XXH3_freeState (hash);
+    rm_snapshot_destroy (&snapshot);
+    return digest;
+}
+
+void check_batch (check_t *self, uint32_t who, uint64_t index, const void *batch, size_t size, uint64_t written_us)
+{
+    uint64_t hash = XXH3_64bits (batch, size);
+    if (index <= self->index) {
+        if (self->log[index] != hash)
+            VIOLATION (self, "one-log", "batch %" PRIu64 " of %s is not that of the others", index,
+                       self->sim->processes[who].name);
         return;
+    }
     if (index != self->index + 1)
-        VIOLATION (self, "rebuilt", "batch %" PRIu64 " comes after batch %" PRIu64, index, self->index);
-    rm_part_t batch = sim_disk_batch (self->sim->disk, index);
-    check_read_batch (self, batch);
+        VIOLATION (self, "one-log", "batch %" PRIu64 " of %s comes after batch %" PRIu64, index,
+                   self->sim->processes[who].name, self->index);
+    if (index >= CHECK_BATCHES_MAX)
+        VIOLATION (self, "everything-ends", "the log grows without end");
+    check_read_batch (self, (rm_part_t){batch, size});
     self->index = index;
-    if (rm_state_apply (&self->shadow, batch.data, batch.size))
+    self->log[index] = hash;
+    self->written_us = written_us;
+    if (rm_state_apply (&self->shadow, batch, size))
         VIOLATION (self, "rebuilt", "batch %" PRIu64 " cannot be applied", index);
+    self->states[index] = hash_state (&self->shadow);
     check_shadow_books (self);
 }
 
-/* Parts may be cut differently; what counts is the bytes. */
-static bool same_bytes (const rm_part_t *a, size_t a_count, const rm_part_t *b, size_t b_count)
+void check_applied (check_t *self, uint32_t who, const rm_state_t *state, uint64_t index)
 {
-    size_t i = 0, j = 0, in_a = 0, in_b = 0;
-    for (;;) {
-        for (; i < a_count && in_a == a[i].size; i++)
-            in_a = 0;
-        for (; j < b_count && in_b == b[j].size; j++)
-            in_b = 0;
-        if (i == a_count || j == b_count)
-            return i == a_count && j == b_count;
-        size_t size = a[i].size - in_a < b[j].size - in_b ? a[i].size - in_a : b[j].size - in_b;
-        if (memcmp ((const char *)a[i].data + in_a, (const char *)b[j].data + in_b, size))
-            return false;
-        in_a += size;
-        in_b += size;
-    }
+    if (hash_state (state) != self->states[index])
+        VIOLATION (self, "rebuilt", "after batch %" PRIu64 " the state of %s is not what the log says", index,
+                   self->sim->processes[who].name);
 }
 
-static bool equal (const rm_state_t *a, const rm_state_t *b)
+void check_restored (check_t *self, uint32_t who, const rm_state_t *state, uint64_t index)
 {
-    rm_snapshot_t *one = rm_snapshot_take (a), *other = rm_snapshot_take (b);
-    if (!one || !other)
-        abort ();
-    size_t count, other_count;
-    const rm_part_t *parts = rm_snapshot_parts (one, &count), *other_parts = rm_snapshot_parts (other, &other_count);
-    bool same = same_bytes (parts, count, other_parts, other_count);
-    rm_snapshot_destroy (&one);
-    rm_snapshot_destroy (&other);
-    return same;
-}
-
-void check_applied (check_t *self, const rm_state_t *state, uint64_t index)
-{
-    if (!equal (&self->shadow, state))
-        VIOLATION (self, "rebuilt", "after batch %" PRIu64 " the live state is not what the log says", index);
-}
-
-void check_restored (check_t *self, const rm_state_t *state, uint64_t index)
-{
-    if (index != self->index)
-        VIOLATION (self, "rebuilt", "the master came back with batch %" PRIu64 " of %" PRIu64, index, self->index);
-    if (!equal (&self->shadow, state))
-        VIOLATION (self, "rebuilt", "what was rebuilt up to batch %" PRIu64 " is not what was there", index);
+    if (index && hash_state (state) != self->states[index])
+        VIOLATION (self, "rebuilt", "what %s rebuilt up to batch %" PRIu64 " is not what was there",
+                   self->sim->processes[who].name, index);
 }

@@ -19,8 +19,8 @@ static bool same_key (const rm_work_job_t *a, const rm_work_job_t *b)
 
 static void check_overlap (check_t *self, uint32_t who, const sim_run_t *run)
 {
-    for (uint32_t other = 1; other <= self->sim->plan->worker_count; other++) {
-        uint32_t count;
+    for (uint32_t worker = 0; worker < self->sim->plan->worker_count; worker++) {
+        uint32_t count, other = sim_worker_who (self->sim, worker);
         const sim_run_t *runs = sim_worker_runs (self->sim, other, &count);
         for (uint32_t i = 0; i < count; i++) {
             if (!runs[i].job || &runs[i] == run || excused (self, other, &runs[i]))
@@ -38,7 +38,8 @@ static void check_released (check_t *self, uint32_t who, const sim_run_t *run)
 {
     if (run->slot >= RM_SLOTS)
         return;
-    for (uint32_t other = 1; other <= self->sim->plan->worker_count; other++) {
+    for (uint32_t worker = 0; worker < self->sim->plan->worker_count; worker++) {
+        uint32_t other = sim_worker_who (self->sim, worker);
         const rm_work_t *half = sim_work (self->sim, other);
         if (other == who || !half || !rm_state_member (&self->shadow, rm_work_incarnation (half)))
             continue;

@@ -74,8 +74,10 @@ const char *check_is_stale (const check_t *self, const sim_packet_t *packet)
     if (sim_is_worker (self->sim, packet->to))
         return stale_to_worker (sim_work (self->sim, packet->to), &packet->msg) ? "stale" : NULL;
     const rm_report_t *report = report_of (&packet->msg);
-    const rm_leader_t *leader = sim_leader (self->sim);
-    if (packet->to != SIM_MASTER || !sim_is_worker (self->sim, packet->from) || !report || !leader->leading)
+    if (!sim_is_master (self->sim, packet->to) || !sim_is_worker (self->sim, packet->from) || !report)
+        return NULL;
+    const rm_leader_t *leader = sim_leader (self->sim, packet->to);
+    if (!check_listens (leader))
         return NULL;
     if (is_removed (leader, report))
         return "fencing";
@@ -155,9 +157,9 @@ static void mix_books (uint64_t *digest, const rm_leader_t *leader)
 uint64_t check_digest (const check_t *self, const sim_packet_t *packet)
 {
     uint64_t digest = 0xcbf29ce484222325u;
-    if (packet->to != SIM_MASTER)
+    if (!sim_is_master (self->sim, packet->to))
         return digest_worker (sim_work (self->sim, packet->to));
-    const rm_leader_t *leader = sim_leader (self->sim);
+    const rm_leader_t *leader = sim_leader (self->sim, packet->to);
     mix_answers (&digest, leader);
     if (is_foreign (leader, report_of (&packet->msg)))
         mix_books (&digest, leader);

@@ -59,26 +59,26 @@ static void check_offers (check_t *self, const rm_leader_t *leader)
     }
 }
 
-static void check_unmoved (check_t *self, const rm_leader_t *leader)
+static void check_unmoved (check_t *self, uint32_t who, const rm_leader_t *leader)
 {
     const rm_state_t *state = leader->state;
-    bool resizing = leader->resize.state != RM_RESIZE_IDLE, known = self->open_term == state->term;
+    bool resizing = leader->resize.state != RM_RESIZE_IDLE, known = self->open_term[who] == state->term;
     for (const rm_pool_t *pool = state->pools; pool; pool = pool->next)
         for (uint32_t slot = 0; slot < RM_SLOTS; slot++) {
             bool open = pool->lead->slots[slot].state == RM_SLOT_OPEN;
-            if (resizing && known && self->was_open[slot] && !open && stays (pool, slot))
+            if (resizing && known && self->was_open[who][slot] && !open && stays (pool, slot))
                 VIOLATION (self, "unmoved-slot", "slot %u stays, and is closed by epoch %" PRIu64, slot, state->epoch);
-            self->was_open[slot] = open;
+            self->was_open[who][slot] = open;
         }
-    self->open_term = state->pools ? state->term : 0;
+    self->open_term[who] = state->pools ? state->term : 0;
     if (resizing)
         check_offers (self, leader);
 }
 
-void check_turn (check_t *self, const rm_leader_t *leader)
+void check_turn (check_t *self, uint32_t who, const rm_leader_t *leader)
 {
-    if (!leader->leading)
+    if (!check_listens (leader))
         return;
     check_books (self, leader);
-    check_unmoved (self, leader);
+    check_unmoved (self, who, leader);
 }

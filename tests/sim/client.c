@@ -27,6 +27,7 @@ struct sim_client {
     bool up;
     rm_pirate_t pirate;
     uint64_t connection; /* 0: no socket */
+    uint32_t master;     /* … to that one */
     uint64_t rests_until_ms;
     uint32_t place; /* of the job that is asked about */
     bool asking, waits;
@@ -36,15 +37,17 @@ struct sim_client {
 
 static sim_client_t *client_of (const sim_t *self, uint32_t who)
 {
-    return self->clients[who - 1 - self->plan->worker_count];
+    return self->clients[sim_client_place (self, who)];
 }
 
-uint64_t sim_client_connection (const sim_t *self, uint32_t who)
+uint64_t sim_client_connection (const sim_t *self, uint32_t who, uint32_t master)
 {
     const sim_client_t *client = client_of (self, who);
     if (!client || !client->up)
         return 0;
-    return client->burst ? sim_burst_connection (client->burst) : client->connection;
+    if (client->burst)
+        return sim_burst_connection (client->burst, master);
+    return client->master == master ? client->connection : 0;
 }
 
 static bool is_mine (const sim_t *self, uint32_t who, uint32_t place)
@@ -144,12 +147,14 @@ static void perform (sim_t *self, uint32_t who, const rm_pirate_effects_t *effec
     sim_client_t *client = client_of (self, who);
     if (effects->close)
         client->connection = 0;
-    if (effects->open)
+    if (effects->open) {
         client->connection = ++client->connections;
+        client->master = (uint32_t)strtoul (strrchr (effects->open, ':') + 1, NULL, 10) - 1;
+    }
     if (effects->send && client->connection) {
         rm_buf_t frame = {0};
         rm_buf_put (&frame, effects->frame.data, effects->frame.size);
-        sim_send (self, who, SIM_MASTER, client->connection, &frame);
+        sim_send (self, who, client->master, client->connection, &frame);
     }
     if (self->processes[who].dying)
         return;
@@ -258,14 +263,14 @@ static sim_client_t *make (const sim_t *self, uint32_t who)
         abort ();
     client->random = self->plan->seed * 31 + who;
     client->keeps_session = rm_splitmix (&client->random) % 2;
-    if (self->plan->bursts[who - 1 - self->plan->worker_count])
+    if (self->plan->bursts[sim_client_place (self, who)])
         client->burst = sim_burst_new ();
     return client;
 }
 
 static void boot_pirate (sim_t *self, uint32_t who)
 {
-    static const char *const masters[] = {"tcp://m"};
+    static const char *const masters[] = {"tcp://m:1"}; /* it finds the others */
     sim_client_t *client = client_of (self, who);
     rm_session_id_t session;
     for (size_t i = 0; i < sizeof session; i += 8)
@@ -293,7 +298,7 @@ static void boot_pirate (sim_t *self, uint32_t who)
 void sim_client_boot (sim_t *self, uint32_t who)
 {
     if (!client_of (self, who))
-        self->clients[who - 1 - self->plan->worker_count] = make (self, who);
+        self->clients[sim_client_place (self, who)] = make (self, who);
     sim_client_t *client = client_of (self, who);
     client->up = true;
     if (client->burst)
@@ -318,7 +323,7 @@ void sim_client_destroy (sim_t *self, uint32_t who)
     if (client_of (self, who))
         sim_burst_destroy (&client_of (self, who)->burst);
     free (client_of (self, who));
-    self->clients[who - 1 - self->plan->worker_count] = NULL;
+    self->clients[sim_client_place (self, who)] = NULL;
 }
 
 void sim_client_receive (sim_t *self, const sim_packet_t *packet)

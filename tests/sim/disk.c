@@ -1,30 +1,8 @@
-/*  The master's disk: a log of batches and one snapshot. A batch is there once its write is done; when the master is
- *  killed before that, the writes under way are done up to some batch and the rest is torn, which the next start takes for
- *  the log's end. */
+/*  What is on the masters' disks. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim.h"
-#include "story.h"
-
-typedef struct {
-    void *data;
-    size_t size;
-    uint64_t written_us; /* when it was stamped and handed to the disk */
-} batch_t;
-
-struct sim_disk {
-    batch_t *batches; /* by index; those the snapshot stands for are kept for the checks, not for the master */
-    uint64_t count, room;
-    uint64_t synced;   /* batches on the disk */
-    uint64_t busy_us;  /* when the write under way will be done … */
-    uint64_t group_us; /* … and the one behind it, of all that comes meanwhile; not later: there is none */
-    uint8_t *snapshot; /* NULL: none */
-    size_t snapshot_size;
-    uint64_t snapshot_index;
-    uint64_t slow_us;
-    bool full;
-};
+#include "raft_inside.h"
 
 static void *must (void *memory)
 {
@@ -33,43 +11,137 @@ static void *must (void *memory)
     return memory;
 }
 
-sim_disk_t *sim_disk_new (void)
+/* ---- entries and logs -------------------------------------------------------------------------------------------- */
+
+sim_entry_t *sim_entry_new (raft_term term, enum raft_entry_type type, const void *data, size_t size)
 {
-    return must (calloc (1, sizeof (sim_disk_t)));
+    sim_entry_t *self = must (malloc (sizeof *self + size + 8));
+    *self = (sim_entry_t){.refs = 1, .term = term, .type = type, .size = size};
+    memcpy (self->bytes, data, size);
+    return self;
 }
 
-void sim_disk_destroy (sim_disk_t **self_p)
+void sim_entry_unref (sim_entry_t *entry)
 {
-    sim_disk_t *self = *self_p;
-    *self_p = NULL;
-    if (!self)
+    if (--entry->refs == 0)
+        free (entry);
+}
+
+raft_index sim_log_last (const sim_log_t *self)
+{
+    return self->first + self->count - 1;
+}
+
+sim_entry_t *sim_log_get (const sim_log_t *self, raft_index index)
+{
+    return index >= self->first && index <= sim_log_last (self) ? self->entries[index - self->first] : NULL;
+}
+
+void sim_log_append (sim_log_t *self, sim_entry_t *entry)
+{
+    if (self->count == self->room) {
+        self->room = self->room ? self->room * 2 : 64;
+        self->entries = must (realloc (self->entries, self->room * sizeof *self->entries));
+    }
+    entry->refs++;
+    self->entries[self->count++] = entry;
+}
+
+void sim_log_truncate (sim_log_t *self, raft_index index)
+{
+    while (self->count && sim_log_last (self) >= index)
+        sim_entry_unref (self->entries[--self->count]);
+}
+
+void sim_log_shorten (sim_log_t *self, raft_index index)
+{
+    uint32_t gone = 0;
+    for (; gone < self->count && self->first + gone <= index; gone++)
+        sim_entry_unref (self->entries[gone]);
+    self->count -= gone;
+    if (self->count)
+        memmove (self->entries, self->entries + gone, self->count * sizeof *self->entries);
+    self->first = self->count ? self->first + gone : index + 1;
+}
+
+void sim_log_close (sim_log_t *self)
+{
+    sim_log_truncate (self, self->first);
+    free (self->entries);
+    *self = (sim_log_t){0};
+}
+
+/* ---- snapshots --------------------------------------------------------------------------------------------------- */
+
+struct raft_buffer sim_buffer_copy (const void *data, size_t size)
+{
+    struct raft_buffer copy = {must (raft_malloc (size ? size : 1)), size};
+    if (size)
+        memcpy (copy.base, data, size);
+    return copy;
+}
+
+void sim_shot_close (sim_shot_t *self)
+{
+    raft_free (self->conf.base);
+    raft_free (self->data.base);
+    *self = (sim_shot_t){0};
+}
+
+/* ---- disks ------------------------------------------------------------------------------------------------------- */
+
+/* The first entry names the group; it is the same on all of them. */
+void sim_disk_format (sim_t *self, uint32_t who)
+{
+    struct raft_configuration group;
+    struct raft_buffer encoded;
+    raft_configuration_init (&group);
+    for (uint32_t master = 0; master < self->plan->master_count; master++) {
+        char name[8];
+        plan_process_name (self->plan, master, name);
+        raft_configuration_add (&group, master + 1, name, RAFT_VOTER);
+    }
+    if (raft_configuration_encode (&group, &encoded))
+        abort ();
+    sim_disk_t *disk = self->disks[who] = must (calloc (1, sizeof *disk));
+    disk->term = 1;
+    disk->log.first = 1;
+    sim_entry_t *entry = sim_entry_new (1, RAFT_CHANGE, encoded.base, encoded.len);
+    sim_log_append (&disk->log, entry);
+    sim_entry_unref (entry);
+    raft_free (encoded.base);
+    raft_configuration_close (&group);
+}
+
+void sim_disk_destroy (sim_t *self, uint32_t who)
+{
+    sim_disk_t *disk = self->disks[who];
+    self->disks[who] = NULL;
+    if (!disk)
         return;
-    for (uint64_t i = 0; i < self->count; i++)
-        free (self->batches[i].data);
-    free (self->batches);
-    free (self->snapshot);
-    free (self);
+    sim_log_close (&disk->log);
+    sim_shot_close (&disk->shot);
+    free (disk);
 }
 
-void sim_disk_slow (sim_disk_t *self, uint64_t most_us)
+void sim_disk_slow (sim_t *self, uint32_t who, uint64_t most_us)
 {
-    self->slow_us = most_us;
+    self->disks[who]->slow_us = most_us;
 }
 
-void sim_disk_fill (sim_disk_t *self, bool full)
+void sim_disk_fill (sim_t *self, uint32_t who, bool full)
 {
-    self->full = full;
+    self->disks[who]->full = full;
 }
 
-bool sim_disk_is_full (const sim_disk_t *self)
+bool sim_disk_is_full (const sim_t *self, uint32_t who)
 {
-    return self->full;
+    return self->disks[who]->full;
 }
 
-/* When what is handed over now will be on the disk: it goes with all else that comes while a write is under way. */
-static uint64_t done_us (sim_t *self)
+uint64_t sim_disk_write_us (sim_t *self, uint32_t who)
 {
-    sim_disk_t *disk = self->disk;
+    sim_disk_t *disk = self->disks[who];
     uint64_t sync_us = self->plan->sync_us;
     uint64_t takes_us = sync_us / 2 + sim_draw (self, sync_us + 1);
     if (disk->slow_us)
@@ -81,107 +153,4 @@ static uint64_t done_us (sim_t *self)
     if (disk->group_us <= disk->busy_us)
         disk->group_us = disk->busy_us + takes_us;
     return disk->group_us;
-}
-
-uint64_t sim_disk_append (sim_t *self, const void *data, size_t size)
-{
-    sim_disk_t *disk = self->disk;
-    if (disk->count == disk->room) {
-        disk->room = disk->room ? disk->room * 2 : 64;
-        disk->batches = must (realloc (disk->batches, disk->room * sizeof *disk->batches));
-    }
-    batch_t *batch = &disk->batches[disk->count++];
-    *batch = (batch_t){must (malloc (size)), size, self->now_us};
-    memcpy (batch->data, data, size);
-    sim_after (self, done_us (self) - self->now_us, SIM_SYNCED, SIM_MASTER, NULL, disk->count);
-    return disk->count;
-}
-
-void sim_disk_synced (sim_t *self, uint64_t index)
-{
-    if (index > self->disk->synced)
-        self->disk->synced = index;
-}
-
-uint64_t sim_disk_last (const sim_disk_t *self)
-{
-    return self->count;
-}
-
-rm_part_t sim_disk_batch (const sim_disk_t *self, uint64_t index)
-{
-    const batch_t *batch = &self->batches[index - 1];
-    return (rm_part_t){batch->data, batch->size};
-}
-
-static void restore (sim_t *self, rm_state_t *state)
-{
-    const sim_disk_t *disk = self->disk;
-    if (rm_snapshot_restore (state, disk->snapshot, disk->snapshot_size))
-        sim_violation (self, "rebuilt", "the snapshot of batch %llu cannot be read",
-                       (unsigned long long)disk->snapshot_index);
-}
-
-/* Few are read in earnest: each is, to see that all is in it. */
-static void read_back (sim_t *self)
-{
-    rm_state_t state;
-    if (rm_state_init (&state))
-        abort ();
-    restore (self, &state);
-    check_restored (self->check, &state, self->disk->snapshot_index);
-    rm_state_close (&state);
-}
-
-uint64_t sim_disk_written_us (const sim_disk_t *self, uint64_t index)
-{
-    return self->batches[index - 1].written_us;
-}
-
-void sim_disk_save (sim_t *self, uint64_t index, const rm_state_t *state)
-{
-    sim_disk_t *disk = self->disk;
-    rm_snapshot_t *snapshot = must (rm_snapshot_take (state));
-    size_t count, size = 0;
-    const rm_part_t *parts = rm_snapshot_parts (snapshot, &count);
-    for (size_t i = 0; i < count; i++)
-        size += parts[i].size;
-    uint8_t *bytes = must (malloc (size + 1)), *at = bytes;
-    for (size_t i = 0; i < count; at += parts[i].size, i++)
-        if (parts[i].size)
-            memcpy (at, parts[i].data, parts[i].size);
-    rm_snapshot_destroy (&snapshot);
-    free (disk->snapshot);
-    disk->snapshot = bytes;
-    disk->snapshot_size = size;
-    disk->snapshot_index = index;
-    story (self, SIM_MASTER, "has a snapshot of batch %llu", (unsigned long long)index);
-    read_back (self);
-}
-
-void sim_disk_crash (sim_t *self)
-{
-    sim_disk_t *disk = self->disk;
-    uint64_t under_way = disk->count - disk->synced;
-    uint64_t kept = disk->synced + (under_way ? sim_draw (self, under_way + 1) : 0);
-    while (disk->count > kept)
-        free (disk->batches[--disk->count].data);
-    disk->synced = disk->count;
-    disk->busy_us = disk->group_us = 0;
-}
-
-uint64_t sim_disk_load (sim_t *self, rm_state_t *state)
-{
-    sim_disk_t *disk = self->disk;
-    uint64_t index = 0;
-    if (disk->snapshot) {
-        restore (self, state);
-        index = disk->snapshot_index;
-    }
-    for (; index < disk->count; index++) {
-        check_synced (self->check, index + 1);
-        if (rm_state_apply (state, disk->batches[index].data, disk->batches[index].size))
-            sim_violation (self, "rebuilt", "batch %llu cannot be applied", (unsigned long long)index + 1);
-    }
-    return index;
 }

@@ -11,9 +11,10 @@ typedef enum {
     SIM_ARRIVES,    /* what: the packet */
     SIM_TURN,       /* the end of a turn of a process's loop */
     SIM_WAKE,       /* a timer of it */
-    SIM_SYNCED,     /* number: the batch that is on the disk */
-    SIM_SNAPSHOT,   /* number: the snapshot that is on the disk */
-    SIM_STANDS,     /* a master is elected */
+    SIM_WRITTEN,    /* number: of the write that is on a master's disk */
+    SIM_RAFT,       /* a timer of a master's ledger */
+    SIM_LETTER,     /* what: from one master to another */
+    SIM_STANDS,     /* a master that was deposed may lead again */
     SIM_CONNECTED,  /* a worker has found the master */
     SIM_START,      /* a thread looks for a job */
     SIM_END,        /* number: thread; what: nothing; a handler returns */

@@ -1,6 +1,7 @@
 /*  What goes wrong, done to the world. */
 #include <string.h>
 
+#include "raft.h"
 #include "sim.h"
 #include "story.h"
 
@@ -9,9 +10,9 @@ enum { SET_US = 20000 }; /* how long a master is down whose calendar is set */
 static void each_way (sim_t *self, const plan_fault_t *fault, void (*set) (sim_way_t *, const plan_fault_t *))
 {
     if (fault->ways & PLAN_TO_PEER)
-        set (&self->ways[fault->who][SIM_TO_PEER], fault);
+        set (&self->ways[fault->other][fault->who], fault);
     if (fault->ways & PLAN_TO_MASTER)
-        set (&self->ways[fault->who][SIM_TO_MASTER], fault);
+        set (&self->ways[fault->who][fault->other], fault);
 }
 
 static void make_lossy (sim_way_t *way, const plan_fault_t *fault)
@@ -40,7 +41,7 @@ static void make_stalled (sim_way_t *way, const plan_fault_t *fault)
 static void mend (sim_way_t *way, const plan_fault_t *fault)
 {
     (void)fault;
-    *way = (sim_way_t){.last_us = way->last_us};
+    *way = (sim_way_t){.last_us = way->last_us, .broken_us = way->broken_us};
 }
 
 static void kill_at (sim_t *self, const plan_fault_t *fault)
@@ -50,14 +51,25 @@ static void kill_at (sim_t *self, const plan_fault_t *fault)
     process->kill_down_us = (uint64_t)fault->amount;
 }
 
-static void depose (sim_t *self, const plan_fault_t *fault)
+static void isolate (sim_t *self, const plan_fault_t *fault, void (*set) (sim_way_t *, const plan_fault_t *))
 {
-    rm_leader_t *leader = sim_leader (self);
-    if (!leader || !leader->standing || self->processes[SIM_MASTER].paused_us)
-        return;
-    story (self, SIM_MASTER, "leads no longer");
-    sim_master_depose (self);
-    sim_after (self, 1 + (uint64_t)fault->amount, SIM_STANDS, SIM_MASTER, NULL, 0);
+    for (uint32_t other = 0; other < self->plan->master_count; other++) {
+        set (&self->ways[fault->who][other], fault);
+        set (&self->ways[other][fault->who], fault);
+    }
+}
+
+/* Who leads hands over, if it may be that one. */
+static void depose (sim_t *self, const plan_fault_t *fault, bool may_be_any)
+{
+    uint32_t who;
+    if (sim_leading (self, &who) && !self->processes[who].paused_us && (may_be_any || who == fault->who))
+        sim_master_depose (self, who, (uint64_t)fault->amount);
+}
+
+static bool acts (const sim_t *self, uint32_t who)
+{
+    return self->processes[who].up && !self->processes[who].paused_us;
 }
 
 void sim_fault_begins (sim_t *self, uint32_t number)
@@ -88,8 +100,13 @@ void sim_fault_begins (sim_t *self, uint32_t number)
     case FAULT_STALL:
         each_way (self, fault, make_stalled);
         break;
+    case FAULT_ISOLATE:
+        if (fault->number)
+            depose (self, fault, false);
+        isolate (self, fault, make_cut);
+        break;
     case FAULT_BREAK:
-        sim_break (self, fault->who);
+        sim_break (self, fault->who, fault->other);
         break;
     case FAULT_RATE:
         sim_set_rate (self, fault->who, fault->amount);
@@ -97,28 +114,27 @@ void sim_fault_begins (sim_t *self, uint32_t number)
     case FAULT_WALL:
         self->wall_us += fault->amount;
         if (fault->number)
-            sim_kill (self, SIM_MASTER, SET_US);
+            sim_kill (self, fault->who, SET_US);
         break;
     case FAULT_DISK_SLOW:
-        sim_disk_slow (self->disk, (uint64_t)fault->amount);
+        sim_disk_slow (self, fault->who, (uint64_t)fault->amount);
         break;
     case FAULT_DISK_FULL:
-        sim_disk_fill (self->disk, true);
+        sim_disk_fill (self, fault->who, true);
         break;
     case FAULT_SNAPSHOT:
-        if (self->processes[SIM_MASTER].up && !self->processes[SIM_MASTER].paused_us)
-            sim_master_snapshot (self);
+        if (acts (self, fault->who))
+            sim_master_snapshot (self, fault->who);
         break;
     case FAULT_DEPOSE:
-        depose (self, fault);
+        depose (self, fault, true);
         break;
     case FAULT_LEAVE:
-        if (!self->processes[fault->who].paused_us)
+        if (acts (self, fault->who))
             sim_worker_leave (self, fault->who);
         break;
     case FAULT_DRAIN:
-        if (!self->processes[SIM_MASTER].paused_us)
-            sim_master_drain (self, fault->who);
+        sim_master_drain (self, fault->who);
         break;
     default:
         break;
@@ -136,14 +152,17 @@ void sim_fault_ends (sim_t *self, uint32_t number)
     case FAULT_STALL:
         each_way (self, fault, mend);
         break;
+    case FAULT_ISOLATE:
+        isolate (self, fault, mend);
+        break;
     case FAULT_RATE:
         sim_set_rate (self, fault->who, 0);
         break;
     case FAULT_DISK_SLOW:
-        sim_disk_slow (self->disk, 0);
+        sim_disk_slow (self, fault->who, 0);
         break;
     case FAULT_DISK_FULL:
-        sim_disk_fill (self->disk, false);
+        sim_disk_fill (self, fault->who, false);
         break;
     default:
         break;
@@ -154,12 +173,14 @@ void sim_calm (sim_t *self)
 {
     story (self, SIM_PROCESSES_MAX, "from here on nothing goes wrong");
     self->calm = true;
-    sim_disk_slow (self->disk, 0);
-    sim_disk_fill (self->disk, false);
+    for (uint32_t master = 0; master < self->plan->master_count; master++) {
+        sim_disk_slow (self, master, 0);
+        sim_disk_fill (self, master, false);
+    }
     for (uint32_t who = 0; who < self->process_count; who++) {
         sim_process_t *process = &self->processes[who];
-        for (int direction = 0; direction < SIM_DIRECTIONS; direction++)
-            mend (&self->ways[who][direction], NULL);
+        for (uint32_t other = 0; other < self->process_count; other++)
+            mend (&self->ways[who][other], NULL);
         if (process->boot)
             sim_set_rate (self, who, 0);
         process->kill_point = 0;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "raft.h"
 #include "sim.h"
 #include "story.h"
 
@@ -56,11 +57,12 @@ static void begin (sim_t *self, const plan_t *plan)
 {
     *self = (sim_t){.plan = plan, .random = plan->seed ^ 0x5851f42d4c957f2du};
     self->wall_us = 1000000000ll * 1000000;
-    self->process_count = 1 + plan->worker_count + plan->client_count;
-    self->disk = sim_disk_new ();
+    self->process_count = plan->master_count + plan->worker_count + plan->client_count;
+    for (uint32_t master = 0; master < plan->master_count; master++)
+        sim_disk_format (self, master);
     self->check = check_new (self);
     for (uint32_t who = 0; who < self->process_count; who++)
-        add_process (self, who, sim_is_worker (self, who) ? plan->worker_boot_us[who - 1] : 0);
+        add_process (self, who, sim_is_worker (self, who) ? plan->worker_boot_us[sim_worker_place (self, who)] : 0);
     for (uint32_t i = 0; i < plan->fault_count; i++) {
         const plan_fault_t *fault = &plan->faults[i];
         sim_events_add (&self->events, (sim_event_t){.at_us = fault->at_us, .kind = SIM_FAULT, .number = i});
@@ -99,23 +101,21 @@ static void bury (sim_t *self)
 {
     sim_event_t event;
     while (sim_events_next (&self->events, &event))
-        if (event.kind == SIM_ARRIVES)
-            sim_packet_free (event.what);
+        sim_event_drop (&event);
     for (uint32_t who = 0; who < self->process_count; who++) {
         sim_process_t *process = &self->processes[who];
         for (uint32_t i = 0; i < process->backlog_count; i++)
-            if (process->backlog[i].kind == SIM_ARRIVES)
-                sim_packet_free (process->backlog[i].what);
+            sim_event_drop (&process->backlog[i]);
         free (process->backlog);
-        if (who == SIM_MASTER)
-            sim_master_down (self);
-        else if (sim_is_worker (self, who))
+        if (sim_is_master (self, who)) {
+            sim_master_down (self, who);
+            sim_disk_destroy (self, who);
+        } else if (sim_is_worker (self, who))
             sim_worker_down (self, who);
         else
             sim_client_destroy (self, who);
     }
     check_destroy (&self->check);
-    sim_disk_destroy (&self->disk);
     sim_events_close (&self->events);
 }
 

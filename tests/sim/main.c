@@ -12,14 +12,15 @@
 #include "story.h"
 
 typedef struct {
-    int64_t seed, runs, from, jobs, who, point;
+    int64_t seed, runs, from, jobs, masters, who, point;
     bool trace, until_failure, enumerate;
     const char *faults, *items;
 } settings_t;
 
-static settings_t settings = {.seed = -1, .runs = 0, .from = 1, .jobs = 0, .who = -1};
+static settings_t settings = {.seed = -1, .runs = 0, .from = 1, .jobs = 0, .masters = 1, .who = -1};
 
 static const rm_option_t options[] = {
+    RM_NUMBER ('m', "masters", "M", 1, PLAN_MASTERS_MAX, "so many masters (1)", &settings.masters),
     RM_SECTION ("one life"),
     RM_NUMBER (0, "seed", "N", 0, INT64_MAX, "live the life of this seed", &settings.seed),
     RM_FLAG (0, "trace", "tell it as a story, a line an event", &settings.trace),
@@ -35,8 +36,8 @@ static const rm_option_t options[] = {
     RM_FLAG (0, "enumerate",
              "kill each process of a small cluster at each of its sends and\ncommits, before and after, once a life",
              &settings.enumerate),
-    RM_NUMBER (0, "process", "P", 0, SIM_PROCESSES_MAX, "only this process: 0 is the master, 1 the first worker …",
-               &settings.who),
+    RM_NUMBER (0, "process", "P", 0, SIM_PROCESSES_MAX,
+               "only this process: first the masters, then the workers, the client", &settings.who),
     RM_NUMBER (0, "point", "N", 1, INT64_MAX, "only at this point of it, as a story with --trace", &settings.point),
     RM_OPTIONS_END,
 };
@@ -44,12 +45,13 @@ static const rm_option_t options[] = {
 static const rm_program_t program = {
     .self = {.name = "ringsim",
              .about =
-                 "Lives of a simulated cluster: the real core and protocol code of a master, workers and clients in\n"
+                 "Lives of a simulated cluster: the real core and protocol code of masters, workers and clients in\n"
                  "one thread, over a network, clocks and a disk that fail as a seed says. Whatever is promised is\n"
                  "checked all along. The same seed does the same thing to the byte. Exit code 1: a promise is broken.",
              .options = options,
              .examples = "  ringsim --runs 10000                      ten thousand lives, one process a core\n"
                          "  ringsim --runs 100000 --until-failure     … and makes the first failure small\n"
+                         "  ringsim --runs 10000 --masters 3          … of clusters with three masters\n"
                          "  ringsim --seed 17 --trace | less          what happens in one of them\n"
                          "  ringsim --enumerate                       every death at every send and commit"},
     .version = RM_VERSION,
@@ -71,6 +73,15 @@ static bool read_list (const char *text, uint32_t *numbers, uint32_t room, uint3
             return true;
     }
     return false;
+}
+
+/* As it was said on the command line. */
+static const char *masters_text (void)
+{
+    static char text[32];
+    if (settings.masters > 1)
+        snprintf (text, sizeof text, " --masters %d", (int)settings.masters);
+    return text;
 }
 
 static void say_violation (const sim_result_t *result)
@@ -99,7 +110,7 @@ static int live_seed (void)
 {
     static plan_t plan;
     uint32_t list[PLAN_ITEMS_MAX], count;
-    plan_draw (&plan, (uint64_t)settings.seed);
+    plan_draw (&plan, (uint32_t)settings.masters, (uint64_t)settings.seed);
     if (settings.faults) {
         if (!read_list (settings.faults, list, PLAN_ITEMS_MAX, &count))
             return rm_options_refuse (&program, NULL, "--only-faults takes numbers with commas, or none, not '%s'",
@@ -150,7 +161,7 @@ static void say_small (const plan_t *plan)
         printf ("  at %.6f s: %s\n", (double)plan->faults[i].at_us / 1e6, text);
         numbers[i] = plan->faults[i].index;
     }
-    printf ("ringsim --seed %" PRIu64 " --trace", plan->seed);
+    printf ("ringsim --seed %" PRIu64 "%s --trace", plan->seed, masters_text ());
     say_list ("faults", numbers, plan->fault_count);
     for (uint32_t i = 0; i < plan->item_count; i++)
         numbers[i] = plan->items[i].index;
@@ -162,7 +173,7 @@ static void make_small (const lives_result_t *sum)
 {
     static plan_t plan;
     sim_result_t result = sum->first;
-    plan_draw (&plan, sum->number);
+    plan_draw (&plan, (uint32_t)settings.masters, sum->number);
     uint32_t faults = plan.fault_count, items = plan.item_count;
     unsigned tries = shrink (&plan, sum->first.checker, &result);
     printf ("%u of %u faults and %u of %u jobs are enough (%u lives):\n", plan.fault_count, faults, plan.item_count,
@@ -174,7 +185,7 @@ static void make_small (const lives_result_t *sum)
 static void draw (plan_t *plan, uint64_t number, const void *arg)
 {
     (void)arg;
-    plan_draw (plan, number);
+    plan_draw (plan, (uint32_t)settings.masters, number);
 }
 
 static int live_many (void)
@@ -197,7 +208,7 @@ static int live_many (void)
     if (settings.until_failure)
         make_small (&sum);
     else
-        printf ("ringsim --seed %" PRIu64 " --trace\n", sum.number);
+        printf ("ringsim --seed %" PRIu64 "%s --trace\n", sum.number, masters_text ());
     return 1;
 }
 
@@ -205,7 +216,7 @@ static int live_many (void)
 
 static void enumerate_plan (plan_t *plan, uint64_t number, const void *arg)
 {
-    plan_enumerate (plan, *(const uint32_t *)arg, number);
+    plan_enumerate (plan, (uint32_t)settings.masters, *(const uint32_t *)arg, number);
 }
 
 /* All points of a process, one a life. How many lives had a violation: 0 or 1. */
@@ -225,7 +236,7 @@ static int enumerate_process (const plan_t *plan, uint32_t who, uint64_t points,
         return 0;
     printf ("%s killed at point %" PRIu64 ": ", name, sum.number);
     say_violation (&sum.first);
-    printf ("ringsim --enumerate --process %u --point %" PRIu64 " --trace\n", who, sum.number);
+    printf ("ringsim --enumerate%s --process %u --point %" PRIu64 " --trace\n", masters_text (), who, sum.number);
     return 1;
 }
 
@@ -234,10 +245,11 @@ static int enumerate (void)
     static plan_t plan;
     sim_result_t undisturbed;
     if (settings.point) {
-        plan_enumerate (&plan, settings.who > 0 ? (uint32_t)settings.who : 0, (uint64_t)settings.point);
+        plan_enumerate (&plan, (uint32_t)settings.masters, settings.who > 0 ? (uint32_t)settings.who : 0,
+                        (uint64_t)settings.point);
         return live_one (&plan);
     }
-    plan_enumerate (&plan, 0, 0);
+    plan_enumerate (&plan, (uint32_t)settings.masters, 0, 0);
     sim_live (&plan, &undisturbed);
     if (undisturbed.violated) {
         say_violation (&undisturbed);
@@ -245,7 +257,7 @@ static int enumerate (void)
     }
     int bad = 0;
     uint64_t lived = 0;
-    for (uint32_t who = 0; !bad && who < 1 + plan.worker_count + plan.client_count; who++)
+    for (uint32_t who = 0; !bad && who < plan.master_count + plan.worker_count + plan.client_count; who++)
         if (settings.who < 0 || (uint32_t)settings.who == who)
             bad = enumerate_process (&plan, who, undisturbed.points[who], &lived);
     if (!bad)

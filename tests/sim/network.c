@@ -43,29 +43,28 @@ static sim_packet_t *wrap (sim_t *self, uint32_t from, uint32_t to, uint64_t con
     return packet;
 }
 
-static uint64_t connection_of (const sim_t *self, uint32_t peer)
+bool sim_has_left (const sim_t *self, uint32_t from, uint32_t from_boot, uint64_t sent_us)
 {
-    return sim_is_worker (self, peer) ? sim_worker_connection (self, peer) : sim_client_connection (self, peer);
+    const sim_process_t *sender = &self->processes[from];
+    bool died = !sender->up || sender->boot != from_boot;
+    return !died || sent_us + sent_us % LATE_WORDS_US <= sender->down_us;
 }
 
 bool sim_packet_arrives (const sim_t *self, const sim_packet_t *packet)
 {
-    uint32_t peer = packet->to == SIM_MASTER ? packet->from : packet->to;
-    const sim_process_t *sender = &self->processes[packet->from];
-    uint64_t connection = connection_of (self, peer);
-    if (packet->sent_us < self->broken_us[peer])
+    if (packet->sent_us < self->ways[packet->from][packet->to].broken_us ||
+        !sim_has_left (self, packet->from, packet->from_boot, packet->sent_us))
         return false;
-    bool died = !sender->up || sender->boot != packet->from_boot;
-    if (died && packet->sent_us + packet->sent_us % LATE_WORDS_US > sender->down_us)
-        return false;
-    if (packet->to == SIM_MASTER)
+    if (sim_is_master (self, packet->to))
         return true;
+    uint64_t connection = sim_is_worker (self, packet->to) ? sim_worker_connection (self, packet->to, packet->from)
+                                                           : sim_client_connection (self, packet->to, packet->from);
     return connection && (!packet->connection || packet->connection == connection);
 }
 
-void sim_break (sim_t *self, uint32_t peer)
+void sim_break (sim_t *self, uint32_t one, uint32_t other)
 {
-    self->broken_us[peer] = self->now_us;
+    self->ways[one][other].broken_us = self->ways[other][one].broken_us = self->now_us;
 }
 
 /* ---- ways -------------------------------------------------------------------------------------------------------- */
@@ -83,6 +82,13 @@ static uint64_t arrival_us (sim_t *self, sim_way_t *way)
     if (at_us > way->last_us)
         way->last_us = at_us;
     return at_us;
+}
+
+/* Between masters nothing is lost or doubled but with its connection, as TCP has it. */
+uint64_t sim_way_arrival_us (sim_t *self, uint32_t from, uint32_t to)
+{
+    sim_way_t *way = &self->ways[from][to];
+    return way->cut ? 0 : arrival_us (self, way);
 }
 
 static void post (sim_t *self, sim_way_t *way, sim_packet_t *packet, uint64_t late_us)
@@ -123,8 +129,7 @@ void sim_send (sim_t *self, uint32_t from, uint32_t to, uint64_t connection, rm_
             story (self, from, "→ %-3s %s", self->processes[to].name, text);
         }
         check_sent (self->check, packet);
-        uint32_t peer = to == SIM_MASTER ? from : to;
-        sim_way_t *way = &self->ways[peer][to == SIM_MASTER ? SIM_TO_MASTER : SIM_TO_PEER];
+        sim_way_t *way = &self->ways[from][to];
         if (way->cut)
             story (self, from, "… which does not get through");
         else

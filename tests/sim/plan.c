@@ -29,6 +29,7 @@ static bool once_in (uint64_t *random, uint64_t n)
 typedef struct {
     uint32_t keys, queues;
     uint32_t at_most_once_in, fails_in; /* one in so many is at-most-once, fails */
+    uint64_t long_us;                   /* that the longest take */
 } taste_t;
 
 static void draw_item (plan_t *self, uint64_t *random, const taste_t *taste)
@@ -42,8 +43,8 @@ static void draw_item (plan_t *self, uint64_t *random, const taste_t *taste)
         .at_most_once = once_in (random, taste->at_most_once_in),
         .rest_us = (uint32_t)(once_in (random, 3) ? between (random, 1, 400 * MS) : between (random, 1, 20 * MS)),
         .waits = once_in (random, 4),
-        .run_us =
-            (uint32_t)(once_in (random, 12) ? between (random, 100 * MS, 1500 * MS) : between (random, 0, 40 * MS)),
+        .run_us = (uint32_t)(once_in (random, 12) ? between (random, 100 * MS, taste->long_us)
+                                                  : between (random, 0, 40 * MS)),
         .deaf = once_in (random, 4),
     };
     if (once_in (random, taste->fails_in)) {
@@ -63,10 +64,10 @@ static void draw_item (plan_t *self, uint64_t *random, const taste_t *taste)
 
 /* How often each kind is drawn. */
 static const uint8_t weights[FAULT_KINDS] = {
-    [FAULT_KILL] = 6,     [FAULT_KILL_AT] = 10, [FAULT_PAUSE] = 5,     [FAULT_LOSSY] = 6,
-    [FAULT_SLOW] = 6,     [FAULT_CUT] = 6,      [FAULT_STALL] = 4,     [FAULT_BREAK] = 3,
-    [FAULT_RATE] = 2,     [FAULT_WALL] = 3,     [FAULT_DISK_SLOW] = 3, [FAULT_DISK_FULL] = 1,
-    [FAULT_SNAPSHOT] = 4, [FAULT_DEPOSE] = 3,   [FAULT_LEAVE] = 4,     [FAULT_DRAIN] = 2,
+    [FAULT_KILL] = 6,  [FAULT_KILL_AT] = 10,  [FAULT_PAUSE] = 5,     [FAULT_LOSSY] = 6,    [FAULT_SLOW] = 6,
+    [FAULT_CUT] = 6,   [FAULT_STALL] = 4,     [FAULT_BREAK] = 3,     [FAULT_ISOLATE] = 4,  [FAULT_RATE] = 2,
+    [FAULT_WALL] = 3,  [FAULT_DISK_SLOW] = 3, [FAULT_DISK_FULL] = 1, [FAULT_SNAPSHOT] = 4, [FAULT_DEPOSE] = 3,
+    [FAULT_LEAVE] = 4, [FAULT_DRAIN] = 2,
 };
 
 /* Half of the kinds, whichever: lives that have only some of what can go wrong differ more than those that have a little of
@@ -97,6 +98,11 @@ static const plan_fault_t *draw_company (const plan_t *self, uint64_t *random)
     return self->fault_count && once_in (random, 2) ? &self->faults[self->fault_count - 1] : NULL;
 }
 
+static uint32_t draw_master (const plan_t *self, uint64_t *random)
+{
+    return (uint32_t)below (random, self->master_count);
+}
+
 /* One of `count` processes from `first` on. */
 static uint32_t draw_who (const plan_fault_t *company, uint64_t *random, uint32_t first, uint32_t count)
 {
@@ -120,7 +126,7 @@ static uint64_t draw_span (uint64_t *random)
 static void draw_fault (plan_t *self, uint64_t *random, uint32_t kinds, uint64_t until_us)
 {
     plan_fault_t *fault = &self->faults[self->fault_count];
-    uint32_t peers = self->worker_count + self->client_count;
+    uint32_t all = self->master_count + self->worker_count + self->client_count;
     const plan_fault_t *company = draw_company (self, random);
     *fault = (plan_fault_t){
         .kind = draw_kind (random, kinds),
@@ -132,12 +138,12 @@ static void draw_fault (plan_t *self, uint64_t *random, uint32_t kinds, uint64_t
     switch (fault->kind) {
     case FAULT_KILL:
     case FAULT_KILL_AT:
-        fault->who = draw_who (company, random, 0, 1 + peers);
+        fault->who = draw_who (company, random, 0, all);
         fault->amount = (int64_t)(once_in (random, 2) ? between (random, 1, 100 * MS) : span_us);
         fault->number = 1 + below (random, 1 + below (random, 400));
         break;
     case FAULT_PAUSE:
-        fault->who = draw_who (company, random, 0, 1 + self->worker_count);
+        fault->who = draw_who (company, random, 0, self->master_count + self->worker_count);
         fault->for_us = span_us;
         break;
     case FAULT_LOSSY:
@@ -145,36 +151,53 @@ static void draw_fault (plan_t *self, uint64_t *random, uint32_t kinds, uint64_t
     case FAULT_CUT:
     case FAULT_STALL:
     case FAULT_BREAK:
-        fault->who = draw_who (company, random, 1, peers);
+        fault->other = draw_master (self, random);
+        fault->who = draw_who (company, random, 0, all);
+        if (fault->who == fault->other)
+            fault->who = (fault->who + 1) % all;
         fault->for_us = fault->kind == FAULT_BREAK ? 0 : span_us;
         fault->amount =
             (int64_t)(once_in (random, 3) ? between (random, 1 * MS, 1200 * MS) : between (random, 1, 60 * MS));
         fault->number = fault->kind == FAULT_LOSSY ? between (random, 20, 500) : below (random, 2);
+        if (fault->kind == FAULT_SLOW && fault->who < self->master_count)
+            fault->number = 0; /* TCP keeps the order */
+        break;
+    case FAULT_ISOLATE:
+        fault->who = draw_master (self, random);
+        fault->for_us =
+            self->master_count > 1 && once_in (random, 2) ? between (random, 2 * SECOND, 5 * SECOND) : span_us;
+        fault->number = self->master_count > 1 && once_in (random, 2);
         break;
     case FAULT_RATE:
-        fault->who = draw_who (company, random, 0, 1 + peers);
+        fault->who = draw_who (company, random, 0, all);
         fault->for_us = span_us + SECOND;
         fault->amount = (int64_t)between (random, 0, 60000) - 30000;
         break;
     case FAULT_WALL:
+        fault->who = draw_master (self, random);
         fault->amount = (int64_t)between (random, 0, 2 * SECOND) - SECOND;
         if (once_in (random, 3))
             fault->amount *= 20;
         fault->number = below (random, 2);
         break;
     case FAULT_DISK_SLOW:
+        fault->who = draw_master (self, random);
         fault->for_us = span_us;
         fault->amount = (int64_t)between (random, 1 * MS, 600 * MS);
         break;
     case FAULT_DISK_FULL:
+        fault->who = draw_master (self, random);
         fault->for_us = span_us;
+        break;
+    case FAULT_SNAPSHOT:
+        fault->who = draw_master (self, random);
         break;
     case FAULT_DEPOSE:
         fault->amount = (int64_t)between (random, 0, 300 * MS);
         break;
     case FAULT_LEAVE:
     case FAULT_DRAIN:
-        fault->who = draw_who (company, random, 1, self->worker_count);
+        fault->who = draw_who (company, random, self->master_count, self->worker_count);
         fault->amount = (int64_t)span_us;
         break;
     default:
@@ -195,10 +218,11 @@ static void defaults (plan_t *self, uint64_t seed)
     };
 }
 
-void plan_draw (plan_t *self, uint64_t seed)
+void plan_draw (plan_t *self, uint32_t masters, uint64_t seed)
 {
     uint64_t random = seed * 0x9e3779b97f4a7c15u + 0x6a09e667f3bcc909u;
     defaults (self, seed);
+    self->master_count = masters;
     self->worker_count = (uint32_t)between (&random, 1, PLAN_WORKERS_MAX);
     self->client_count = (uint32_t)between (&random, 1, PLAN_CLIENTS_MAX);
     for (uint32_t i = 0; i < self->client_count; i++)
@@ -210,7 +234,8 @@ void plan_draw (plan_t *self, uint64_t seed)
         self->keep_ms = (uint32_t)between (&random, 300, 3000);
     if (once_in (&random, 10))
         self->jobs_max = between (&random, 2, 6);
-    uint64_t trouble_us = between (&random, 500 * MS, 4 * SECOND);
+    bool group = masters > 1; /* then an election comes before a lease that is not renewed, and all takes longer */
+    uint64_t trouble_us = between (&random, 500 * MS, (group ? 8 : 4) * SECOND);
     for (uint32_t i = 0; i < self->worker_count; i++)
         self->worker_boot_us[i] =
             once_in (&random, 3) ? between (&random, 1, trouble_us) : between (&random, 1, 60 * MS);
@@ -220,6 +245,7 @@ void plan_draw (plan_t *self, uint64_t seed)
         .queues = (uint32_t)between (&random, 1, PLAN_QUEUES_MAX),
         .at_most_once_in = once_in (&random, 3) ? 2 : 10,
         .fails_in = once_in (&random, 3) ? 2 : 10,
+        .long_us = (group ? 4000 : 1500) * MS,
     };
     while (self->item_count < items)
         draw_item (self, &random, &taste);
@@ -230,11 +256,12 @@ void plan_draw (plan_t *self, uint64_t seed)
     self->calm_us = trouble_us + 200 * MS;
 }
 
-void plan_enumerate (plan_t *self, uint32_t who, uint64_t point)
+void plan_enumerate (plan_t *self, uint32_t masters, uint32_t who, uint64_t point)
 {
-    const taste_t taste = {.keys = 5, .queues = 2, .at_most_once_in = 7, .fails_in = 6};
+    const taste_t taste = {.keys = 5, .queues = 2, .at_most_once_in = 7, .fails_in = 6, .long_us = 1500 * MS};
     uint64_t random = 7;
     defaults (self, 0);
+    self->master_count = masters;
     self->worker_count = 3;
     self->client_count = 1;
     self->threads = 2;
@@ -248,8 +275,10 @@ void plan_enumerate (plan_t *self, uint32_t who, uint64_t point)
         self->items[i].timeout_ms = self->items[i].give_up_ms = 0;
         self->items[i].waits = false;
     }
-    self->faults[0] = (plan_fault_t){.kind = FAULT_LEAVE, .index = 0, .who = 1, .at_us = 500 * MS, .amount = 100 * MS};
-    self->faults[1] = (plan_fault_t){.kind = FAULT_KILL, .index = 1, .who = 2, .at_us = 560 * MS, .amount = 100 * MS};
+    self->faults[0] =
+        (plan_fault_t){.kind = FAULT_LEAVE, .index = 0, .who = masters, .at_us = 500 * MS, .amount = 100 * MS};
+    self->faults[1] =
+        (plan_fault_t){.kind = FAULT_KILL, .index = 1, .who = masters + 1, .at_us = 560 * MS, .amount = 100 * MS};
     self->fault_count = 2;
     if (point)
         self->faults[self->fault_count++] =
@@ -289,12 +318,13 @@ void plan_keep_items (plan_t *self, const uint32_t *indices, uint32_t count)
 
 void plan_process_name (const plan_t *self, uint32_t who, char name[8])
 {
-    if (who == 0)
-        strcpy (name, "m");
-    else if (who <= self->worker_count)
-        snprintf (name, 8, "w%u", who % 1000);
+    uint32_t first_client = self->master_count + self->worker_count;
+    if (who < self->master_count)
+        snprintf (name, 8, self->master_count > 1 ? "m%u" : "m", who % 1000 + 1);
+    else if (who < first_client)
+        snprintf (name, 8, "w%u", (who - self->master_count) % 1000 + 1);
     else
-        snprintf (name, 8, "c%u", (who - self->worker_count) % 1000);
+        snprintf (name, 8, "c%u", (who - first_client) % 1000 + 1);
 }
 
 void plan_payload (const plan_item_t *item, char payload[16])
@@ -307,16 +337,25 @@ void plan_key (const plan_item_t *item, char key[8])
     snprintf (key, 8, "k%d", item->key % 1000);
 }
 
-static const char *ways_text (uint32_t ways)
+/* "m1 → w2", "m1 ← w2", "m1 ⇄ w2" */
+static void ways_text (const plan_t *self, const plan_fault_t *fault, char *text, size_t size)
 {
-    return ways == PLAN_BOTH_WAYS ? "both ways" : ways == PLAN_TO_PEER ? "from the master" : "to the master";
+    char one[8], other[8];
+    plan_process_name (self, fault->other, one);
+    plan_process_name (self, fault->who, other);
+    snprintf (text, size, "%s %s %s", one,
+              fault->ways == PLAN_BOTH_WAYS ? "⇄"
+              : fault->ways == PLAN_TO_PEER ? "→"
+                                            : "←",
+              other);
 }
 
 void plan_fault_text (const plan_t *self, const plan_fault_t *fault, char *text, size_t size)
 {
-    char who[8];
+    char who[8], way[32];
     double amount_ms = (double)fault->amount / MS, for_ms = (double)fault->for_us / MS;
     plan_process_name (self, fault->who, who);
+    ways_text (self, fault, way, sizeof way);
     switch (fault->kind) {
     case FAULT_KILL:
         snprintf (text, size, "kill %s, down for %.1f ms", who, amount_ms);
@@ -329,42 +368,45 @@ void plan_fault_text (const plan_t *self, const plan_fault_t *fault, char *text,
         snprintf (text, size, "pause %s for %.1f ms", who, for_ms);
         break;
     case FAULT_LOSSY:
-        snprintf (text, size, "%s: %" PRIu64 " of 1000 messages lost, as many doubled, %s, for %.1f ms", who,
-                  fault->number, ways_text (fault->ways), for_ms);
-        break;
-    case FAULT_SLOW:
-        snprintf (text, size, "%s: up to %.1f ms late%s, %s, for %.1f ms", who, amount_ms,
-                  fault->number ? " and out of order" : "", ways_text (fault->ways), for_ms);
-        break;
-    case FAULT_CUT:
-        snprintf (text, size, "%s: nothing gets through %s, for %.1f ms", who, ways_text (fault->ways), for_ms);
-        break;
-    case FAULT_STALL:
-        snprintf (text, size, "%s: what is sent %s arrives when %.1f ms are over", who, ways_text (fault->ways),
+        snprintf (text, size, "%s: %" PRIu64 " of 1000 messages lost, as many doubled, for %.1f ms", way, fault->number,
                   for_ms);
         break;
+    case FAULT_SLOW:
+        snprintf (text, size, "%s: up to %.1f ms late%s, for %.1f ms", way, amount_ms,
+                  fault->number ? " and out of order" : "", for_ms);
+        break;
+    case FAULT_CUT:
+        snprintf (text, size, "%s: nothing gets through for %.1f ms", way, for_ms);
+        break;
+    case FAULT_STALL:
+        snprintf (text, size, "%s: what is sent arrives when %.1f ms are over", way, for_ms);
+        break;
+    case FAULT_ISOLATE:
+        snprintf (text, size, "nothing gets through between %s and the other masters for %.1f ms%s", who, for_ms,
+                  fault->number ? ", from when it has handed over, if it leads" : "");
+        break;
     case FAULT_BREAK:
-        snprintf (text, size, "%s: its connection breaks", who);
+        snprintf (text, size, "%s: the connection breaks", way);
         break;
     case FAULT_RATE:
         snprintf (text, size, "the clock of %s runs %+.1f %% off for %.1f ms", who, (double)fault->amount / 10000,
                   for_ms);
         break;
     case FAULT_WALL:
-        snprintf (text, size, "the calendar is set by %+.1f ms%s", amount_ms,
-                  fault->number ? ", and the master is killed" : "");
+        snprintf (text, size, "the calendar is set by %+.1f ms%s%s", amount_ms, fault->number ? ", and killed is " : "",
+                  fault->number ? who : "");
         break;
     case FAULT_DISK_SLOW:
-        snprintf (text, size, "the disk takes up to %.1f ms a write, for %.1f ms", amount_ms, for_ms);
+        snprintf (text, size, "the disk of %s takes up to %.1f ms a write, for %.1f ms", who, amount_ms, for_ms);
         break;
     case FAULT_DISK_FULL:
-        snprintf (text, size, "the disk is full for %.1f ms", for_ms);
+        snprintf (text, size, "the disk of %s is full for %.1f ms", who, for_ms);
         break;
     case FAULT_SNAPSHOT:
-        snprintf (text, size, "the master takes a snapshot");
+        snprintf (text, size, "%s takes a snapshot", who);
         break;
     case FAULT_DEPOSE:
-        snprintf (text, size, "the master loses its leadership for %.1f ms", amount_ms);
+        snprintf (text, size, "the master that leads hands over; without others, for %.1f ms", amount_ms);
         break;
     case FAULT_LEAVE:
         snprintf (text, size, "SIGTERM to %s, which is back %.1f ms after it went", who, amount_ms);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 enum {
+    PLAN_MASTERS_MAX = 3,
     PLAN_WORKERS_MAX = 5,
     PLAN_CLIENTS_MAX = 3,
     PLAN_FAULTS_MAX = 24,
@@ -26,13 +27,14 @@ typedef enum {
     FAULT_SLOW,      /* a way delays by up to `amount` µs, and reorders if `number` */
     FAULT_CUT,       /* a way lets nothing through */
     FAULT_STALL,     /* a way lets nothing through now, and all of it later */
+    FAULT_ISOLATE,   /* nothing gets through between a master and the others; if `number`, it hands over just before */
     FAULT_BREAK,     /* a connection breaks */
     FAULT_RATE,      /* a clock runs `amount` ppm fast (or slow) */
-    FAULT_WALL,      /* the calendar is set `amount` µs forward (or back); the master is killed if `number` */
+    FAULT_WALL,      /* the calendar is set `amount` µs forward (or back); a master is killed if `number` */
     FAULT_DISK_SLOW, /* each write takes up to `amount` µs */
     FAULT_DISK_FULL,
-    FAULT_SNAPSHOT, /* the master takes a snapshot */
-    FAULT_DEPOSE,   /* the master loses its leadership, and leads again after `amount` µs */
+    FAULT_SNAPSHOT, /* a master takes a snapshot */
+    FAULT_DEPOSE,   /* the master that leads hands over; one without others leads again after `amount` µs */
     FAULT_LEAVE,    /* SIGTERM to a worker */
     FAULT_DRAIN,    /* an operator takes a worker out */
     FAULT_KINDS
@@ -43,10 +45,11 @@ enum { PLAN_TO_PEER = 1, PLAN_TO_MASTER = 2, PLAN_BOTH_WAYS = 3 };
 typedef struct {
     plan_fault_kind_t kind;
     uint32_t index; /* in the whole plan: its name when others are left out */
-    uint32_t who;   /* which process; of a way: the peer's */
+    uint32_t who;   /* which process … */
+    uint32_t other; /* … and, of a way, to or from which master */
     uint64_t at_us;
     uint64_t for_us; /* how long it lasts; 0: a moment */
-    uint32_t ways;   /* PLAN_TO_PEER … */
+    uint32_t ways;   /* PLAN_TO_PEER (to `who`) … */
     int64_t amount;
     uint64_t number;
 } plan_fault_t;
@@ -71,7 +74,7 @@ typedef struct {
 
 typedef struct {
     uint64_t seed;
-    uint32_t worker_count, client_count;
+    uint32_t master_count, worker_count, client_count;
     bool bursts[PLAN_CLIENTS_MAX]; /* that client does not wait for one answer before it asks for more */
     uint32_t threads;
     uint64_t worker_boot_us[PLAN_WORKERS_MAX];
@@ -86,12 +89,12 @@ typedef struct {
     uint64_t jobs_max; /* waiting, in all */
 } plan_t;
 
-/* The plan of that seed. */
-void plan_draw (plan_t *self, uint64_t seed);
+/* The plan of that seed, with so many masters. */
+void plan_draw (plan_t *self, uint32_t masters, uint64_t seed);
 
-/* The small cluster of the enumeration: three workers, of which one joins, one leaves and is back, and one dies, which is
+/* The small cluster of the enumeration: one or three masters, three workers, of which one joins, one leaves and is back, and one dies, which is
  * noticed in the middle of the next resize. Killed at its `point`-th point is process `who` (0 and 0: nobody is). */
-void plan_enumerate (plan_t *self, uint32_t who, uint64_t point);
+void plan_enumerate (plan_t *self, uint32_t masters, uint32_t who, uint64_t point);
 
 /* Leaves out all faults (jobs) whose index is not in the list. */
 void plan_keep_faults (plan_t *self, const uint32_t *indices, uint32_t count);
@@ -103,5 +106,5 @@ void plan_key (const plan_item_t *item, char key[8]);
 
 /* What a fault is, as words: "kill w2 for 310 ms". */
 void plan_fault_text (const plan_t *self, const plan_fault_t *fault, char *text, size_t size);
-/* m, w1 …, c1 … */
+/* m (or m1 …), w1 …, c1 … */
 void plan_process_name (const plan_t *self, uint32_t who, char name[8]);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "raft.h"
 #include "sim.h"
 #include "story.h"
 
@@ -103,19 +104,26 @@ void sim_boot (sim_t *self, uint32_t who)
     process->wake_at = UINT64_MAX;
     story (self, who, "starts");
     check_boots (self->check, who);
-    if (who == SIM_MASTER)
-        sim_master_boot (self);
+    if (sim_is_master (self, who))
+        sim_master_boot (self, who);
     else if (sim_is_worker (self, who))
         sim_worker_boot (self, who);
     else
         sim_client_boot (self, who);
 }
 
+void sim_event_drop (const sim_event_t *event)
+{
+    if (event->kind == SIM_ARRIVES)
+        sim_packet_free (event->what);
+    else if (event->kind == SIM_LETTER)
+        sim_raft_letter_free (event->what);
+}
+
 static void drop_backlog (sim_process_t *process)
 {
     for (uint32_t i = 0; i < process->backlog_count; i++)
-        if (process->backlog[i].kind == SIM_ARRIVES)
-            sim_packet_free (process->backlog[i].what);
+        sim_event_drop (&process->backlog[i]);
     process->backlog_count = 0;
 }
 
@@ -130,8 +138,8 @@ static void go_down (sim_t *self, uint32_t who, uint64_t down_us)
     process->back_us = self->now_us + down_us;
     check_dies (self->check, who);
     drop_backlog (process);
-    if (who == SIM_MASTER)
-        sim_master_down (self);
+    if (sim_is_master (self, who))
+        sim_master_down (self, who);
     else if (sim_is_worker (self, who))
         sim_worker_down (self, who);
     else
@@ -213,8 +221,8 @@ static void turn (sim_t *self, uint32_t who)
 {
     sim_process_t *process = &self->processes[who];
     process->turn_at = 0;
-    if (who == SIM_MASTER)
-        sim_master_turn (self);
+    if (sim_is_master (self, who))
+        sim_master_turn (self, who);
     else if (sim_is_worker (self, who))
         sim_worker_turn (self, who);
 }
@@ -226,8 +234,8 @@ static void wake (sim_t *self, const sim_event_t *event)
     if (process->wake_at > self->now_us)
         return;
     process->wake_at = UINT64_MAX;
-    if (who == SIM_MASTER)
-        sim_master_wake (self);
+    if (sim_is_master (self, who))
+        sim_master_wake (self, who);
     else if (sim_is_worker (self, who))
         sim_worker_turn (self, who);
     else
@@ -238,7 +246,7 @@ static void arrive (sim_t *self, sim_packet_t *packet)
 {
     if (!sim_packet_arrives (self, packet))
         return;
-    if (packet->to == SIM_MASTER)
+    if (sim_is_master (self, packet->to))
         sim_master_receive (self, packet);
     else if (sim_is_worker (self, packet->to))
         sim_worker_receive (self, packet);
@@ -259,11 +267,18 @@ static void of_process (sim_t *self, const sim_event_t *event)
     case SIM_WAKE:
         wake (self, event);
         break;
-    case SIM_SYNCED:
-        sim_master_synced (self, event->number);
+    case SIM_WRITTEN:
+        sim_raft_written (self, event->who, sim_master_raft (self, event->who), event->number);
+        break;
+    case SIM_RAFT:
+        sim_raft_wake (self, event->who, sim_master_raft (self, event->who));
+        break;
+    case SIM_LETTER:
+        sim_raft_receive (self, event->who, sim_master_raft (self, event->who), event->what);
+        sim_raft_letter_free (event->what);
         break;
     case SIM_STANDS:
-        sim_master_stand (self);
+        sim_master_stand (self, event->who);
         break;
     case SIM_CONNECTED:
         sim_worker_connect (self, event->who);
@@ -304,14 +319,12 @@ void sim_happen (sim_t *self, const sim_event_t *event)
         break;
     }
     bool gone = !process->up || (event->boot && event->boot != process->boot);
-    if (!gone && event->kind == SIM_SYNCED)
-        sim_disk_synced (self, event->number);
     if (!gone && process->paused_us)
         put_off (process, event);
     else if (!gone)
         of_process (self, event);
-    else if (event->kind == SIM_ARRIVES)
-        sim_packet_free (event->what);
+    else
+        sim_event_drop (event);
     if (process->dying)
         sim_kill (self, event->who, process->kill_down_us);
 }

@@ -1,5 +1,5 @@
-/*  A cluster in one thread: the real core and protocol code of a master, workers and clients over a simulated network,
- *  clock and disk. A life is a function of its plan (plan.h), and a plan is a function of its seed: the same seed does the
+/*  A cluster in one thread: the real core and protocol code of masters, workers and clients over a simulated network,
+ *  clocks and disks. A life is a function of its plan (plan.h), and a plan is a function of its seed: the same seed does the
  *  same thing to the byte.
  *
  *      plan ──▶ faults ──▶ ┌────────┐    ┌─────────┐    ┌────────┐
@@ -13,7 +13,7 @@
  *
  *  A life has two phases: until `plan->calm_us` things go wrong, then nothing does any more, and everything must end.
  *
- *  Who is who: process 0 is the master, then come the workers, then the clients.
+ *  Who is who: first come the masters, then the workers, then the clients.
  *  Time: `now_us`, microseconds since the life began. Each process has a clock of its own that may be set and may run
  *  fast or slow; only that is shown to the core.
  *  Thread rule: one thread. A violation does not return: it ends the life by a long jump (sim_violation).
@@ -34,8 +34,7 @@
 #include "plan.h"
 
 enum {
-    SIM_MASTER = 0,
-    SIM_PROCESSES_MAX = 1 + PLAN_WORKERS_MAX + PLAN_CLIENTS_MAX,
+    SIM_PROCESSES_MAX = PLAN_MASTERS_MAX + PLAN_WORKERS_MAX + PLAN_CLIENTS_MAX,
     SIM_JOBS_MAX = 256,               /* accepted in one life */
     SIM_PATIENCE_US = 120000000,      /* all must have ended so long after the calm began */
     SIM_EVENTS_MAX = 4 * 1000 * 1000, /* a life that needs more goes round in circles */
@@ -73,17 +72,16 @@ typedef struct {
     uint32_t backlog_count, backlog_room;
 } sim_process_t;
 
-/* What goes wrong on the way between the master and one peer, in one direction; all 0: nothing. */
+/* What goes wrong on the way from one process to another; all 0: nothing. */
 typedef struct {
     uint32_t loss_permille, double_permille;
-    uint32_t delay_us; /* at most so much more */
-    bool reorders;     /* what is delayed may be overtaken */
-    bool cut;          /* nothing gets through */
-    uint64_t held_us;  /* nothing arrives before that, and all that was sent does then */
-    uint64_t last_us;  /* when the newest message arrives, so that none overtakes it */
+    uint32_t delay_us;  /* at most so much more */
+    bool reorders;      /* what is delayed may be overtaken */
+    bool cut;           /* nothing gets through */
+    uint64_t held_us;   /* nothing arrives before that, and all that was sent does then */
+    uint64_t last_us;   /* when the newest message arrives, so that none overtakes it */
+    uint64_t broken_us; /* what was sent before that, and has not arrived, is lost */
 } sim_way_t;
-
-typedef enum { SIM_TO_PEER, SIM_TO_MASTER, SIM_DIRECTIONS } sim_direction_t;
 
 typedef struct sim {
     const plan_t *plan;
@@ -92,10 +90,9 @@ typedef struct sim {
     sim_events_t events;
     sim_process_t processes[SIM_PROCESSES_MAX];
     uint32_t process_count;
-    sim_way_t ways[SIM_PROCESSES_MAX][SIM_DIRECTIONS];
-    uint64_t broken_us[SIM_PROCESSES_MAX]; /* what was sent before that, and has not arrived, is lost */
-    sim_disk_t *disk;
-    sim_master_t *master;
+    sim_way_t ways[SIM_PROCESSES_MAX][SIM_PROCESSES_MAX]; /* from, to */
+    sim_disk_t *disks[PLAN_MASTERS_MAX];
+    sim_master_t *masters[PLAN_MASTERS_MAX]; /* NULL while it is down */
     sim_worker_t *workers[PLAN_WORKERS_MAX];
     sim_client_t *clients[PLAN_CLIENTS_MAX];
     int64_t wall_us; /* what was added to the calendar */
@@ -152,17 +149,40 @@ void sim_want_turn (sim_t *self, uint32_t who);
 void sim_want_wake (sim_t *self, uint32_t who, uint64_t ms);
 /* Adds an event for this boot of a process. */
 void sim_after (sim_t *self, uint64_t delay_us, sim_event_kind_t kind, uint32_t who, void *what, uint64_t number);
+/* Frees what belongs to an event that does not happen. */
+void sim_event_drop (const sim_event_t *event);
 /* Does one event. */
 void sim_happen (sim_t *self, const sim_event_t *event);
 
+static inline bool sim_is_master (const sim_t *self, uint32_t who)
+{
+    return who < self->plan->master_count;
+}
+
 static inline bool sim_is_worker (const sim_t *self, uint32_t who)
 {
-    return who >= 1 && who <= self->plan->worker_count;
+    return !sim_is_master (self, who) && who < self->plan->master_count + self->plan->worker_count;
+}
+
+/* Its place among the workers. */
+static inline uint32_t sim_worker_place (const sim_t *self, uint32_t who)
+{
+    return who - self->plan->master_count;
+}
+
+static inline uint32_t sim_worker_who (const sim_t *self, uint32_t worker)
+{
+    return self->plan->master_count + worker;
+}
+
+static inline uint32_t sim_client_place (const sim_t *self, uint32_t who)
+{
+    return who - self->plan->master_count - self->plan->worker_count;
 }
 
 static inline uint32_t sim_client_who (const sim_t *self, uint32_t client)
 {
-    return 1 + self->plan->worker_count + client;
+    return self->plan->master_count + self->plan->worker_count + client;
 }
 
 /* ---- network (network.c) --------------------------------------------------------------------------------------- */
@@ -180,27 +200,39 @@ typedef struct sim_packet {
 
 /* Sends a frame, whose memory is taken over. `connection` is the peer's, whichever side sends. */
 void sim_send (sim_t *self, uint32_t from, uint32_t to, uint64_t connection, rm_buf_t *frame);
-/* What is on its way between the master and this peer is lost. */
-void sim_break (sim_t *self, uint32_t peer);
+/* What is on its way between the two is lost. */
+void sim_break (sim_t *self, uint32_t one, uint32_t other);
+/* When a message that leaves now arrives over this way; 0: it is lost. */
+uint64_t sim_way_arrival_us (sim_t *self, uint32_t from, uint32_t to);
+/* Whether what was sent then still comes out of a process that may have died since. */
+bool sim_has_left (const sim_t *self, uint32_t from, uint32_t from_boot, uint64_t sent_us);
 void sim_packet_free (sim_packet_t *packet);
 /* Whether it still arrives: nobody who matters has died or hung up since. */
 bool sim_packet_arrives (const sim_t *self, const sim_packet_t *packet);
 
-/* ---- the master (master.c) ------------------------------------------------------------------------------------- */
+/* ---- masters (master.c) ---------------------------------------------------------------------------------------- */
 
-void sim_master_boot (sim_t *self);
-void sim_master_down (sim_t *self);
+void sim_master_boot (sim_t *self, uint32_t who);
+void sim_master_down (sim_t *self, uint32_t who);
 void sim_master_receive (sim_t *self, const sim_packet_t *packet);
-void sim_master_turn (sim_t *self);
-void sim_master_wake (sim_t *self);
-/* Batch number `index` of the log is on the disk. */
-void sim_master_synced (sim_t *self, uint64_t index);
-void sim_master_snapshot (sim_t *self);
-void sim_master_depose (sim_t *self);
-void sim_master_stand (sim_t *self);
+void sim_master_turn (sim_t *self, uint32_t who);
+void sim_master_wake (sim_t *self, uint32_t who);
+void sim_master_snapshot (sim_t *self, uint32_t who);
+/* It loses its leadership: to another one, or for a while if there is none. */
+void sim_master_depose (sim_t *self, uint32_t who, uint64_t away_us);
+void sim_master_stand (sim_t *self, uint32_t who);
 void sim_master_drain (sim_t *self, uint32_t worker);
+struct sim_raft *sim_master_raft (const sim_t *self, uint32_t who);
+/* Of its ledger: the next batch of the log is committed, which stands at `index` since `term` (both of the log), and was
+ * proposed at `written_us`. */
+void sim_master_applies (sim_t *self, uint32_t who, uint64_t index, uint64_t term, const void *batch, size_t size,
+                         uint64_t written_us);
+/* Of its ledger: it gets the whole state of another one, which stands for so many batches. */
+void sim_master_restores (sim_t *self, uint32_t who, const void *snapshot, size_t size, uint64_t batches);
 /* NULL while it is down. */
-rm_leader_t *sim_leader (const sim_t *self);
+rm_leader_t *sim_leader (const sim_t *self, uint32_t who);
+/* The master that leads in the newest term, and answers; NULL: none does. */
+rm_leader_t *sim_leading (const sim_t *self, uint32_t *who);
 
 /* ---- workers (worker.c) ---------------------------------------------------------------------------------------- */
 
@@ -214,8 +246,8 @@ void sim_worker_start (sim_t *self, uint32_t who);
 /* The handler in that thread returns. */
 void sim_worker_end (sim_t *self, uint32_t who, uint64_t thread, uint64_t run);
 void sim_worker_leave (sim_t *self, uint32_t who);
-/* 0: it has none. */
-uint64_t sim_worker_connection (const sim_t *self, uint32_t who);
+/* 0: it has none to that master. */
+uint64_t sim_worker_connection (const sim_t *self, uint32_t who, uint32_t master);
 /* NULL while it is down. */
 rm_work_t *sim_work (const sim_t *self, uint32_t who);
 
@@ -240,33 +272,8 @@ void sim_client_wake (sim_t *self, uint32_t who);
 /* Everything it had to do is done. */
 bool sim_client_finished (const sim_t *self, uint32_t who);
 void sim_client_destroy (sim_t *self, uint32_t who);
-uint64_t sim_client_connection (const sim_t *self, uint32_t who);
-
-/* ---- the disk (disk.c) ----------------------------------------------------------------------------------------- */
-
-sim_disk_t *sim_disk_new (void);
-void sim_disk_destroy (sim_disk_t **self_p);
-/* Writes a batch behind the log; sim_master_synced says when it is there. Its index, from 1. */
-uint64_t sim_disk_append (sim_t *self, const void *batch, size_t size);
-/* The write of that batch is done. */
-void sim_disk_synced (sim_t *self, uint64_t index);
-/* The newest batch, whether it is on the disk yet or not. */
-uint64_t sim_disk_last (const sim_disk_t *self);
-/* Writes a snapshot of what was applied up to `index`. */
-void sim_disk_save (sim_t *self, uint64_t index, const rm_state_t *state);
-/* What was being written when the master was killed is there in part: some of it, in order. */
-void sim_disk_crash (sim_t *self);
-/* Fills a state that was just initialised from the newest snapshot and the log behind it. The newest batch. */
-uint64_t sim_disk_load (sim_t *self, rm_state_t *state);
-/* Each write takes up to so much longer; 0: none does. */
-void sim_disk_slow (sim_disk_t *self, uint64_t most_us);
-/* There is room for what must be written, and no more. */
-void sim_disk_fill (sim_disk_t *self, bool full);
-bool sim_disk_is_full (const sim_disk_t *self);
-/* A batch that is on the disk. */
-rm_part_t sim_disk_batch (const sim_disk_t *self, uint64_t index);
-/* When that batch was stamped and handed to the disk. */
-uint64_t sim_disk_written_us (const sim_disk_t *self, uint64_t index);
+/* 0: it has none to that master. */
+uint64_t sim_client_connection (const sim_t *self, uint32_t who, uint32_t master);
 
 /* ---- faults (faults.c) ----------------------------------------------------------------------------------------- */
 

@@ -23,6 +23,7 @@ enum {
 struct sim_worker {
     rm_work_t *half;
     uint64_t connection; /* 0: none */
+    uint32_t master;     /* … to that one; without one, the next to be asked */
     uint64_t connections;
     rm_work_job_t *offered[OFFERED_MAX];
     uint32_t offered_count;
@@ -34,12 +35,13 @@ struct sim_worker {
 
 static sim_worker_t *worker_of (const sim_t *self, uint32_t who)
 {
-    return self->workers[who - 1];
+    return self->workers[sim_worker_place (self, who)];
 }
 
-uint64_t sim_worker_connection (const sim_t *self, uint32_t who)
+uint64_t sim_worker_connection (const sim_t *self, uint32_t who, uint32_t master)
 {
-    return worker_of (self, who) ? worker_of (self, who)->connection : 0;
+    const sim_worker_t *worker = worker_of (self, who);
+    return worker && worker->master == master ? worker->connection : 0;
 }
 
 rm_work_t *sim_work (const sim_t *self, uint32_t who)
@@ -55,9 +57,9 @@ sim_run_t *sim_worker_runs (const sim_t *self, uint32_t who, uint32_t *count)
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
-static bool gets_through (const sim_t *self, const sim_way_t *way)
+static bool gets_through (const sim_t *self, uint32_t from, uint32_t to)
 {
-    return !way->cut && way->held_us <= self->now_us;
+    return !self->ways[from][to].cut && self->ways[from][to].held_us <= self->now_us;
 }
 
 static void search (sim_t *self, uint32_t who, uint64_t within_us)
@@ -78,7 +80,7 @@ void sim_worker_boot (sim_t *self, uint32_t who)
     if (!worker || !(worker->half = rm_work_new (&config)))
         abort ();
     worker->connections = (uint64_t)self->processes[who].boot << 32;
-    self->workers[who - 1] = worker;
+    self->workers[sim_worker_place (self, who)] = worker;
     search (self, who, FIND_US);
     sim_want_turn (self, who);
 }
@@ -88,22 +90,27 @@ void sim_worker_down (sim_t *self, uint32_t who)
     sim_worker_t *worker = worker_of (self, who);
     if (!worker)
         return;
-    self->workers[who - 1] = NULL;
+    self->workers[sim_worker_place (self, who)] = NULL;
     rm_work_destroy (&worker->half);
     free (worker);
 }
 
-/* It asks a master who leads, and is told where to connect to: that takes a way there and back. */
+/* Whether that master leads and can be talked to. */
+static bool answers (const sim_t *self, uint32_t who, uint32_t master)
+{
+    const rm_leader_t *leader = sim_leader (self, master);
+    return leader && leader->leading && !leader->cut_off && !self->processes[master].paused_us &&
+           gets_through (self, who, master) && gets_through (self, master, who);
+}
+
+/* It asks one master after the other who leads, and is told where to connect to: that takes a way there and back. */
 void sim_worker_connect (sim_t *self, uint32_t who)
 {
     sim_worker_t *worker = worker_of (self, who);
-    const sim_way_t *ways = self->ways[who];
-    const rm_leader_t *leader = sim_leader (self);
     worker->searches = false;
-    bool answered = leader && leader->leading && !self->processes[SIM_MASTER].paused_us &&
-                    gets_through (self, &ways[SIM_TO_PEER]) && gets_through (self, &ways[SIM_TO_MASTER]);
-    if (!answered) {
-        search (self, who, FIND_AGAIN_US);
+    if (!answers (self, who, worker->master)) {
+        worker->master = (worker->master + 1) % self->plan->master_count;
+        search (self, who, worker->master ? FIND_US : FIND_AGAIN_US);
         return;
     }
     worker->connection = ++worker->connections;
@@ -250,12 +257,12 @@ static void withdraw (sim_worker_t *worker, rm_work_job_t *job)
 
 static void send_all (sim_t *self, uint32_t who, const rm_work_effects_t *effects)
 {
-    uint64_t connection = sim_worker_connection (self, who);
-    for (size_t i = 0; i < effects->send_count && connection; i++) {
+    const sim_worker_t *worker = worker_of (self, who);
+    for (size_t i = 0; i < effects->send_count && worker->connection; i++) {
         rm_buf_t frame = {0};
         if (rm_msg_encode (&effects->sends[i], &frame))
             sim_violation (self, "memory", "a worker has run out of memory");
-        sim_send (self, who, SIM_MASTER, connection, &frame);
+        sim_send (self, who, worker->master, worker->connection, &frame);
     }
 }
 
@@ -295,6 +302,7 @@ void sim_worker_turn (sim_t *self, uint32_t who)
             sim_after (self, sim_draw (self, PICK_US), SIM_START, who, NULL, 0);
     if (effects.reconnect) {
         worker->connection = 0;
+        worker->master = (worker->master + 1) % self->plan->master_count;
         story (self, who, "gives its connection up");
         search (self, who, FIND_US);
     }

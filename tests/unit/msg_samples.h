@@ -12,6 +12,7 @@
 static char long_text[RM_KEY_BYTES_MAX + RM_REASON_BYTES_MAX];
 static uint64_t sample_ids[] = {1, 127, 128, 65536, 1ull << 40, UINT64_MAX};
 static rm_bytes_t sample_queues[2];
+static rm_bytes_t sample_masters[2];
 static rm_submit_job_t sample_submits[3];
 static rm_accepted_job_t sample_accepted[] = {{1, 7}, {UINT64_MAX, UINT64_MAX}};
 static rm_result_job_t sample_results[3];
@@ -33,6 +34,8 @@ static inline void samples_init (void)
     memset (long_text, 'n', sizeof long_text);
     sample_queues[0] = TEXT ("mail");
     sample_queues[1] = text_of (RM_QUEUE_NAME_BYTES_MAX);
+    sample_masters[0] = TEXT ("tcp://127.0.0.1:5550");
+    sample_masters[1] = text_of (RM_ENDPOINT_BYTES_MAX);
     sample_submits[0] = (rm_submit_job_t){1, TEXT ("mail"), TEXT ("bob"), TEXT ("hello"), 3, 60000, 0};
     sample_submits[1] = (rm_submit_job_t){2, TEXT ("q"), {0}, {"", 0}, 0, 0, RM_JOB_AT_MOST_ONCE};
     sample_submits[2] = (rm_submit_job_t){UINT64_MAX,
@@ -108,7 +111,9 @@ static inline rm_msg_t sample_client_message (rm_msg_type_t type)
                                          TEXT ("tcp://127.0.0.1:5552"),
                                          TEXT ("http://127.0.0.1:5553"),
                                          RM_PAYLOAD_BYTES_MAX,
-                                         RM_RESULT_BYTES_MAX};
+                                         RM_RESULT_BYTES_MAX,
+                                         sample_masters,
+                                         COUNT_OF (sample_masters)};
         break;
     case RM_MSG_ACCEPTED:
         msg.accepted = (rm_msg_accepted_t){sample_session (), sample_accepted, COUNT_OF (sample_accepted)};
@@ -123,7 +128,8 @@ static inline rm_msg_t sample_client_message (rm_msg_type_t type)
         msg.busy = (rm_msg_busy_t){200, TEXT ("the queue 'mail' is full")};
         break;
     case RM_MSG_NOT_LEADER:
-        msg.not_leader.leader = TEXT ("tcp://127.0.0.1:5560");
+        msg.not_leader =
+            (rm_msg_not_leader_t){TEXT ("tcp://127.0.0.1:5560"), sample_masters, COUNT_OF (sample_masters)};
         break;
     default:
         msg.type = RM_MSG_ERROR;

@@ -26,6 +26,8 @@ typedef struct {
     unsigned port;            /* 0 until it was bound first */
     mood_t moods[MOODS_MAX];  /* what to do with the n-th message; ANSWER after that */
     char leader[300];         /* REDIRECT: to there */
+    char fellow[300];         /* the other master that a welcome names; empty: none */
+    atomic_int greeted;       /* welcomes so far */
     int running_answers;      /* waits to be answered "running" before the result */
     rm_session_id_t session;  /* of the last submit */
     uint64_t seqs[ASKED_MAX]; /* of each submit that came, in order */
@@ -41,6 +43,18 @@ static void send_reply (master_t *self, const rm_route_t *route, const rm_msg_t 
     for (int i = 0; i < 1 + twice; i++)
         (void)rm_socket_send (self->socket, route, buf.data, buf.size);
     rm_buf_close (&buf);
+}
+
+static void greet (master_t *self, const rm_route_t *route)
+{
+    rm_bytes_t masters[] = {rm_bytes (self->endpoint), rm_bytes (self->fellow)};
+    rm_msg_t reply = {.type = RM_MSG_WELCOME, .welcome = {.term = 7, .payload_bytes_max = 1, .result_bytes_max = 1}};
+    reply.welcome.work = rm_bytes ("tcp://127.0.0.1:1");
+    reply.welcome.sync = rm_bytes ("tcp://127.0.0.1:2");
+    reply.welcome.masters = masters;
+    reply.welcome.master_count = *self->fellow ? 2 : 0;
+    self->greeted++;
+    send_reply (self, route, &reply, false);
 }
 
 static void answer (master_t *self, const rm_route_t *route, const rm_msg_t *msg, bool twice)
@@ -59,11 +73,6 @@ static void answer (master_t *self, const rm_route_t *route, const rm_msg_t *msg
         if (!running)
             result.data = (rm_bytes_t){"a\0b", 3};
         reply = (rm_msg_t){.type = RM_MSG_RESULT, .result = {.jobs = &result, .job_count = 1}};
-    } else if (msg->type == RM_MSG_HELLO) {
-        reply =
-            (rm_msg_t){.type = RM_MSG_WELCOME, .welcome = {.term = 7, .payload_bytes_max = 1, .result_bytes_max = 1}};
-        reply.welcome.work = rm_bytes ("tcp://127.0.0.1:1");
-        reply.welcome.sync = rm_bytes ("tcp://127.0.0.1:2");
     } else {
         reply = (rm_msg_t){.type = RM_MSG_ANSWER, .answer = {rm_bytes ("{\"term\":7}")}};
     }
@@ -72,6 +81,10 @@ static void answer (master_t *self, const rm_route_t *route, const rm_msg_t *msg
 
 static void react (master_t *self, const rm_route_t *route, const rm_msg_t *msg)
 {
+    if (msg->type == RM_MSG_HELLO) { /* what a client asks first, whatever the mood */
+        greet (self, route);
+        return;
+    }
     int n = self->asked++; /* before the reply, so that the test may look at it after that */
     if (msg->type == RM_MSG_SUBMIT && n < ASKED_MAX) {
         self->session = msg->submit.session;
@@ -274,6 +287,28 @@ Test (client, the_next_master_is_asked_when_one_is_silent)
     cr_expect_eq (submit ("x"), 101);
     cr_expect_eq (other.seqs[0], 1);
     cr_expect_eq (other.asked, 1);
+}
+
+Test (client, the_others_are_learnt_from_one_that_dies_later)
+{
+    master_start (&other);
+    snprintf (master.fellow, sizeof master.fellow, "%s", other.endpoint);
+    connect_client ();
+    cr_expect_eq (submit ("x"), 101);
+    master_stop (&master);
+    cr_expect_eq (submit ("y"), 102);
+    cr_expect_eq (other.asked, 1);
+}
+
+Test (client, one_welcome_is_enough)
+{
+    for (int i = 0; i < 4; i++)
+        master.moods[i] = BUSY;
+    connect_client ();
+    cr_expect_eq (rm_client_submit (client, rm_spec ("q"), 100, NULL), RM_EBUSY);
+    submit ("x");
+    submit ("y");
+    cr_expect_eq (master.greeted, 1, "after a failure, too");
 }
 
 Test (client, a_long_job_is_no_failure)

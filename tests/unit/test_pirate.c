@@ -282,7 +282,7 @@ Test (pirate, not_leader_is_followed_at_once)
     submit ("y", 5000);
     cr_expect_str_eq (t.at, "tcp://z:9", "the leader is remembered");
     silence ();
-    cr_expect_str_eq (t.at, MASTERS[1], "until it does not answer");
+    cr_expect_str_eq (t.at, MASTERS[0], "until it does not answer");
 }
 
 Test (pirate, a_leader_among_the_masters_becomes_the_one_in_turn)
@@ -303,7 +303,19 @@ Test (pirate, redirects_in_a_circle_end_in_a_pause)
     not_leader ("tcp://y:9");
     cr_expect_eq (t.sends, 1 + RM_PIRATE_REDIRECTS_MAX);
     cr_expect_eq (silence (), 250);
-    cr_expect_str_eq (t.at, MASTERS[1]);
+    cr_expect_str_eq (t.at, "tcp://y:9", "the one behind it");
+}
+
+Test (pirate, the_group_that_a_master_names_is_asked_too)
+{
+    rm_bytes_t group[] = {rm_bytes ("tcp://x:1"), rm_bytes (MASTERS[1]), rm_bytes ("tcp://y:1")};
+    submit ("x", 60000);
+    reply (&(rm_msg_t){.type = RM_MSG_NOT_LEADER, .not_leader = {.masters = group, .master_count = 3}});
+    const char *const asked[] = {MASTERS[1], MASTERS[2], "tcp://x:1", "tcp://y:1", MASTERS[0]};
+    for (int i = 0; i < 5; i++) {
+        silence ();
+        cr_expect_str_eq (t.at, asked[i]);
+    }
 }
 
 Test (pirate, an_unknown_leader_is_awaited_with_growing_pauses)

@@ -278,33 +278,54 @@ static void try_worker (wild_t *wild)
 
 /* ---- ringctl ---------------------------------------------------------------------------------------------------- */
 
-/* How a request of ringctl is answered, and what ringctl makes of it. */
+/* How a request of ringctl is answered, once its hello was, and what ringctl makes of it. */
 typedef struct {
     const char *name;
     const char *command;
     int code;
     const char *sentence; /* the whole of its stderr, but for the place of the master; NULL: none */
-    rm_msg_t reply;       /* to it; RM_MSG_NONE: nonsense, and the truth only to the fifth request */
+    rm_msg_t reply;       /* to it; RM_MSG_NONE: nonsense, but the truth to the n-th */
+    unsigned n;
+    rm_msg_t welcome; /* to the hello; RM_MSG_NONE: nonsense, and a proper one only to the third */
 } question_t;
 
-enum { NONSENSE = 5, QUESTIONS = 8 };
+enum { SHY = 3, QUESTIONS = 10 };
 
 static rm_result_job_t done = {.id = 1, .outcome = RM_OUTCOME_DONE, .attempt = 1};
 static rm_result_job_t other = {.id = 2, .outcome = RM_OUTCOME_DONE, .attempt = 1};
 
+/* Of a master that is the only one, or says that there are others: some are not even endpoints, and none is there. */
+static rm_msg_t welcome_of (bool liar)
+{
+    static rm_bytes_t masters[4];
+    masters[0] = text ("ipc:///etc/passwd");
+    masters[1] = (rm_bytes_t){"tcp://a\0b:1", 11};
+    masters[2] = text ("tcp://not a place");
+    masters[3] = text ("tcp://127.0.0.1:1");
+    rm_msg_t msg = {.type = RM_MSG_WELCOME, .welcome = {.term = 1, .payload_bytes_max = 1, .result_bytes_max = 1}};
+    msg.welcome.work = msg.welcome.sync = text ("tcp://127.0.0.1:1");
+    msg.welcome.masters = masters;
+    msg.welcome.master_count = liar ? 4 : 0;
+    return msg;
+}
+
 static void make_questions (question_t questions[QUESTIONS])
 {
     static const char unreachable[] = "no master answered for 10 s (asked ";
+    static const char no_object[] = "the master's answer is not the JSON object it should be";
+    const rm_msg_t welcome = welcome_of (false);
     done.data = other.data = text ("42\n");
     const question_t all[QUESTIONS] = {
-        {"patient", "wait", 0, NULL, {0}},
-        {"escape", "status", 4, "be  [31mware", {.type = RM_MSG_ERROR}},
-        {"code", "status", 4, "a code that is none", {.type = RM_MSG_ERROR}},
-        {"json", "status", 4, "the master's answer is not the JSON object it should be", {.type = RM_MSG_ANSWER}},
-        {"list", "workers", 4, "the master's answer is not the JSON object it should be", {.type = RM_MSG_ANSWER}},
-        {"kind", "wait", 3, unreachable, {.type = RM_MSG_ANSWER}},
-        {"id", "wait", 3, unreachable, {.type = RM_MSG_RESULT}},
-        {"bytes", "status", 3, unreachable, {0}},
+        {"patient", "wait", 0, NULL, {0}, 4, {0}},
+        {"escape", "status", 4, "be  [31mware", {.type = RM_MSG_ERROR}, 0, welcome},
+        {"code", "status", 4, "a code that is none", {.type = RM_MSG_ERROR}, 0, welcome},
+        {"json", "status", 4, no_object, {.type = RM_MSG_ANSWER}, 0, welcome},
+        {"list", "workers", 4, no_object, {.type = RM_MSG_ANSWER}, 0, welcome},
+        {"kind", "wait", 3, unreachable, {.type = RM_MSG_ANSWER}, 0, welcome},
+        {"id", "wait", 3, unreachable, {.type = RM_MSG_RESULT}, 0, welcome},
+        {"liar", "wait", 0, NULL, {0}, 2, welcome_of (true)},
+        {"rude", "status", 3, unreachable, {.type = RM_MSG_ANSWER}, 0, {.type = RM_MSG_ANSWER}},
+        {"bytes", "status", 3, unreachable, {0}, 0, {0}},
     };
     memcpy (questions, all, sizeof all);
     questions[1].reply.error = (rm_msg_error_t){RM_EDENIED, text ("be\a\033[31mware"), 0};
@@ -313,29 +334,46 @@ static void make_questions (question_t questions[QUESTIONS])
     questions[4].reply.answer.json = text ("[1,2]");
     questions[5].reply.answer.json = text ("{}");
     questions[6].reply.result = (rm_msg_result_t){&other, 1};
+    questions[8].reply.answer.json = questions[8].welcome.answer.json = text ("{}");
 }
 
-static void answer_client (wild_t *wild, rm_socket_t *socket, const question_t *question, unsigned *asked)
+/* What is no message. */
+static void say_noise (wild_t *wild, rm_socket_t *socket, const rm_route_t *route)
 {
+    rm_buf_t strange = {0};
+    rm_msg_t msg;
+    do
+        wild_message (wild, &strange);
+    while (!rm_msg_decode (&msg, strange.data, strange.size, NULL) && (rm_msg_close (&msg), true));
+    rm_socket_send (socket, route, strange.data, strange.size);
+    rm_buf_close (&strange);
+}
+
+/* How often a client has asked. */
+typedef struct {
+    unsigned hellos, others;
+} asked_t;
+
+static void answer_client (wild_t *wild, rm_socket_t *socket, const question_t *question, asked_t *asked)
+{
+    const rm_msg_t truth = {.type = RM_MSG_RESULT, .result = {&done, 1}}, welcome = welcome_of (false);
     rm_frame_t frame = {0};
     rm_route_t route;
-    rm_buf_t strange = {0};
     while (rm_socket_recv (socket, &route, &frame) == 1) {
-        const rm_msg_t truth = {.type = RM_MSG_RESULT, .result = {&done, 1}};
-        if (question->reply.type != RM_MSG_NONE) {
-            say (socket, &route, &question->reply);
-        } else if (++*asked == NONSENSE) {
-            say (socket, &route, &truth);
-        } else {
-            rm_msg_t msg;
-            do
-                wild_message (wild, &strange);
-            while (!rm_msg_decode (&msg, strange.data, strange.size, NULL) && (rm_msg_close (&msg), true));
-            rm_socket_send (socket, &route, strange.data, strange.size);
-        }
+        rm_msg_t msg;
+        must (!rm_msg_decode (&msg, rm_frame_data (&frame), rm_frame_size (&frame), NULL));
+        bool hello = msg.type == RM_MSG_HELLO;
+        unsigned n = hello ? ++asked->hellos : ++asked->others;
+        const rm_msg_t *reply = hello ? &question->welcome : &question->reply;
+        if (reply->type != RM_MSG_NONE)
+            say (socket, &route, reply);
+        else if (n == (hello ? SHY : question->n))
+            say (socket, &route, hello ? &welcome : &truth);
+        else
+            say_noise (wild, socket, &route);
+        rm_msg_close (&msg);
     }
     rm_frame_close (&frame);
-    rm_buf_close (&strange);
 }
 
 static process_t *ask (const question_t *question, const char *master)
@@ -377,7 +415,7 @@ static void try_client (wild_t *wild)
     question_t questions[QUESTIONS];
     rm_socket_t *sockets[QUESTIONS];
     process_t *processes[QUESTIONS];
-    unsigned asked[QUESTIONS] = {0};
+    asked_t asked[QUESTIONS] = {0};
     make_questions (questions);
     int port = free_ports (1), running = QUESTIONS;
     for (int i = 0; i < QUESTIONS; i++) {
@@ -400,7 +438,7 @@ static void try_client (wild_t *wild)
         check_end (&questions[i], processes[i]);
         rm_socket_close (&sockets[i]);
     }
-    must (asked[0] == NONSENSE);
+    must (asked[0].hellos == SHY && asked[0].others == questions[0].n);
 }
 
 int main (int argc, char **argv)
