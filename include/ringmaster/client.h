@@ -70,13 +70,19 @@ RM_EXPORT int rm_client_submit (rm_client_t *self, const rm_spec_t *spec, int ti
  * answered for 10 s, or for the whole timeout if that is shorter). */
 RM_EXPORT int rm_client_wait (rm_client_t *self, uint64_t id, int timeout_ms, rm_result_t **result_p);
 
-/* Asks the master: `what` is "status", "workers", "ring", "jobs", "why" (with the job's id) or "endpoints" (where its
+/* Asks the master: `what` is "status", "workers", "ring", "jobs", "masters", "why" (with the job's id) or "endpoints" (where its
  * other sockets are). The JSON text lives until the next answer to this client. */
 RM_EXPORT int rm_client_query (rm_client_t *self, const char *what, uint64_t id, const char *queue, unsigned limit,
                                int timeout_ms, const char **json_p);
 
 /* Takes a worker out in good order; answers as rm_client_query. */
 RM_EXPORT int rm_client_drain (rm_client_t *self, const char *worker, int timeout_ms, const char **json_p);
+
+/* Changes the group of masters: `what` is "add" (a new master, that waits at the jobs endpoint `at`, under the number `id`),
+ * "remove", "transfer" (the lead to `id`; 0: to any other) or "upgrade" (the ledger to the format `id`). Answers as
+ * rm_client_query once it is done. RM_EBUSY: another change is under way. RM_ETIMEDOUT: it may have been done. */
+RM_EXPORT int rm_client_change (rm_client_t *self, const char *what, uint64_t id, const char *at, int timeout_ms,
+                                const char **json_p);
 
 /* Gives the session and the next request's number, so that another process can go on where this one was killed: its
  * same request gets the same answer. Take the text anew after each request. 0, or RM_ETOOBIG: `text` needs 128 bytes. */

@@ -383,6 +383,17 @@ int rm_client_drain (rm_client_t *self, const char *worker, int timeout_ms, cons
     return ask_json (self, &request, timeout_ms, json_p);
 }
 
+int rm_client_change (rm_client_t *self, const char *what, uint64_t id, const char *at, int timeout_ms,
+                      const char **json_p)
+{
+    if (!what || !rm_name_valid (rm_bytes (what)))
+        return fail (self, RM_EINVAL, "a change must say what is to be changed");
+    if (at && strlen (at) > RM_ENDPOINT_BYTES_MAX)
+        return fail (self, RM_EINVAL, "an endpoint has at most %d bytes", RM_ENDPOINT_BYTES_MAX);
+    rm_msg_t request = {.type = RM_MSG_CHANGE, .change = {.what = rm_bytes (what), .id = id, .at = rm_bytes (at)}};
+    return ask_json (self, &request, timeout_ms, json_p);
+}
+
 /* ---- sessions ---------------------------------------------------------------------------------------------------- */
 
 int rm_client_session (const rm_client_t *self, char *text, size_t size)

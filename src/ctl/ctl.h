@@ -22,7 +22,10 @@ enum {
     RM_CTL_REFUSED = 4      /* busy, too big, not allowed, unknown */
 };
 
-enum { RM_CTL_PATIENCE_MS = 10000 }; /* how long a master is looked for */
+enum {
+    RM_CTL_PATIENCE_MS = 10000,       /* how long a master is looked for */
+    RM_CTL_CHANGE_PATIENCE_MS = 30000 /* how long it may take to change the masters */
+};
 
 /* The command line. */
 typedef struct {
@@ -60,6 +63,8 @@ int rm_ctl_ring (rm_ctl_t *self);
 int rm_ctl_jobs (rm_ctl_t *self);
 int rm_ctl_why (rm_ctl_t *self);
 int rm_ctl_drain (rm_ctl_t *self);
+int rm_ctl_masters (rm_ctl_t *self);
+int rm_ctl_master (rm_ctl_t *self);
 int rm_ctl_watch (rm_ctl_t *self);
 
 /* Says on stderr how the client's last request failed; the exit code for `error`. */
@@ -68,5 +73,5 @@ int rm_ctl_fail (const rm_ctl_t *self, int error);
 /* Says a sentence on stderr. */
 void rm_ctl_say (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
 
-/* Reads a job's id; 0 after it has said that `text` is none. */
-uint64_t rm_ctl_id (const rm_ctl_t *self, const char *text);
+/* Reads a number from 1; 0 after it has said that `text` is not `what`. */
+uint64_t rm_ctl_number (const rm_ctl_t *self, const char *text, const char *what);

@@ -143,10 +143,10 @@ int rm_ctl_wait (rm_ctl_t *self)
     int worst = RM_CTL_DONE;
     self->several = self->count > 1;
     for (size_t i = 0; i < self->count; i++)
-        if (!rm_ctl_id (self, self->arguments[i]))
+        if (!rm_ctl_number (self, self->arguments[i], "a job's id"))
             return RM_CTL_USAGE;
     for (size_t i = 0; i < self->count; i++) {
-        uint64_t id = rm_ctl_id (self, self->arguments[i]);
+        uint64_t id = rm_ctl_number (self, self->arguments[i], "a job's id");
         on_interrupt_say (id);
         int code = wait_for (self, id);
         if (code == RM_CTL_UNREACHABLE)

@@ -57,6 +57,15 @@ static const rm_command_t commands[] = {
     {"jobs", NULL, "jobs that wait, run, or ended not long ago", jobs_options, "  ringctl jobs --queue mail --limit 5"},
     {"why", "ID", "where a job is and what it waits for, in a sentence", NULL, "  ringctl why 7"},
     {"drain", "WORKER", "let a worker finish what it runs, and leave", NULL, "  ringctl drain w1"},
+    {"masters", NULL, "the masters of the group, who leads, and how far the others are", NULL, "  ringctl masters"},
+    {"master", "CHANGE [N] [HOST:PORT]",
+     "change the group of masters, one change at a time\n"
+     "add ID HOST:PORT takes in a new master that waits there, remove ID takes one out, transfer [ID] lets\n"
+     "another one lead, upgrade FORMAT makes the ledger one that older versions cannot read.",
+     NULL,
+     "  ringctl master add 4 10.0.0.4:5550\n"
+     "  ringctl master remove 2\n"
+     "  ringctl master transfer 3"},
     {"watch", "sync",
      "print the phases of each resize as they happen, a JSON line each\n"
      "Goes on when the master is started again. A phase that the master repeats is printed once.",
@@ -110,14 +119,14 @@ int rm_ctl_fail (const rm_ctl_t *self, int error)
     }
 }
 
-uint64_t rm_ctl_id (const rm_ctl_t *self, const char *text)
+uint64_t rm_ctl_number (const rm_ctl_t *self, const char *text, const char *what)
 {
     char *end;
     errno = 0;
     unsigned long long id = strtoull (text, &end, 10);
     if (strspn (text, "0123456789") == strlen (text) && *text && !errno && id)
         return id;
-    rm_options_refuse (self->program, self->command, "'%s' is not a job's id, which is a number from 1", text);
+    rm_options_refuse (self->program, self->command, "'%s' is not %s, which is a number from 1", text, what);
     return 0;
 }
 
@@ -126,9 +135,10 @@ static int run (rm_ctl_t *self)
     static const struct {
         const char *name;
         int (*run) (rm_ctl_t *self);
-    } table[] = {{"submit", rm_ctl_submit},   {"wait", rm_ctl_wait},   {"status", rm_ctl_status},
-                 {"workers", rm_ctl_workers}, {"ring", rm_ctl_ring},   {"jobs", rm_ctl_jobs},
-                 {"why", rm_ctl_why},         {"drain", rm_ctl_drain}, {"watch", rm_ctl_watch}};
+    } table[] = {{"submit", rm_ctl_submit},   {"wait", rm_ctl_wait},    {"status", rm_ctl_status},
+                 {"workers", rm_ctl_workers}, {"ring", rm_ctl_ring},    {"jobs", rm_ctl_jobs},
+                 {"why", rm_ctl_why},         {"drain", rm_ctl_drain},  {"watch", rm_ctl_watch},
+                 {"masters", rm_ctl_masters}, {"master", rm_ctl_master}};
     size_t i = 0;
     while (strcmp (table[i].name, self->command->name))
         i++;

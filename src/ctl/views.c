@@ -1,4 +1,4 @@
-/*  ringctl status, workers, ring, jobs, why, drain: the master's answers as tables. What an answer does not have (an
+/*  ringctl status, workers, ring, jobs, why, drain, masters, master: the master's answers as tables. What an answer does not have (an
  *  older or a newer master's) is shown as a dash. */
 #include <inttypes.h>
 #include <jansson.h>
@@ -291,7 +291,7 @@ static void show_text (const json_t *answer)
 int rm_ctl_why (rm_ctl_t *self)
 {
     const char *text = NULL;
-    uint64_t id = rm_ctl_id (self, self->arguments[0]);
+    uint64_t id = rm_ctl_number (self, self->arguments[0], "a job's id");
     if (!id)
         return RM_CTL_USAGE;
     int error = rm_client_query (self->client, "why", id, NULL, 0, RM_CTL_PATIENCE_MS, &text);
@@ -309,4 +309,56 @@ int rm_ctl_drain (rm_ctl_t *self)
     const char *text = NULL;
     int error = rm_client_drain (self->client, self->arguments[0], RM_CTL_PATIENCE_MS, &text);
     return show_answer (self, error, text, show_drain);
+}
+
+/* ---- masters ----------------------------------------------------------------------------------------------------- */
+
+static void show_masters (const json_t *answer)
+{
+    const json_t *masters = json_object_get (answer, "masters");
+    rm_ctl_table_t *table = rm_ctl_table_new (">ID|JOBS|ROLE|>HEARD|>BEHIND");
+    size_t i;
+    json_t *master;
+    printf ("cluster %s, generation %s, term %s, format %s\n", text_of (answer, "cluster"),
+            count_of (answer, "generation"), count_of (answer, "term"), count_of (answer, "format"));
+    json_array_foreach (masters, i, master) {
+        cell_number (table, master, "id");
+        rm_ctl_table_cell (table, "%s", text_of (master, "jobs"));
+        rm_ctl_table_cell (table, "%s",
+                           json_is_true (json_object_get (master, "leader")) ? "leader" : text_of (master, "role"));
+        cell_time (table, master, "heard_ms");
+        cell_number (table, master, "behind");
+    }
+    rm_ctl_table_print (&table);
+}
+
+int rm_ctl_masters (rm_ctl_t *self)
+{
+    return ask (self, "masters", show_masters);
+}
+
+/* What there is to change, and how many more words it takes. */
+static const struct {
+    const char *name, *words;
+    size_t least, most;
+} changes[] = {
+    {"add", "ID HOST:PORT", 2, 2}, {"remove", "ID", 1, 1}, {"transfer", "[ID]", 0, 1}, {"upgrade", "FORMAT", 1, 1}};
+
+int rm_ctl_master (rm_ctl_t *self)
+{
+    enum { COUNT = sizeof changes / sizeof changes[0] };
+    const char *what = self->arguments[0], *text = NULL;
+    size_t i = 0, words = self->count - 1;
+    while (i < COUNT && strcmp (changes[i].name, what))
+        i++;
+    if (i == COUNT)
+        return rm_options_refuse (self->program, self->command, "'%s' is not add, remove, transfer or upgrade", what);
+    if (words < changes[i].least || words > changes[i].most)
+        return rm_options_refuse (self->program, self->command, "it is: ringctl master %s %s", what, changes[i].words);
+    uint64_t id = words ? rm_ctl_number (self, self->arguments[1], i == COUNT - 1 ? "a format" : "a master's id") : 0;
+    if (words && !id)
+        return RM_CTL_USAGE;
+    int error = rm_client_change (self->client, what, id, words > 1 ? self->arguments[2] : NULL,
+                                  RM_CTL_CHANGE_PATIENCE_MS, &text);
+    return show_answer (self, error, text, show_text);
 }

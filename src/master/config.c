@@ -1,11 +1,27 @@
 #include "master/config.h"
 
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "master/raft_ledger.h"
 #include "net/endpoint.h"
 #include "net/options.h"
+#include "ringmaster/error.h"
 
-enum { RM_PORTS = 5, RM_PORT_MAX = 65535 - RM_PORTS + 1 };
+enum {
+    RM_PORTS = 5,
+    RM_PORT_MAX = 65535 - RM_PORTS + 1,
+    RM_TAKEOVER_MS = 2 * RM_LEDGER_ELECTION_MS /* by then a former leader has stopped renewing leases */
+};
+
+/* What was said of the group, as text. */
+typedef struct {
+    const char *peers, *secret, *bind;
+    int64_t port;
+} said_t;
 
 typedef struct {
     int64_t jobs, bytes, client_jobs, client_bytes, queue_jobs, queue_bytes, payload, result, keep_ms, session_ttl_ms;
@@ -39,6 +55,70 @@ static void limits_to (const limits_t *limits, rm_leader_config_t *config)
     config->session_ttl_ms = (uint32_t)limits->session_ttl_ms;
 }
 
+/* Reads the file with the group's secret: its bytes, without the white space at its end. */
+static int read_secret (rm_master_config_t *config, const char *path, rm_fault_t *fault)
+{
+    FILE *file = fopen (path, "re");
+    if (!file)
+        return rm_fault (fault, RM_EINVAL, "--secret %.100s cannot be read: %s", path, strerror (errno));
+    config->secret_bytes = fread (config->secret, 1, sizeof config->secret, file);
+    bool whole = !ferror (file) && fgetc (file) == EOF;
+    fclose (file);
+    while (config->secret_bytes && isspace (config->secret[config->secret_bytes - 1]))
+        config->secret_bytes--;
+    if (!whole)
+        return rm_fault (fault, RM_EINVAL, "--secret %.100s is longer than %zu bytes", path, sizeof config->secret);
+    if (config->secret_bytes < RM_LEDGER_SECRET_BYTES_MIN)
+        return rm_fault (
+            fault, RM_EINVAL,
+            "--secret %.100s has %zu bytes, and needs %d: head -c 32 /dev/urandom | base64 makes good ones", path,
+            config->secret_bytes, RM_LEDGER_SECRET_BYTES_MIN);
+    return 0;
+}
+
+/* Finds this master among its peers: where it listens, if that was not said otherwise. */
+static int find_self (const rm_program_t *program, rm_master_config_t *config, const said_t *said)
+{
+    const rm_endpoint_t *own = rm_peers_find (&config->peers, (uint64_t)config->id);
+    if (!config->id)
+        return rm_options_refuse (program, NULL, "--peers needs --id N: which of them this master is");
+    if (!own)
+        return rm_options_refuse (program, NULL, "--peers does not name master %lld, which --id says this one is",
+                                  (long long)config->id);
+    if (said->port >= 0 && said->port != own->port)
+        return rm_options_refuse (program, NULL, "--port %lld is not the port that --peers has for this master, %u",
+                                  (long long)said->port, own->port);
+    config->port = own->port;
+    if (!said->bind)
+        config->bind = own->host;
+    for (uint32_t i = 0; i < config->peers.count; i++)
+        if (!config->secret_bytes && !rm_endpoint_is_loopback (&config->peers.endpoints[i]))
+            return rm_options_refuse (program, NULL,
+                                      "%s is not on this machine: masters of several machines need one --secret FILE",
+                                      config->peers.endpoints[i].text);
+    config->leader.takeover_ms = RM_TAKEOVER_MS;
+    return 0;
+}
+
+/* Which group this master belongs to. */
+static int read_group (const rm_program_t *program, rm_master_config_t *config, const said_t *said)
+{
+    rm_fault_t fault = {0};
+    if (said->bind)
+        config->bind = said->bind;
+    if (said->port >= 0)
+        config->port = said->port;
+    if ((said->peers && rm_peers_parse (&config->peers, said->peers, &fault)) ||
+        (said->secret && read_secret (config, said->secret, &fault)))
+        return rm_options_refuse (program, NULL, "%s", fault.text);
+    if (said->peers)
+        return find_self (program, config, said);
+    if (config->id)
+        return rm_options_refuse (program, NULL, "--id needs --peers, which has the addresses of all masters");
+    config->id = 1;
+    return 0;
+}
+
 static int check (const rm_program_t *program, const rm_master_config_t *config)
 {
     rm_endpoint_t endpoint;
@@ -68,16 +148,26 @@ bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, 
     *config = (rm_master_config_t){.bind = "127.0.0.1", .port = 5550, .leader = rm_leader_defaults ()};
     config->snapshot_bytes = 64 << 20;
     limits_t limits;
+    said_t said = {.port = -1};
     limits_from (&limits, &config->leader);
     const rm_option_t options[] = {
         RM_SECTION ("Options"),
         RM_TEXT ('d', "data", "DIR", "where the ledger is kept; made if it is not there", &config->data),
-        RM_TEXT (0, "bind", "HOST", "address to listen on (127.0.0.1)", &config->bind),
+        RM_TEXT (0, "bind", "HOST", "address to listen on (127.0.0.1; in a group, the one\nin --peers)", &said.bind),
         RM_NUMBER ('p', "port", "BASE", 0, RM_PORT_MAX,
-                   "jobs socket (5550); work, sync and http are on the next three;\n0 takes free ones", &config->port),
+                   "jobs socket (5550); work, sync and http are on the next three;\n0 takes free ones", &said.port),
         RM_FLAG (0, "insecure", "let --bind be more than loopback although there are no keys", &config->insecure),
         RM_FLAG (0, "repair", "take what can be read of a damaged ledger for the truth,\nsay what was lost, and leave",
                  &config->repair),
+        RM_SECTION ("A group of masters (docs/operations.md)"),
+        RM_NUMBER (0, "id", "N", 1, UINT32_MAX, "which of the masters this one is", &config->id),
+        RM_TEXT (0, "peers", "1=HOST:PORT,...",
+                 "the jobs sockets of all of them, the same list for each;\n"
+                 "they talk to each other on the port plus 4",
+                 &said.peers),
+        RM_TEXT (0, "secret", "FILE", "what all of them know, and nobody else; needed unless\nall are on this machine",
+                 &said.secret),
+        RM_TEXT (0, "restore", "FILE", "make a new cluster's --data from a backup, and leave", &config->restore),
         RM_SECTION ("Limits (a full master answers `busy`)"),
         RM_NUMBER (0, "max-jobs", "N", 1, INT64_MAX, "jobs that have not ended (1000000)", &limits.jobs),
         RM_NUMBER (0, "max-bytes", "N", 1, INT64_MAX, "bytes of their payloads (1 GiB)", &limits.bytes),
@@ -100,9 +190,11 @@ bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, 
         .self = {.name = "ringmaster",
                  .about = "Keeps every job in a ledger on the disk and deals keyed jobs to workers by a ring.",
                  .options = options,
-                 .examples = "  ringmaster --data /var/lib/ringmaster\n"
-                             "  ringmaster --data ./data --port 0      # free ports; `ready …` says which\n"
-                             "  RM_FAILPOINTS=master.send.sync2.after=kill ringmaster --data ./data"},
+                 .examples =
+                     "  ringmaster --data /var/lib/ringmaster\n"
+                     "  ringmaster --data ./data --port 0      # free ports; `ready …` says which\n"
+                     "  ringmaster --data m1 --id 1 --peers 1=localhost:5550,2=localhost:6550,3=localhost:7550\n"
+                     "  RM_FAILPOINTS=master.send.sync2.after=kill ringmaster --data ./data"},
         .version = RM_VERSION,
     };
     rm_parsed_t parsed;
@@ -110,6 +202,8 @@ bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, 
         return false;
     limits_to (&limits, &config->leader);
     shorten_sessions (&config->leader);
-    *exit_code = check (&program, config);
+    *exit_code = read_group (&program, config, &said);
+    if (!*exit_code)
+        *exit_code = check (&program, config);
     return *exit_code == 0;
 }

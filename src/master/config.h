@@ -8,15 +8,21 @@
 #include <stdint.h>
 
 #include "core/leader.h"
+#include "master/peers.h"
 
 typedef struct {
     const char *data; /* the data directory */
     const char *bind; /* host */
-    int64_t port;     /* of the jobs socket; +1 work, +2 sync, +3 http; 0: free ones */
+    int64_t port;     /* of the jobs socket; +1 work, +2 sync, +3 http, +4 ledger; 0: free ones */
     bool insecure;    /* bind to more than loopback without keys */
     bool repair;      /* accept what can be read of the ledger, and leave */
     bool list_failpoints;
     int64_t snapshot_bytes; /* of log between snapshots */
+    int64_t id;             /* of this master in its group */
+    rm_peers_t peers;       /* that found the group; none: a group of one, which nobody can join */
+    uint8_t secret[4096];   /* that all masters of the group know */
+    size_t secret_bytes;    /* 0: there is none */
+    const char *restore;    /* a backup to make the data directory from; NULL: none */
     rm_leader_config_t leader;
 } rm_master_config_t;
 

@@ -3,11 +3,13 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include "core/snapshot.h"
+#include "master/group.h"
 #include "master/points.h"
 #include "master/raft_ledger.h"
 #include "master/view.h"
@@ -23,6 +25,7 @@
 
 enum {
     RM_TICK_MS = 5,
+    RM_LOOK_MS = 100,     /* at the group */
     RM_PROPOSALS_MAX = 8, /* batches on their way to the disk; what comes meanwhile makes the next one larger */
 };
 
@@ -30,6 +33,7 @@ enum {
 typedef struct {
     uint64_t number;
     uint32_t kinds;
+    uint64_t leadership; /* of this process; batches are numbered anew in each */
 } proposal_t;
 
 struct rm_master {
@@ -40,7 +44,9 @@ struct rm_master {
     rm_ledger_t *ledger;
     rm_batch_t *batch; /* taken from the leader, not proposed yet; NULL: none */
     proposal_t proposals[RM_PROPOSALS_MAX];
-    uint64_t proposed, settled;
+    uint64_t proposed, settled, leadership;
+    rm_group_desk_t group;
+    uint64_t looked_ms; /* at the group */
     rm_socket_t *jobs, *work, *sync;
     rm_watch_t *jobs_watch, *work_watch;
     rm_http_t *http;
@@ -193,16 +199,34 @@ static void on_settled (void *arg, uint64_t ticket, int status)
     if (status || self->stopping)
         return;
     rm_points_commit (proposal.kinds, RM_POINT_AFTER);
-    rm_leader_applied (&self->leader, now (self), proposal.number);
+    if (proposal.leadership == self->leadership)
+        rm_leader_applied (&self->leader, now (self), proposal.number);
     if (self->leader.leading && !self->ready)
+        announce (self);
+}
+
+/* Whether the others follow still is asked before anything is done that another leader might do too: this process may have
+ * been asleep. */
+static void look_at_group (rm_master_t *self)
+{
+    self->leader.cut_off = (self->leader.leading || self->leader.standing) && !rm_ledger_has_quorum (self->ledger);
+    uint64_t now_ms = rm_clock_ms ();
+    if (self->looked_ms && now_ms - self->looked_ms < RM_LOOK_MS)
+        return;
+    self->looked_ms = now_ms;
+    self->leader.group = rm_group_look (&self->group);
+    if (self->leader.group.leader.size && !self->ready)
         announce (self);
 }
 
 static void on_role (void *arg, bool leads)
 {
     rm_master_t *self = arg;
+    self->leadership++;
+    self->looked_ms = 0;
     if (!leads) {
         rm_leader_step_down (&self->leader);
+        rm_batch_destroy (&self->batch);
         return;
     }
     rm_leader_stand (&self->leader, now (self));
@@ -214,6 +238,12 @@ static void on_failed (void *arg, const char *sentence)
     (void)arg;
     fprintf (stderr, "ringmaster: %s\n", sentence);
     _exit (1);
+}
+
+static void on_said (void *arg, const char *sentence)
+{
+    (void)arg;
+    rm_log (RM_LOG_WARN, "event=masters text=%s", RM_QUOTE_TEXT (sentence));
 }
 
 /* ---- turns ------------------------------------------------------------------------------------------------------ */
@@ -233,7 +263,8 @@ static void propose (rm_master_t *self)
             rm_leader_out_of_memory (&self->leader);
         if (rc)
             return;
-        self->proposals[ticket % RM_PROPOSALS_MAX] = (proposal_t){self->batch->number, self->batch->kinds};
+        self->proposals[ticket % RM_PROPOSALS_MAX] =
+            (proposal_t){self->batch->number, self->batch->kinds, self->leadership};
         self->proposed = ticket;
         rm_batch_destroy (&self->batch);
     }
@@ -254,6 +285,7 @@ static void on_turn (uv_prepare_t *handle)
     rm_master_t *self = handle->data;
     if (self->stopping)
         return;
+    look_at_group (self);
     look_at_disk (self);
     rm_leader_flush (&self->leader, now (self));
     propose (self);
@@ -267,6 +299,9 @@ static void on_turn (uv_prepare_t *handle)
 static void on_tick (uv_timer_t *handle)
 {
     rm_master_t *self = handle->data;
+    if (self->stopping)
+        return;
+    look_at_group (self);
     rm_leader_tick (&self->leader, now (self));
 }
 
@@ -281,8 +316,6 @@ static void on_signal (uv_signal_t *handle, int signum)
 
 static rm_view_t view (const rm_master_t *self)
 {
-    rm_ledger_status_t ledger;
-    rm_ledger_status (self->ledger, &ledger);
     return (rm_view_t){
         .state = &self->state,
         .leader = &self->leader,
@@ -292,9 +325,7 @@ static rm_view_t view (const rm_master_t *self)
         .work = rm_socket_endpoint (self->work)->text,
         .sync = rm_socket_endpoint (self->sync)->text,
         .http = self->http_text,
-        .ledger_batches = ledger.applied,
-        .ledger_bytes = ledger.log_bytes,
-        .ledger_snapshots = ledger.snapshots,
+        .ledger = self->ledger,
     };
 }
 
@@ -324,7 +355,9 @@ static void welcome (rm_master_t *self, const rm_address_t *to)
                                      .sync = rm_bytes (rm_socket_endpoint (self->sync)->text),
                                      .http = rm_bytes (self->http_text),
                                      .payload_bytes_max = self->config->leader.payload_bytes_max,
-                                     .result_bytes_max = self->config->leader.result_bytes_max};
+                                     .result_bytes_max = self->config->leader.result_bytes_max,
+                                     .masters = (rm_bytes_t *)self->leader.group.masters,
+                                     .master_count = self->leader.group.count};
     answer (self, to, &msg);
 }
 
@@ -339,7 +372,8 @@ static void refuse_query (rm_master_t *self, const rm_address_t *to, const rm_ms
         answer_error (self, to, code, "job %llu has ended, and its outcome is kept no longer", id);
         break;
     case RM_EINVAL:
-        answer_error (self, to, code, "there is no question '%.*s': status, workers, ring, jobs and why are known",
+        answer_error (self, to, code,
+                      "there is no question '%.*s': status, workers, ring, jobs, masters and why are known",
                       (int)query->what.size, query->what.size ? (const char *)query->what.data : "");
         break;
     case RM_ETOOBIG:
@@ -387,23 +421,42 @@ static void drain (rm_master_t *self, const rm_address_t *to, rm_bytes_t worker)
     answer (self, to, &msg);
 }
 
+/* What became of a change of the group. */
+static void answer_change (void *arg, const rm_address_t *to, int status, const char *sentence)
+{
+    rm_master_t *self = arg;
+    if (status) {
+        answer_error (self, to, status, "%s", sentence);
+        return;
+    }
+    json_t *document = json_pack ("{s:s}", "text", sentence);
+    char *text = document ? json_dumps (document, JSON_COMPACT) : NULL;
+    rm_msg_t msg = {.type = RM_MSG_ANSWER};
+    msg.answer.json = rm_bytes (text);
+    if (text)
+        answer (self, to, &msg);
+    free (text);
+    json_decref (document);
+}
+
 static void from_client (rm_master_t *self, const rm_address_t *from, const rm_msg_t *msg)
 {
+    if (!self->leader.leading || self->leader.cut_off) { /* it says who does */
+        rm_leader_from_client (&self->leader, now (self), from, msg);
+        return;
+    }
     switch (msg->type) {
     case RM_MSG_HELLO:
         welcome (self, from);
         break;
     case RM_MSG_QUERY:
-        if (self->leader.leading)
-            query (self, from, &msg->query);
-        else
-            rm_leader_from_client (&self->leader, now (self), from, msg);
+        query (self, from, &msg->query);
         break;
     case RM_MSG_DRAIN:
-        if (self->leader.leading)
-            drain (self, from, msg->drain.worker);
-        else
-            rm_leader_from_client (&self->leader, now (self), from, msg);
+        drain (self, from, msg->drain.worker);
+        break;
+    case RM_MSG_CHANGE:
+        rm_group_change (&self->group, from, &msg->change);
         break;
     default:
         rm_leader_from_client (&self->leader, now (self), from, msg);
@@ -423,6 +476,7 @@ static void on_jobs (void *arg, const rm_route_t *route, rm_frame_t *frame)
     }
     if (rc)
         return;
+    look_at_group (self);
     from_client (self, from, &msg);
     rm_msg_close (&msg);
 }
@@ -437,6 +491,7 @@ static void on_work (void *arg, const rm_route_t *route, rm_frame_t *frame)
         rm_log (RM_LOG_WARN, "event=bad_message socket=work why=%s", RM_QUOTE_TEXT (why));
     if (rc)
         return;
+    look_at_group (self);
     rm_leader_from_worker (&self->leader, now (self), (const rm_address_t *)route, &msg);
     rm_msg_close (&msg);
 }
@@ -483,18 +538,47 @@ rm_master_t *rm_master_new (const rm_master_config_t *config)
     return self;
 }
 
+void rm_master_address (const rm_master_config_t *config, char *address, size_t size)
+{
+    const rm_endpoint_t *own = rm_peers_find (&config->peers, (uint64_t)config->id);
+    rm_endpoint_t jobs;
+    if (!own && !rm_endpoint_set (&jobs, config->bind, (unsigned)config->port, NULL))
+        own = &jobs;
+    if (own)
+        rm_peers_ledger_address (own, address, size);
+}
+
+/* Where the ledger listens for other masters: beside the other sockets. */
+static bool listens_at (const rm_master_config_t *config, char *address, size_t size)
+{
+    rm_endpoint_t jobs;
+    return config->peers.count && !rm_endpoint_set (&jobs, config->bind, (unsigned)config->port, NULL) &&
+           rm_peers_ledger_address (&jobs, address, size);
+}
+
 static bool open_ledger (rm_master_t *self)
 {
-    char address[RM_ENDPOINT_BYTES_MAX + 8];
-    snprintf (address, sizeof address, "%s:%d", self->config->bind,
-              self->config->port ? (int)self->config->port + 4 : 0);
+    const rm_peers_t *peers = &self->config->peers;
+    char address[RM_LEDGER_ADDRESS_BYTES] = "", bind[RM_LEDGER_ADDRESS_BYTES], texts[RM_ENDPOINTS_MAX][sizeof address];
+    rm_ledger_peer_t list[RM_ENDPOINTS_MAX];
+    rm_master_address (self->config, address, sizeof address);
+    for (uint32_t i = 0; i < peers->count; i++) {
+        rm_peers_ledger_address (&peers->endpoints[i], texts[i], sizeof texts[i]);
+        list[i] = (rm_ledger_peer_t){peers->ids[i], texts[i]};
+    }
     const rm_ledger_config_t config = {.dir = self->config->data,
-                                       .id = 1,
+                                       .id = (uint64_t)self->config->id,
                                        .address = address,
+                                       .bind = listens_at (self->config, bind, sizeof bind) ? bind : NULL,
+                                       .peers = list,
+                                       .peer_count = peers->count,
+                                       .secret = self->config->secret,
+                                       .secret_bytes = self->config->secret_bytes,
                                        .snapshot_bytes = (uint64_t)self->config->snapshot_bytes};
     const rm_ledger_events_t events = {self,       on_apply, on_restore, on_snapshot, on_snapshot_done,
-                                       on_settled, on_role,  on_failed,  NULL};
+                                       on_settled, on_role,  on_failed,  on_said};
     self->ledger = rm_ledger_new (&self->loop, &config, &events);
+    rm_group_init (&self->group, self->ledger, answer_change, self);
     if (!self->ledger || rm_ledger_start (self->ledger)) {
         fprintf (stderr, "ringmaster: %s\n", self->ledger ? rm_ledger_error (self->ledger) : "memory ran out");
         return false;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "master/group.h"
 #include "proto/alloc.h"
 #include "ringmaster/error.h"
 
@@ -66,17 +67,19 @@ static json_t *status (const rm_view_t *self)
     uint32_t running = in_flight (self);
     static const int phases[RM_RESIZE_STATES] = {0, 1, 1, 2, 3};
     rm_resize_state_t resize = self->leader->resize.state;
+    rm_ledger_status_t ledger;
+    rm_ledger_status (self->ledger, &ledger);
     return json_pack (
         "{s:o, s:o, s:b, s:o, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:{s:i, s:s, s:o}, s:{s:o, s:o, s:o}, "
-        "s:o, s:{s:s, s:s, s:s, s:s}}",
+        "s:o, s:o, s:{s:s, s:s, s:s, s:s}}",
         "term", integer (state->term), "epoch", integer (state->epoch), "leader", self->leader->leading, "uptime_ms",
         integer (self->uptime_ms), "jobs", "waiting", integer (state->waiting_count - running), "running",
         integer (running), "done", integer (state->done_count), "dead", integer (state->dead_count), "accepted",
         integer (state->last_id), "bytes", integer (state->waiting_bytes), "sessions",
         integer (HASH_COUNT (state->sessions)), "workers", integer (self->leader->peer_count), "resize", "phase",
         phases[resize], "state", rm_resize_state_name (resize), "epoch", integer (state->epoch), "ledger", "batches",
-        integer (self->ledger_batches), "bytes", integer (self->ledger_bytes), "snapshots",
-        integer (self->ledger_snapshots), "queues", queues (self), "endpoints", "jobs", self->jobs, "work", self->work,
+        integer (ledger.applied), "bytes", integer (ledger.log_bytes), "snapshots", integer (ledger.snapshots), "group",
+        rm_group_json (self->ledger), "queues", queues (self), "endpoints", "jobs", self->jobs, "work", self->work,
         "sync", self->sync, "http", self->http);
 }
 
@@ -241,6 +244,8 @@ int rm_view_query (const rm_view_t *self, const rm_msg_query_t *query, rm_buf_t 
         document = ring (self);
     } else if (rm_bytes_equal (query->what, rm_bytes ("jobs"))) {
         document = jobs (self, query);
+    } else if (rm_bytes_equal (query->what, rm_bytes ("masters"))) {
+        document = rm_group_json (self->ledger);
     } else {
         return RM_EINVAL;
     }
@@ -264,6 +269,8 @@ void rm_view_metrics (const rm_view_t *self, rm_buf_t *out)
     const rm_state_t *state = self->state;
     const rm_leader_t *leader = self->leader;
     uint32_t running = in_flight (self);
+    rm_ledger_status_t ledger;
+    rm_ledger_status (self->ledger, &ledger);
     metric (out, "ringmaster_leader", "gauge", "1 while this master leads.", leader->leading);
     metric (out, "ringmaster_term", "counter", "Leaderships so far.", state->term);
     metric (out, "ringmaster_epoch", "counter", "Resizes begun.", state->epoch);
@@ -279,7 +286,7 @@ void rm_view_metrics (const rm_view_t *self, rm_buf_t *out)
     metric (out, "ringmaster_sessions", "gauge", "Client sessions.", HASH_COUNT (state->sessions));
     metric (out, "ringmaster_polls", "gauge", "Clients that wait for results.", leader->polls.count);
     metric (out, "ringmaster_refused_total", "counter", "Requests refused since the start.", leader->refused_count);
-    metric (out, "ringmaster_ledger_batches_total", "counter", "Batches in the ledger.", self->ledger_batches);
-    metric (out, "ringmaster_ledger_bytes", "gauge", "Log since the newest snapshot.", self->ledger_bytes);
-    metric (out, "ringmaster_ledger_snapshots_total", "counter", "Snapshots since the start.", self->ledger_snapshots);
+    metric (out, "ringmaster_ledger_batches_total", "counter", "Batches in the ledger.", ledger.applied);
+    metric (out, "ringmaster_ledger_bytes", "gauge", "Log since the newest snapshot.", ledger.log_bytes);
+    metric (out, "ringmaster_ledger_snapshots_total", "counter", "Snapshots since the start.", ledger.snapshots);
 }

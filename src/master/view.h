@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/leader.h"
+#include "master/raft_ledger.h"
 
 typedef struct {
     const rm_state_t *state;
@@ -12,7 +13,7 @@ typedef struct {
     rm_now_t now;
     uint64_t uptime_ms;
     const char *jobs, *work, *sync, *http; /* endpoints */
-    uint64_t ledger_batches, ledger_bytes, ledger_snapshots;
+    const rm_ledger_t *ledger;
 } rm_view_t;
 
 enum { RM_VIEW_JOBS_MAX = 10000 }; /* listed at most: the loop does nothing else meanwhile */

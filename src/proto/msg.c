@@ -154,6 +154,12 @@ static const rm_field_t query_rows[] = {
 
 static const rm_field_t drain_rows[] = {{NAMED (rm_msg_t, drain.worker, "worker")}};
 
+static const rm_field_t change_rows[] = {
+    {NAMED (rm_msg_t, change.what, "what")},
+    {U64 (rm_msg_t, change.id, "id", 0)},
+    {TEXT (rm_msg_t, change.at, "at", 0, RM_ENDPOINT_BYTES_MAX), OPTIONAL},
+};
+
 static const rm_field_t welcome_rows[] = {
     {U64 (rm_msg_t, welcome.term, "term", 0)},
     {TEXT (rm_msg_t, welcome.work, "work", 1, RM_ENDPOINT_BYTES_MAX)},
@@ -332,6 +338,7 @@ static const rm_shape_t shapes[RM_MSG_TYPES] = {
     [RM_MSG_WAIT] = SHAPE ("wait", wait_rows),
     [RM_MSG_QUERY] = SHAPE ("query", query_rows),
     [RM_MSG_DRAIN] = SHAPE ("drain", drain_rows),
+    [RM_MSG_CHANGE] = SHAPE ("change", change_rows),
     [RM_MSG_WELCOME] = SHAPE ("welcome", welcome_rows),
     [RM_MSG_ACCEPTED] = SHAPE ("accepted", accepted_rows),
     [RM_MSG_RESULT] = SHAPE ("result", result_rows),

@@ -48,6 +48,7 @@ typedef enum {
     RM_MSG_WAIT,   /* long poll → result | not_leader | error */
     RM_MSG_QUERY,  /* status, workers, ring, jobs, why → answer | error */
     RM_MSG_DRAIN,  /* take a worker out → answer | error */
+    RM_MSG_CHANGE, /* of the group of masters → answer | error */
     /* master → client */
     RM_MSG_WELCOME,
     RM_MSG_ACCEPTED,
@@ -174,6 +175,12 @@ typedef struct {
 typedef struct {
     rm_bytes_t worker; /* a worker's name */
 } rm_msg_drain_t;
+
+typedef struct {
+    rm_bytes_t what; /* "add", "remove", "transfer", "upgrade" */
+    uint64_t id;     /* of the master, or the format to upgrade to */
+    rm_bytes_t at;   /* add: its jobs endpoint; empty else */
+} rm_msg_change_t;
 
 typedef struct {
     uint32_t retry_after_ms;
@@ -322,6 +329,7 @@ typedef struct {
         rm_msg_wait_t wait;
         rm_msg_query_t query;
         rm_msg_drain_t drain;
+        rm_msg_change_t change;
         rm_msg_welcome_t welcome;
         rm_msg_accepted_t accepted;
         rm_msg_result_t result;

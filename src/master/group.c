@@ -1,0 +1,181 @@
+#include "master/group.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "master/peers.h"
+#include "ringmaster/error.h"
+
+void rm_group_init (rm_group_desk_t *self, rm_ledger_t *ledger, rm_group_answer_fn *answer, void *arg)
+{
+    *self = (rm_group_desk_t){.ledger = ledger, .answer = answer, .arg = arg};
+}
+
+/* ---- where the masters are --------------------------------------------------------------------------------------- */
+
+rm_group_t rm_group_look (rm_group_desk_t *self)
+{
+    rm_ledger_member_t members[RM_LEDGER_MEMBERS_MAX];
+    size_t count = rm_ledger_group (self->ledger, members, RM_LEDGER_MEMBERS_MAX);
+    rm_group_t group = {.masters = self->names};
+    for (size_t i = 0; count > 1 && i < count; i++) {
+        rm_endpoint_t *jobs = &self->masters[group.count];
+        if (!rm_peers_jobs_endpoint (members[i].address, jobs))
+            continue;
+        self->names[group.count++] = rm_bytes (jobs->text);
+        if (members[i].leader) {
+            self->leader = *jobs;
+            group.leader = rm_bytes (self->leader.text);
+        }
+    }
+    return group;
+}
+
+static json_t *integer (uint64_t value)
+{
+    return value == UINT64_MAX ? json_null () : json_integer ((json_int_t)value);
+}
+
+static json_t *member_json (const rm_ledger_member_t *member)
+{
+    static const char *const roles[] = {"standby", "voter", "joining"};
+    rm_endpoint_t jobs;
+    bool known = rm_peers_jobs_endpoint (member->address, &jobs);
+    return json_pack ("{s:o, s:s?, s:s, s:s, s:b, s:o, s:o}", "id", integer (member->id), "jobs",
+                      known ? jobs.text : NULL, "ledger", member->address, "role", roles[member->role], "leader",
+                      member->leader, "heard_ms", integer (member->heard_ms), "behind", integer (member->behind));
+}
+
+json_t *rm_group_json (const rm_ledger_t *ledger)
+{
+    rm_ledger_status_t status;
+    rm_ledger_member_t members[RM_LEDGER_MEMBERS_MAX];
+    char cluster[2 * RM_LEDGER_CLUSTER_BYTES + 1];
+    uint64_t self = 0;
+    json_t *list = json_array ();
+    rm_ledger_status (ledger, &status);
+    size_t count = rm_ledger_group (ledger, members, RM_LEDGER_MEMBERS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        json_array_append_new (list, member_json (&members[i]));
+        if (members[i].self)
+            self = members[i].id;
+    }
+    for (int i = 0; i < RM_LEDGER_CLUSTER_BYTES; i++)
+        snprintf (cluster + 2 * i, 3, "%02x", status.cluster[i]);
+    return json_pack ("{s:o, s:o, s:o, s:s, s:o, s:o, s:o}", "self", integer (self), "leader",
+                      integer (status.leader_id), "term", integer (status.term), "cluster", cluster, "generation",
+                      integer (status.generation), "format", integer (status.format), "masters", list);
+}
+
+/* ---- changes ----------------------------------------------------------------------------------------------------- */
+
+static void on_changed (void *arg, int status, const char *sentence)
+{
+    rm_group_desk_t *self = arg;
+    self->change.kind = RM_CHANGE_NONE;
+    self->answer (self->arg, &self->from, status, sentence);
+}
+
+/* Reads what is asked for. False: it is nothing that there is; the sentence says why. */
+static bool read_change (rm_change_t *self, const rm_msg_change_t *asked, char *sentence, size_t size)
+{
+    static const char *const kinds[] = {"", "add", "remove", "transfer", "upgrade"};
+    *self = (rm_change_t){.id = asked->id};
+    for (int i = RM_CHANGE_ADD; i <= RM_CHANGE_UPGRADE; i++)
+        if (rm_bytes_equal (asked->what, rm_bytes (kinds[i])))
+            self->kind = (rm_change_kind_t)i;
+    if (self->kind == RM_CHANGE_NONE) {
+        snprintf (sentence, size, "masters can be added, removed, transferred to and upgraded, not '%.*s'",
+                  (int)asked->what.size, (const char *)asked->what.data);
+        return false;
+    }
+    if (self->kind == RM_CHANGE_ADD) {
+        char text[RM_ENDPOINT_BYTES_MAX + 1];
+        rm_endpoint_t jobs;
+        snprintf (text, sizeof text, "%.*s", (int)asked->at.size, asked->at.size ? (const char *)asked->at.data : "");
+        if (rm_endpoint_parse (&jobs, text, NULL) ||
+            !rm_peers_ledger_address (&jobs, self->address, sizeof self->address)) {
+            snprintf (sentence, size, "'%s' is not where a master can be: say HOST:PORT, as in its --peers", text);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether it is so already, as when an answer was lost. */
+static bool is_so (const rm_ledger_t *ledger, const rm_change_t *change)
+{
+    rm_ledger_member_t members[RM_LEDGER_MEMBERS_MAX];
+    size_t count = rm_ledger_group (ledger, members, RM_LEDGER_MEMBERS_MAX);
+    for (size_t i = 0; i < count; i++)
+        if (members[i].id == change->id)
+            return (change->kind == RM_CHANGE_ADD && !strcmp (members[i].address, change->address)) ||
+                   (change->kind == RM_CHANGE_TRANSFER && members[i].leader);
+    return false;
+}
+
+static int begin (rm_group_desk_t *self)
+{
+    rm_change_t *change = &self->change;
+    switch (change->kind) {
+    case RM_CHANGE_ADD:
+        return rm_ledger_add (self->ledger, change->id, change->address, on_changed, self);
+    case RM_CHANGE_REMOVE:
+        return rm_ledger_remove (self->ledger, change->id, on_changed, self);
+    case RM_CHANGE_TRANSFER:
+        return rm_ledger_transfer (self->ledger, change->id, on_changed, self);
+    default:
+        return rm_ledger_upgrade (self->ledger, change->id, on_changed, self);
+    }
+}
+
+/* Why a change did not begin. */
+static const char *refusal (const rm_change_t *change, int rc)
+{
+    switch (rc) {
+    case RM_ESTATE:
+        return change->kind == RM_CHANGE_ADD
+                   ? "this master cannot take others in: it leads no longer, or was started without --peers"
+                   : "this master leads no longer, or there is no other that can: ask for the masters again";
+    case RM_EBUSY:
+        return "another change of the masters is under way";
+    case RM_EUNKNOWN:
+        return "there is no such master";
+    case RM_ECONFLICT:
+        return "that number or that address is another master's";
+    case RM_EINVAL:
+        return change->kind == RM_CHANGE_UPGRADE ? "there is no such format, or the ledger has it already"
+                                                 : "a master's number is 1 or more";
+    default:
+        return rm_strerror (rc);
+    }
+}
+
+void rm_group_change (rm_group_desk_t *self, const rm_address_t *from, const rm_msg_change_t *asked)
+{
+    rm_change_t change;
+    char sentence[512];
+    if (!read_change (&change, asked, sentence, sizeof sentence)) {
+        self->answer (self->arg, from, RM_EINVAL, sentence);
+        return;
+    }
+    if (self->change.kind != RM_CHANGE_NONE) {
+        if (memcmp (&self->change, &change, sizeof change))
+            self->answer (self->arg, from, RM_EBUSY, refusal (&change, RM_EBUSY));
+        else
+            self->from = *from;
+        return;
+    }
+    if (is_so (self->ledger, &change)) {
+        self->answer (self->arg, from, 0, "it is so already");
+        return;
+    }
+    self->change = change;
+    self->from = *from;
+    int rc = begin (self);
+    if (rc) {
+        self->change.kind = RM_CHANGE_NONE;
+        self->answer (self->arg, from, rc, refusal (&change, rc));
+    }
+}

@@ -1,0 +1,68 @@
+#include "master/peers.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ringmaster/error.h"
+
+static int add (rm_peers_t *self, const char *text, rm_fault_t *fault)
+{
+    char *end;
+    errno = 0;
+    uint64_t id = strtoull (text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '=' || errno || !id || id > UINT32_MAX)
+        return rm_fault (fault, RM_EINVAL, "--peers takes 1=HOST:PORT,2=HOST:PORT,…, and '%.60s' is none of these",
+                         text);
+    if (self->count == RM_ENDPOINTS_MAX)
+        return rm_fault (fault, RM_EINVAL, "--peers names more than %d masters", RM_ENDPOINTS_MAX);
+    if (rm_peers_find (self, id))
+        return rm_fault (fault, RM_EINVAL, "--peers names master %llu twice", (unsigned long long)id);
+    rm_endpoint_t *endpoint = &self->endpoints[self->count];
+    if (rm_endpoint_parse (endpoint, end + 1, fault))
+        return RM_EINVAL;
+    char address[RM_ENDPOINT_BYTES_MAX + 8];
+    if (!rm_peers_ledger_address (endpoint, address, sizeof address))
+        return rm_fault (fault, RM_EINVAL, "--peers names port %u: a master needs the four ports behind it as well",
+                         endpoint->port);
+    for (uint32_t i = 0; i < self->count; i++)
+        if (!strcmp (self->endpoints[i].text, endpoint->text))
+            return rm_fault (fault, RM_EINVAL, "--peers names %s twice", endpoint->text);
+    self->ids[self->count++] = id;
+    return 0;
+}
+
+int rm_peers_parse (rm_peers_t *self, const char *text, rm_fault_t *fault)
+{
+    *self = (rm_peers_t){0};
+    char *copy = strdup (text), *rest = copy, *item;
+    int rc = copy ? 0 : rm_fault (fault, RM_ENOMEM, "memory ran out");
+    while (!rc && (item = strsep (&rest, ",")))
+        rc = add (self, item, fault);
+    free (copy);
+    return rc;
+}
+
+const rm_endpoint_t *rm_peers_find (const rm_peers_t *self, uint64_t id)
+{
+    for (uint32_t i = 0; i < self->count; i++)
+        if (self->ids[i] == id)
+            return &self->endpoints[i];
+    return NULL;
+}
+
+bool rm_peers_ledger_address (const rm_endpoint_t *jobs, char *address, size_t size)
+{
+    rm_endpoint_t ledger;
+    if (rm_endpoint_set (&ledger, jobs->host, jobs->port + RM_PEERS_LEDGER_PORT, NULL))
+        return false;
+    return (size_t)snprintf (address, size, "%s", ledger.text + strlen ("tcp://")) < size;
+}
+
+bool rm_peers_jobs_endpoint (const char *address, rm_endpoint_t *jobs)
+{
+    rm_endpoint_t ledger;
+    return !rm_endpoint_parse (&ledger, address, NULL) && ledger.port > RM_PEERS_LEDGER_PORT &&
+           !rm_endpoint_set (jobs, ledger.host, ledger.port - RM_PEERS_LEDGER_PORT, NULL);
+}
