@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { CLUSTER_PORTS = 5 }; /* of a master */
 enum { ASK_MS = 1000, CALL_MS = 60000, READY_MS = 30000, END_MS = 20000 };
 
 uint64_t time_us (void)
@@ -20,9 +21,19 @@ uint64_t time_us (void)
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */
 
-void cluster_open (cluster_t *self)
+/* Starts all of them; each is ready once one leads. */
+static void open_group (cluster_t *self)
 {
-    *self = (cluster_t){.base = free_ports (5), .history = history_new ()};
+    for (int number = 1; number <= CLUSTER_MASTERS; number++)
+        cluster_start_one (self, number, NULL);
+    for (int i = 0; i < CLUSTER_MASTERS; i++)
+        if (!process_line (self->masters[i], "ready ", READY_MS))
+            harness_fail ("master %d did not get ready", i + 1);
+}
+
+void cluster_open (cluster_t *self, bool group)
+{
+    *self = (cluster_t){.base = free_ports (CLUSTER_MASTERS * CLUSTER_PORTS), .history = history_new ()};
     ssize_t size = readlink ("/proc/self/exe", self->bin, sizeof self->bin - 1);
     if (size < 0)
         harness_fail ("cannot find the programs");
@@ -30,9 +41,14 @@ void cluster_open (cluster_t *self)
     dirname (self->bin);
     snprintf (self->data, sizeof self->data, "%s/data", scratch_dir ());
     snprintf (self->recorded, sizeof self->recorded, "%s/history", scratch_dir ());
-    snprintf (self->jobs, sizeof self->jobs, "tcp://127.0.0.1:%d", self->base);
+    int count = snprintf (self->jobs, sizeof self->jobs, "tcp://127.0.0.1:%d", self->base);
+    for (int i = 1; group && i < CLUSTER_MASTERS; i++)
+        count += snprintf (self->jobs + count, sizeof self->jobs - (size_t)count, ",tcp://127.0.0.1:%d",
+                           self->base + i * CLUSTER_PORTS);
     self->client = cluster_client (self);
-    if (!cluster_master (self, NULL))
+    if (group)
+        open_group (self);
+    else if (!cluster_master (self, NULL))
         harness_fail ("the master did not get ready");
 }
 
@@ -86,6 +102,37 @@ bool cluster_master (cluster_t *self, const char *failpoints)
 void cluster_kill_master (cluster_t *self)
 {
     cluster_kill (&self->master);
+}
+
+/* ---- a group ----------------------------------------------------------------------------------------------------- */
+
+void cluster_start_one (cluster_t *self, int number, const char *failpoints)
+{
+    char program[600], data[640], id[16], peers[256], name[16], text[256];
+    int used = 0;
+    for (int i = 0; i < CLUSTER_MASTERS; i++)
+        used += snprintf (peers + used, sizeof peers - (size_t)used, "%s%d=127.0.0.1:%d", i ? "," : "", i + 1,
+                          self->base + i * CLUSTER_PORTS);
+    snprintf (program, sizeof program, "%s/ringmaster", self->bin);
+    snprintf (data, sizeof data, "%s%d", self->data, number);
+    snprintf (id, sizeof id, "%d", number);
+    snprintf (name, sizeof name, "m%d", number);
+    char *argv[] = {program, "--data", data, "--id", id, "--peers", peers, NULL};
+    char *environment[] = {setting (text, sizeof text, failpoints), NULL};
+    self->masters[number - 1] = process_start (name, argv, environment);
+    free (environment[0]);
+}
+
+int cluster_leader (cluster_t *self)
+{
+    for (uint64_t end = time_ms () + CLUSTER_PATIENCE_MS; time_ms () < end; sleep_ms (5)) {
+        json_t *answer = cluster_ask (self, "masters");
+        int leader = (int)json_integer_value (json_object_get (answer, "leader"));
+        json_decref (answer);
+        if (leader)
+            return leader;
+    }
+    harness_fail ("no master leads");
 }
 
 /* ---- workers ---------------------------------------------------------------------------------------------------- */

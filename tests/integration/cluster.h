@@ -1,5 +1,5 @@
-/*  A cluster of real processes for the integration tests: a master on fixed ports, so that it can be killed and started
- *  again under its address, recorders as workers, and the history of it all, checked at the end.
+/*  A cluster of real processes for the integration tests: a master, or a group of three, on fixed ports, so that each can be
+ *  killed and started again under its address, recorders as workers, and the history of it all, checked at the end.
  *
  *  Nothing here waits for time to pass: `until` waits for a condition, with a deadline after which the test has failed.
  *  Thread rule: the test's main thread; clients may be made in any thread.
@@ -15,6 +15,7 @@
 
 enum {
     CLUSTER_PROCESSES_MAX = 128, /* recorders in one test */
+    CLUSTER_MASTERS = 3,         /* in a group */
     CLUSTER_PATIENCE_MS = 30000, /* for what takes a second on an idle machine */
 };
 
@@ -39,19 +40,20 @@ enum {
 
 typedef struct {
     char bin[512];      /* folder of the programs */
-    char data[600];     /* the master's directory */
-    char jobs[64];      /* its endpoint */
+    char data[600];     /* the master's directory; in a group a number follows */
+    char jobs[128];     /* its endpoint, or those of the group */
     char recorded[600]; /* the recorders' file */
-    int base;           /* its first port */
+    int base;           /* its first port; of the others CLUSTER_PORTS further each */
     history_t *history;
-    process_t *master;                         /* NULL: none runs */
+    process_t *master;                         /* NULL: none runs; in a group, `masters` are instead */
+    process_t *masters[CLUSTER_MASTERS];       /* those of the group by number - 1; NULL: does not run */
     rm_client_t *client;                       /* the main thread's */
     pthread_t watchers[CLUSTER_PROCESSES_MAX]; /* each notes when a recorder died */
     unsigned watcher_count;
 } cluster_t;
 
-/* Starts a master with an empty ledger. */
-void cluster_open (cluster_t *self);
+/* Starts a master with an empty ledger; or a group, for the cases whose name begins with "group_". */
+void cluster_open (cluster_t *self, bool group);
 /* Ends everything, then judges the whole history; a fault in it fails the test. */
 void cluster_close (cluster_t *self);
 
@@ -61,6 +63,11 @@ bool cluster_master (cluster_t *self, const char *failpoints);
 bool cluster_master_with (cluster_t *self, const char *failpoints, char *const *more);
 /* kill -9, and waits for the end. */
 void cluster_kill_master (cluster_t *self);
+
+/* Starts a master of the group by its number, and does not wait for it. Its log is "m1", "m2" … */
+void cluster_start_one (cluster_t *self, int number, const char *failpoints);
+/* The number of the one that leads; waits until there is one. */
+int cluster_leader (cluster_t *self);
 
 /* Starts a recorder that serves the queue "rec", with RM_FAILPOINTS unless NULL, and does not wait for it. */
 process_t *cluster_recorder (cluster_t *self, const char *name, int threads, const char *failpoints);

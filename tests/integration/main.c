@@ -25,7 +25,7 @@ int main (int argc, char **argv)
         if (argc < 2 || strcmp (argv[1], cases[i].name))
             continue;
         cluster_t cluster;
-        cluster_open (&cluster);
+        cluster_open (&cluster, !strncmp (cases[i].name, "group_", strlen ("group_")));
         cases[i].run (&cluster, argc > 2 ? (unsigned)strtoul (argv[2], NULL, 10) : 0);
         cluster_close (&cluster);
         return 0;

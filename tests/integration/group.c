@@ -1,0 +1,179 @@
+/* Three masters: the leader is killed, stopped, or lets another one lead, while jobs flow. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cases.h"
+
+enum { THREADS = 4, KILLS = 6, KILLS_MAX = 1000 };
+
+static process_t *start_worker (cluster_t *cluster, const char *name)
+{
+    process_t *worker = cluster_recorder (cluster, name, THREADS, NULL);
+    cluster_ready (worker);
+    return worker;
+}
+
+static load_t *start_load (cluster_t *cluster)
+{
+    return load_start (cluster, &(load_plan_t){.name = "k",
+                                               .keys = 24,
+                                               .ms = 5,
+                                               .long_every = 19,
+                                               .long_ms = 400,
+                                               .fail_every = 97,
+                                               .plain_every = 5,
+                                               .once_every = 0});
+}
+
+static void kill_one (cluster_t *cluster, int number)
+{
+    cluster_kill (&cluster->masters[number - 1]);
+}
+
+/* Starts it again, and waits until it belongs to the group. */
+static void start_again (cluster_t *cluster, int number)
+{
+    cluster_start_one (cluster, number, NULL);
+    if (!process_line (cluster->masters[number - 1], "ready ", CLUSTER_PATIENCE_MS))
+        harness_fail ("master %d did not get ready again", number);
+}
+
+/* ---- the leader is killed ---------------------------------------------------------------------------------------- */
+
+static int by_size (const void *a, const void *b)
+{
+    int left = *(const int *)a, right = *(const int *)b;
+    return (left > right) - (left < right);
+}
+
+void case_group_leader_killed (cluster_t *cluster, unsigned times)
+{
+    static int waits[KILLS_MAX];
+    unsigned seed = (unsigned)time_us (), kills = times ? times : KILLS;
+    must (kills <= KILLS_MAX);
+    start_worker (cluster, "w1");
+    start_worker (cluster, "w2");
+    load_t *load = start_load (cluster);
+    for (unsigned n = 0; n < kills; n++) {
+        sleep_ms (20 + rand_r (&seed) % 400);
+        int leader = cluster_leader (cluster);
+        uint64_t begun_ms = time_ms ();
+        kill_one (cluster, leader);
+        uint64_t probe = submit (cluster, .payload = "0 ok probe");
+        waits[n] = (int)(time_ms () - begun_ms);
+        printf ("kill %u of %u: master %d; the next job was accepted after %d ms\n", n + 1, kills, leader, waits[n]);
+        start_again (cluster, leader);
+        cluster_wait (cluster, cluster->client, probe);
+        unsigned ended = load_ended (load);
+        until (load_ended (load) >= ended + 20);
+    }
+    load_stop (&load);
+    qsort (waits, kills, sizeof *waits, by_size);
+    printf ("from the kill to the next accepted job: median %d ms, p99 %d ms, longest %d ms\n", waits[kills / 2],
+            waits[kills * 99 / 100], waits[kills - 1]);
+}
+
+/* Whoever leads dies at that place; the two that are left go on with the resize. */
+void case_group_leader_killed_in_a_resize (cluster_t *cluster, unsigned times)
+{
+    (void)times;
+    static const char *const points[] = {"master.commit.resize_begin.after",   "master.send.sync1.after",
+                                         "master.send.sync2.before",           "master.send.sync2.after",
+                                         "master.commit.resize_commit.before", "master.send.sync3.before"};
+    process_t *steady = start_worker (cluster, "steady");
+    cluster_settle (cluster, 1);
+    load_t *load = start_load (cluster);
+    for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
+        char failpoints[128], name[16];
+        int leader = cluster_leader (cluster), next = leader % CLUSTER_MASTERS + 1;
+        snprintf (failpoints, sizeof failpoints, "%s=kill@2", points[i]);
+        kill_one (cluster, next);
+        cluster_start_one (cluster, next, failpoints);
+        must (process_line (cluster->masters[next - 1], "ready ", CLUSTER_PATIENCE_MS));
+        until (rm_client_change (cluster->client, "transfer", (uint64_t)next, NULL, 5000, &(const char *){NULL}) == 0);
+        process_t *guest = NULL;
+        for (unsigned round = 0; process_alive (cluster->masters[next - 1]); round++) {
+            must (round < 20);
+            snprintf (name, sizeof name, "g%zu.%u", i, round);
+            guest = start_worker (cluster, name);
+            until (cluster_live (cluster) == 2);
+            process_signal (guest, SIGTERM);
+            must (process_wait (guest, CLUSTER_PATIENCE_MS) == 0);
+            process_destroy (&guest);
+        }
+        cluster_fired (cluster->masters[next - 1], points[i]);
+        process_destroy (&cluster->masters[next - 1]);
+        unsigned ended = load_ended (load);
+        until (load_ended (load) >= ended + 20);
+        start_again (cluster, next);
+    }
+    load_stop (&load);
+    cluster_settle (cluster, 1);
+    cluster_kill (&steady);
+}
+
+void case_group_leader_and_worker_killed_together (cluster_t *cluster, unsigned times)
+{
+    (void)times;
+    process_t *w1 = start_worker (cluster, "w1");
+    start_worker (cluster, "w2");
+    cluster_settle (cluster, 2);
+    load_t *load = start_load (cluster);
+    for (int i = 0; i < 3; i++) {
+        unsigned before = load_ended (load);
+        until (load_ended (load) >= before + 30);
+        int leader = cluster_leader (cluster);
+        process_signal (w1, SIGKILL);
+        kill_one (cluster, leader);
+        cluster_kill (&w1);
+        w1 = start_worker (cluster, "w1");
+        start_again (cluster, leader);
+        cluster_settle (cluster, 2);
+    }
+    load_stop (&load);
+}
+
+/* ---- it lives, and leads no longer ------------------------------------------------------------------------------- */
+
+/* When it goes on it must not answer for what it believed: another one leads by then. */
+void case_group_leader_stopped (cluster_t *cluster, unsigned times)
+{
+    (void)times;
+    start_worker (cluster, "w1");
+    start_worker (cluster, "w2");
+    cluster_settle (cluster, 2);
+    load_t *load = start_load (cluster);
+    for (int i = 0; i < 3; i++) {
+        int leader = cluster_leader (cluster), successor;
+        cluster_freeze (cluster->masters[leader - 1]);
+        cluster_wait (cluster, cluster->client, submit (cluster, .payload = "0 ok probe"));
+        until ((successor = cluster_leader (cluster)) != leader);
+        sleep_ms (i * 700);
+        process_signal (cluster->masters[leader - 1], SIGCONT);
+        unsigned ended = load_ended (load);
+        until (load_ended (load) >= ended + 50);
+    }
+    load_stop (&load);
+    cluster_settle (cluster, 2);
+}
+
+void case_group_leader_hands_over (cluster_t *cluster, unsigned times)
+{
+    (void)times;
+    start_worker (cluster, "w1");
+    start_worker (cluster, "w2");
+    load_t *load = start_load (cluster);
+    for (int i = 0; i < 6; i++) {
+        const char *json;
+        int leader = cluster_leader (cluster), next = leader % CLUSTER_MASTERS + 1;
+        if (rm_client_change (cluster->client, "transfer", (uint64_t)next, NULL, 20000, &json))
+            harness_fail ("master %d would not hand over: %s", leader, rm_client_error (cluster->client));
+        must (cluster_leader (cluster) == next);
+        unsigned ended = load_ended (load);
+        until (load_ended (load) >= ended + 20);
+    }
+    load_stop (&load);
+    cluster_settle (cluster, 2);
+}
