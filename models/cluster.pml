@@ -59,6 +59,10 @@ SET slot_jobs[SLOTS], key_jobs[JOBS];
 #define EVERY_SLOT_OF(P, x) (P (x, 0) && P (x, 1) && P (x, 2))
 #endif
 
+#ifdef REPLAY
+#define EVERY_W(P) true
+#else
+
 /* One choice for each there is that fulfils G: a worker, an incarnation, a job, a job of a worker. While nobody leads, nothing
  * but the ledger moves: what a worker does in the meantime it might as well have done before. */
 #define W_IS(G, x) :: leading && G (x) -> w = x
@@ -131,4 +135,6 @@ SET slot_jobs[SLOTS], key_jobs[JOBS];
 #define EACH_WT(type) EACH_T_OF (type, 0) EACH_T_OF (type, 1)
 #elif WORKERS == 3
 #define EACH_WT(type) EACH_T_OF (type, 0) EACH_T_OF (type, 1) EACH_T_OF (type, 2)
+#endif
+
 #endif

@@ -1,49 +1,74 @@
-/*  What the model, its C code and whoever writes a trace for it call things: one list for all (EVENTS.md says what each
- *  event means).
+/*  What the model, its C code and whoever writes a trace for it call things: one list for all (EVENTS.md says what each event
+ *  means).
  */
-#define EV_END 0 /* the trace is over */
+#ifndef MODEL
+#pragma once
+#endif
 
-/* a master's life, and the ledger as it is applied */
-#define EV_DOWN   1
-#define EV_LEAD   2
-#define EV_ACCEPT 3
-#define EV_ADD    4
-#define EV_REMOVE 5
-#define EV_BEGIN  6
-#define EV_COMMIT 7
-#define EV_ENDED  8
-
-/* what the leader does */
+/* The transitions. */
+#define EV_END            0
+#define EV_ACCEPT         1
+#define EV_DOWN           2
+#define EV_LEAD           3
+#define EV_ADD            4
+#define EV_REMOVE         5
+#define EV_BEGIN          6
+#define EV_COMMIT         7
+#define EV_ENDED          8
 #define EV_PROPOSE_BEGIN  9
 #define EV_PROPOSE_REMOVE 10
-#define EV_END_RESIZE     11
-#define EV_SYNC           12
-#define EV_DISPATCH       13
-#define EV_RESEND         14
-#define EV_HEAR_JOIN      15
-#define EV_HEAR           16
+#define EV_DRAIN          11
+#define EV_DISMISS        12
+#define EV_PHASE2         13
+#define EV_END_RESIZE     14
+#define EV_SYNC           15
+#define EV_DISPATCH       16
+#define EV_RESEND         17
+#define EV_HEAR_JOIN      18
+#define EV_HEAR           19
+#define EV_BOOT           20
+#define EV_CRASH          21
+#define EV_LAPSE          22
+#define EV_SLEEP          23
+#define EV_RENEW          24
+#define EV_STOP           25
+#define EV_START          26
+#define EV_FINISH         27
+#define EV_SAY            28
+#define EV_ADOPT          29
+#define EV_TAKE           30
+#define EV_TOLD           31
+#define EV_JOINED         32
+#define EV_REJOIN         33
+#define EV_LEFT           34
+#define EV_SYNCED         35
+#define EV_LOST           36
+#define EV_COUNT          37
 
-/* what a worker does and receives */
-#define EV_BOOT    17
-#define EV_CRASH   18
-#define EV_LAPSE   19
-#define EV_RENEW   20
-#define EV_STOP    21
-#define EV_SAY     22
-#define EV_START   23
-#define EV_FINISH  24
-#define EV_JOINED  25
-#define EV_TAKE    26
-#define EV_TOLD    27
-#define EV_REJOIN  28
-#define EV_LEFT    29
-#define EV_SYNCED  30
-#define EV_SLEEP   31
-#define EV_DISMISS 32
-#define EV_PHASE2  33
-#define EV_LOST    34 /* the network's: never in a trace */
+/* The parts of what a worker says: every one carries (term, incarnation, upto, held), and three numbers more. */
+#define BEAT    1 /* 0 0 0 */
+#define ANSWER1 2 /* epoch 0 0 */
+#define ANSWER2 3 /* epoch ok 0 */
+#define DONE    4 /* job attempt verdict */
+#define LEAVE   5 /* 0 0 0 */
+#define ANSWER3 6 /* epoch 0 0: a courtesy, and no report */
 
-#define EV_COUNT 35
+/* Messages to a worker, as what they do to it. */
+#define M_DISPATCH  EV_TAKE /* seq job attempt */
+#define M_COMMITTED EV_TOLD /* jobs 0 0 */
+#define M_JOINED    EV_JOINED
+#define M_REJOIN    EV_REJOIN
+#define M_LEFT      EV_LEFT
+
+/* Verdicts: a death counts as well, since it is as final. */
+#define WELL        1
+#define RETRY       2
+#define INTERRUPTED 3
+
+/* What became of a completion. */
+#define CHANGED_NOTHING 0
+#define HAS_ENDED       1
+#define WAITS_AGAIN     2
 
 /* What may be broken on purpose: a rule each that Spin has to miss. */
 #define BROKEN_EARLY     1  /* a slot changes hands without waiting for its jobs */
@@ -57,19 +82,16 @@
 #define BROKEN_INC       9  /* a dispatch to its predecessor is taken */
 #define BROKEN_DRAINING  10 /* ok is said while jobs of lost slots still run */
 #define BROKEN_REPEAT    11 /* what is published is published once */
-#define BROKEN_COUNT     12
+#define BROKEN_TWICE     12 /* who was removed may be a member again */
+#define BROKEN_AGAIN     13 /* a completion of the run before is answered, too */
+#define BROKEN_COUNT     14
 
 #ifndef MODEL
-static const char *const broken_names[BROKEN_COUNT] = {
-    "nothing", "early",  "holders", "watermark", "stale",    "removing",
-    "fence",   "commit", "term",    "inc",       "draining", "repeat",
-};
-
 static const char *const event_names[EV_COUNT] = {
     [EV_END] = "end",
+    [EV_ACCEPT] = "accept",
     [EV_DOWN] = "down",
     [EV_LEAD] = "lead",
-    [EV_ACCEPT] = "accept",
     [EV_ADD] = "add",
     [EV_REMOVE] = "remove",
     [EV_BEGIN] = "begin",
@@ -77,6 +99,9 @@ static const char *const event_names[EV_COUNT] = {
     [EV_ENDED] = "ended",
     [EV_PROPOSE_BEGIN] = "propose_begin",
     [EV_PROPOSE_REMOVE] = "propose_remove",
+    [EV_DRAIN] = "drain",
+    [EV_DISMISS] = "dismiss",
+    [EV_PHASE2] = "phase2",
     [EV_END_RESIZE] = "end_resize",
     [EV_SYNC] = "sync",
     [EV_DISPATCH] = "dispatch",
@@ -86,32 +111,24 @@ static const char *const event_names[EV_COUNT] = {
     [EV_BOOT] = "boot",
     [EV_CRASH] = "crash",
     [EV_LAPSE] = "lapse",
+    [EV_SLEEP] = "sleep",
     [EV_RENEW] = "renew",
     [EV_STOP] = "stop",
-    [EV_SAY] = "say",
     [EV_START] = "start",
     [EV_FINISH] = "finish",
-    [EV_JOINED] = "joined",
+    [EV_SAY] = "say",
+    [EV_ADOPT] = "adopt",
     [EV_TAKE] = "take",
     [EV_TOLD] = "told",
+    [EV_JOINED] = "joined",
     [EV_REJOIN] = "rejoin",
     [EV_LEFT] = "left",
     [EV_SYNCED] = "synced",
-    [EV_SLEEP] = "sleep",
-    [EV_DISMISS] = "dismiss",
-    [EV_PHASE2] = "phase2",
     [EV_LOST] = "lost",
 };
+
+static const char *const broken_names[BROKEN_COUNT] __attribute__ ((unused)) = {
+    "nothing", "early", "holders", "watermark", "stale",  "removing", "fence",
+    "commit",  "term",  "inc",     "draining",  "repeat", "twice",    "again",
+};
 #endif
-
-/* The parts of what a worker says: every one carries (term, inc, upto, held). */
-#define BEAT    1 /* 0 0 0 */
-#define ANSWER1 2 /* epoch current_job 0 */
-#define ANSWER2 3 /* epoch ok 0 */
-#define DONE    4 /* job attempt verdict */
-#define LEAVE   5 /* 0 0 0 */
-
-/* Verdicts. */
-#define WELL        1
-#define RETRY       2
-#define INTERRUPTED 3

@@ -5,13 +5,12 @@
  *  one copy, which waits, is lost, or is old when it is read.
  *  In the replay, whatever was sent may come, at any time and any number of times; nothing else may.
  */
-mtype = { M_DISPATCH, M_COMMITTED, M_JOINED, M_REJOIN, M_LEFT };
-
 #ifdef REPLAY
 
 #define ROOM_DOWN(w, t) true
 #define cut_older(w, t) skip
 #define cut_up() skip
+#define cut(w) skip
 #define ROOM_UP(w) true
 
 /* The C side keeps what was sent (replay.h): down, by (term, kind, incarnation); up, word for word. */
@@ -44,7 +43,7 @@ int note_kind, note_term, note_epoch, note_inc, note_x, note_y, note_z;
 #define DOWN_ROOM 2
 #define UP_ROOM 2
 
-chan down[WORKERS_TERMS] = [DOWN_ROOM] of { mtype, byte, byte, SET, byte, byte }; /* epoch inc x y z; the term is the place */
+chan down[WORKERS_TERMS] = [DOWN_ROOM] of { byte, byte, byte, SET, byte, byte }; /* M_… epoch inc x y z; the term is the place */
 chan up[WORKERS] = [UP_ROOM] of { byte, byte, byte, byte, SET, byte, byte, byte }; /* part term inc upto held x y z */
 chan pub[WORKERS] = [1] of { byte, byte, byte, bool, SET }; /* term epoch phase named lost */
 
@@ -56,23 +55,14 @@ inline send_down (w_, term_, type_, epoch_, inc_, x_, y_, z_)
     fi
 }
 
+inline receive_down (w_, term_)
+{
+    DOWN (w_, term_)?m_part, m_epoch, m_inc, m_x, m_y, m_z
+}
+
 inline send_up (w_, part_, term_, inc_, upto_, held_, x_, y_, z_)
 {
     up[w_]!part_(term_, inc_, upto_, held_, x_, y_, z_)
-}
-
-/* The first one becomes the last one. */
-inline turn_down (w_)
-{
-    if
-    :: DOWN (w_, term)?[M_DISPATCH, m_epoch, m_inc, m_x, m_y, m_z] ->
-        DOWN (w_, term)?M_DISPATCH(m_epoch, m_inc, m_x, m_y, m_z);
-        DOWN (w_, term)!M_DISPATCH(m_epoch, m_inc, m_x, m_y, m_z)
-    :: DOWN (w_, term)?[M_COMMITTED, m_epoch, m_inc, m_x, m_y, m_z] ->
-        DOWN (w_, term)?M_COMMITTED(m_epoch, m_inc, m_x, m_y, m_z);
-        DOWN (w_, term)!M_COMMITTED(m_epoch, m_inc, m_x, m_y, m_z)
-    :: else
-    fi
 }
 
 /* What its receiver would drop for its term is dropped at once. */
