@@ -158,6 +158,7 @@ inline enter_phase1 ()
 inline drop_leader ()
 {
     leading = false;
+    begun = false;
     cut_up ();
     adding = 0;
     reported = 0;
@@ -186,14 +187,21 @@ inline drop_leader ()
     resize = IDLE
 }
 
-/* begin_to_lead: the barrier of a new term is applied, and what was not by now never will be. */
-inline lead ()
+/* A new term begins: what was proposed in the one before and is not applied by now never will be. */
+inline begin_term ()
 {
     do
     :: log?_, _, _, _, _
     :: empty (log) -> break
     od;
     term++;
+    begun = true
+}
+
+/* begin_to_lead: the barrier of its term is applied. */
+inline lead ()
+{
+    begun = false;
     leading = true;
     refresh_all ();
     proposed_epoch = epoch;

@@ -138,6 +138,11 @@
 #define FAULT(f) f--
 #define LEFT_OF(f) (f > 0)
 #endif
+#ifdef REPLAY /* a master may lose its leadership before it leads; the search would only count terms */
+#define MAY_BEGIN true
+#else
+#define MAY_BEGIN (!begun)
+#endif
 #define CAN_FALL LEFT_OF (leaders)
 #define CAN_CRASH(w) (LEFT_OF (crashes) && is[w] != OFF)
 #define CAN_LAPSE(w) ((LEFT_OF (lapses) && HAS (leased, w)) || (HAS (late, w) && running[w]))

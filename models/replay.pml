@@ -84,13 +84,6 @@
                 hear (w);
                 DID (EV_HEAR)
             }
-        :: W_FOR (EV_ADOPT, IS_MEMBER); /* a dispatch of a newer term, of which nothing was taken */
-            STEP {
-                m_term = c_expr { ARG1 };
-                m_term > worker_term[w] && m_term <= term;
-                adopt_term (w, m_term);
-                DID (EV_ADOPT)
-            }
         :: W_FOR (EV_TAKE, IS_MEMBER);
             c_expr { WAS_DISPATCHED };
             STEP {

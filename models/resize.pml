@@ -48,7 +48,7 @@ chan log = [LOG] of { byte, byte, SET, SET, byte } /* which EV_…, and what it 
 #define SHUT 1
 #define OPEN 2
 
-bool leading;
+bool leading, begun; /* begun: its term has, and it does not lead yet */
 byte resize, proposed_epoch;
 SET reported, removing, leave_asked, synced, settled, counted; /* incarnations */
 byte last_seq[INCS1], heard_upto[INCS1];
@@ -206,7 +206,12 @@ active proctype cluster ()
                 drop_leader ();
                 DID (EV_DOWN)
             }
-        :: !leading && ON (EV_LEAD) -> STEP {
+        :: !leading && ON (EV_BARRIER) && MAY_BEGIN -> STEP {
+                begin_term ();
+                EXPECT (ARG0, term);
+                DID (EV_BARRIER)
+            }
+        :: !leading && begun && ON (EV_LEAD) -> STEP {
                 lead ();
                 EXPECT (ARG0, term);
                 DID (EV_LEAD)

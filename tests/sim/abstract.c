@@ -322,12 +322,23 @@ void abstract_drained (abstract_t *self, rm_bytes_t worker)
             abstract_say (self, EV_DRAIN, " %d", abstract_inc (self, leader->peers[i]->member->inc));
 }
 
+static void takes_over (abstract_t *self)
+{
+    abstract_say (self, EV_LEAD, " %" PRIu64, self->state.term);
+    self->leading = true;
+    self->proposed_epoch = self->state.epoch;
+    self->resize = RM_RESIZE_IDLE;
+    self->takes_over = self->state.member_count || rm_state_resizing (&self->state);
+}
+
 /* The removal of a worker is found in what the leader says for the log: it says why. */
 void abstract_trace (abstract_t *self, const char *line)
 {
     if (!self)
         return;
     const char *inc = strstr (line, " inc=");
+    if (!strncmp (line, "event=leading ", 14))
+        takes_over (self);
     if (!strncmp (line, "event=removing ", 15) && inc) {
         uint64_t number = strtoull (inc + 5, NULL, 16);
         if (strstr (line, " why=left")) {

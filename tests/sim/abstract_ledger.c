@@ -192,20 +192,11 @@ static void tell_completed (abstract_t *self, const entry_t *entry)
                   abstract_verdict (entry->verdict), effect);
 }
 
-static void tell_lead (abstract_t *self)
-{
-    abstract_say (self, EV_LEAD, " %" PRIu64, self->state.term);
-    self->leading = true;
-    self->proposed_epoch = self->state.epoch;
-    self->resize = RM_RESIZE_IDLE;
-    self->takes_over = self->state.member_count || rm_state_resizing (&self->state);
-}
-
 static void tell (abstract_t *self, const entry_t *entry, uint64_t last_id)
 {
     switch (entry->kind) {
     case RM_ENTRY_LEAD:
-        tell_lead (self);
+        abstract_say (self, EV_BARRIER, " %" PRIu64, self->state.term);
         break;
     case RM_ENTRY_SUBMIT:
         tell_accepted (self, last_id);

@@ -141,8 +141,8 @@ static void tell_taken (abstract_t *self, uint32_t who, const rm_msg_dispatch_t 
 {
     const abstract_worker_t *worker = &self->workers[who - 1];
     const rm_work_t *half = sim_work (self->sim, who);
-    bool adopted = half->term > worker->term_before, any = false;
-    uint64_t before = adopted ? 0 : worker->upto_before;
+    /* No worker hears of a new term by a dispatch, since nothing is dispatched to one that has not reported in it. */
+    uint64_t before = half->term > worker->term_before ? 0 : worker->upto_before;
     int inc = abstract_inc (self, dispatch->inc);
     for (uint32_t i = 0; i < dispatch->job_count; i++) {
         bool again;
@@ -150,13 +150,10 @@ static void tell_taken (abstract_t *self, uint32_t who, const rm_msg_dispatch_t 
         int job = abstract_job (self, dispatch->jobs[i].id);
         if (job < 0 || seq <= before || seq > half->upto)
             continue;
-        any = true;
         abstract_say (self, EV_TAKE, " %u %" PRIu64 " %d %" PRIu64 " %d %d %u", who - 1, dispatch->term, inc,
                       dispatch->epoch, abstract_seq (self, dispatch->term, inc, seq, false, &again), job,
                       dispatch->jobs[i].attempt - 1);
     }
-    if (adopted && !any)
-        abstract_say (self, EV_ADOPT, " %u %" PRIu64, who - 1, dispatch->term);
 }
 
 static void tell_joined (abstract_t *self, uint32_t who, const rm_msg_joined_t *joined)
