@@ -136,36 +136,36 @@ static int of_sync (const int *args, int which)
     return said ? said->args[which] : 0;
 }
 
-#define BEGIN read_trace ()
-#define EVENT events[now.position]
-#define NEXT_EVENT (now.position < event_count ? EVENT.kind : EV_END)
+#define BEGIN       read_trace ()
+#define EVENT       events[now.position]
+#define NEXT_EVENT  (now.position < event_count ? EVENT.kind : EV_END)
 #define EVENT_TAKEN take (now.position++)
-#define ARG0 EVENT.args[0]
-#define ARG1 EVENT.args[1]
-#define ARG2 EVENT.args[2]
-#define ARG3 EVENT.args[3]
-#define ARG4 EVENT.args[4]
-#define ARG5 EVENT.args[5]
-#define ARG6 EVENT.args[6]
-#define ARG7 EVENT.args[7]
-#define ARG8 EVENT.args[8]
+#define ARG0        EVENT.args[0]
+#define ARG1        EVENT.args[1]
+#define ARG2        EVENT.args[2]
+#define ARG3        EVENT.args[3]
+#define ARG4        EVENT.args[4]
+#define ARG5        EVENT.args[5]
+#define ARG6        EVENT.args[6]
+#define ARG7        EVENT.args[7]
+#define ARG8        EVENT.args[8]
 
 /* To a worker: (term, incarnation, epoch, …), in the order of the events that receive it, behind the worker. */
 #define NOTE_DOWN                                                                                                      \
-    note (now.note_kind, (const int[ARGS_MAX]){now.note_term, now.note_inc, now.note_epoch, now.note_x, now.note_y,    \
-                                               now.note_z})
-#define WAS_SENT (find (EVENT.kind, EVENT.args + 1, 2) != NULL)
+    note (now.note_kind,                                                                                               \
+          (const int[ARGS_MAX]){now.note_term, now.note_inc, now.note_epoch, now.note_x, now.note_y, now.note_z})
+#define WAS_SENT       (find (EVENT.kind, EVENT.args + 1, 2) != NULL)
 #define WAS_SENT_EPOCH (find (EVENT.kind, EVENT.args + 1, 3) != NULL)
 #define WAS_DISPATCHED (find (EV_TAKE, EVENT.args + 1, 6) != NULL)
-#define WAS_TOLD was_told (ARG1, ARG2, ARG3)
+#define WAS_TOLD       was_told (ARG1, ARG2, ARG3)
 
 #define NOTE_SAID note (EV_HEAR, EVENT.args)
-#define WAS_SAID (find (EV_HEAR, EVENT.args, ARGS_MAX) != NULL)
+#define WAS_SAID  (find (EV_HEAR, EVENT.args, ARGS_MAX) != NULL)
 
-#define NOTE_SYNC note (EV_SYNC, EVENT.args)
+#define NOTE_SYNC     note (EV_SYNC, EVENT.args)
 #define SYNC_WAS_SAID (find (EV_SYNC, EVENT.args, 3) != NULL)
-#define SYNC_DIFFERS sync_differs (EVENT.args)
-#define SYNC_NAMES of_sync (EVENT.args, 3)
-#define SYNC_TAKES_0 of_sync (EVENT.args, 4)
-#define SYNC_TAKES_1 of_sync (EVENT.args, 5)
-#define SYNC_TAKES_2 of_sync (EVENT.args, 6)
+#define SYNC_DIFFERS  sync_differs (EVENT.args)
+#define SYNC_NAMES    of_sync (EVENT.args, 3)
+#define SYNC_TAKES_0  of_sync (EVENT.args, 4)
+#define SYNC_TAKES_1  of_sync (EVENT.args, 5)
+#define SYNC_TAKES_2  of_sync (EVENT.args, 6)

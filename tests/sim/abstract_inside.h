@@ -51,7 +51,7 @@ struct abstract {
     int lane_count;
     abstract_worker_t workers[PLAN_WORKERS_MAX];
     bool leading;
-    bool takes_over; /* its barrier is applied, and it has not begun to lead: */
+    bool takes_over;          /* its barrier is applied, and it has not begun to lead: */
     rm_resize_state_t resize; /* as the model knows it */
     uint64_t proposed_epoch;
     char last_sync[128];

@@ -184,10 +184,11 @@ static void tell_completed (abstract_t *self, const entry_t *entry)
     if (job < 0)
         return;
     const rm_record_t *record = rm_state_record (&self->state, entry->id);
-    int effect = ended_by (self, entry) >> job & 1                                       ? HAS_ENDED
-                 : record && rm_record_attempt (record) != entry->attempts[job] &&
-                         entry->outcomes[job] == RM_OUTCOME_NONE                         ? WAITS_AGAIN
-                                                                                         : CHANGED_NOTHING;
+    int effect =
+        ended_by (self, entry) >> job & 1 ? HAS_ENDED
+        : record && rm_record_attempt (record) != entry->attempts[job] && entry->outcomes[job] == RM_OUTCOME_NONE
+            ? WAITS_AGAIN
+            : CHANGED_NOTHING;
     abstract_say (self, EV_ENDED, " %d %d %u %d %d", job, abstract_inc (self, entry->inc), entry->attempt - 1,
                   abstract_verdict (entry->verdict), effect);
 }
@@ -209,7 +210,8 @@ static void tell (abstract_t *self, const entry_t *entry, uint64_t last_id)
         abstract_say (self, EV_ADD, " %d", abstract_inc (self, entry->inc));
         break;
     case RM_ENTRY_MEMBER_REMOVE:
-        abstract_say (self, EV_REMOVE, " %d %u %u", abstract_inc (self, entry->inc), entry->jobs, ended_by (self, entry));
+        abstract_say (self, EV_REMOVE, " %d %u %u", abstract_inc (self, entry->inc), entry->jobs,
+                      ended_by (self, entry));
         break;
     case RM_ENTRY_RESIZE_BEGIN:
         tell_begin (self, entry);

@@ -8,7 +8,8 @@
 /* ---- what workers say, and the leader hears ---------------------------------------------------------------------- */
 
 /* One event of what a message says: its report, and one thing more. */
-static void tell_part (abstract_t *self, int event, uint32_t who, const rm_report_t *report, int part, const int more[3])
+static void tell_part (abstract_t *self, int event, uint32_t who, const rm_report_t *report, int part,
+                       const int more[3])
 {
     int inc = abstract_inc (self, report->inc);
     abstract_say (self, event, " %u %d %" PRIu64 " %d %d %u %d %d %d", who - 1, part, report->term, inc,
@@ -77,8 +78,8 @@ static void tell_sync (abstract_t *self, const rm_msg_sync_t *sync)
     for (uint32_t i = 0; i < sync->member_count; i++)
         members |= abstract_inc_set (self, &sync->members[i].inc, 1);
     list_losers (self, sync, losers);
-    snprintf (text, sizeof text, " %" PRIu64 " %" PRIu64 " %u %u %u %u %u", sync->term, sync->epoch, sync->phase, members,
-              losers[0], losers[1], losers[2]);
+    snprintf (text, sizeof text, " %" PRIu64 " %" PRIu64 " %u %u %u %u %u", sync->term, sync->epoch, sync->phase,
+              members, losers[0], losers[1], losers[2]);
     if (!strcmp (text, self->last_sync))
         return;
     memcpy (self->last_sync, text, sizeof text);
@@ -200,8 +201,8 @@ void abstract_arrived (abstract_t *self, const sim_packet_t *packet)
         abstract_say (self, EV_LEFT, " %u %" PRIu64 " %d", who - 1, msg->left.term, abstract_inc (self, msg->left.inc));
         break;
     case RM_MSG_SYNC:
-        abstract_say (self, EV_SYNCED, " %" PRIu64 " %" PRIu64 " %u %u", msg->sync.term, msg->sync.epoch, msg->sync.phase,
-                      who - 1);
+        abstract_say (self, EV_SYNCED, " %" PRIu64 " %" PRIu64 " %u %u", msg->sync.term, msg->sync.epoch,
+                      msg->sync.phase, who - 1);
         break;
     default:
         break;
