@@ -100,10 +100,14 @@ inline take_done (i_, j_, attempt_, verdict_, upto_)
 }
 
 /* rm_leader_sync_answer */
-inline take_answer1 (i_, epoch_)
+inline take_answer1 (i_, epoch_, job_)
 {
     if
-    :: epoch_ == epoch -> synced = synced | BIT (i_)
+    :: epoch_ == epoch && !HAS (synced, i_) ->
+        assert (resize != PHASE2 || !HAS (counted & ~removing, i_) || job_ <= sync_to);
+        synced = synced | BIT (i_);
+        current_job[i_] = job_
+    :: epoch_ == epoch && HAS (synced, i_) -> assert (current_job[i_] == job_) /* frozen, and so is sync_to */
     :: else
     fi
 }
@@ -132,7 +136,7 @@ inline hear (w_)
     :: HAS (member, m_inc) && HAS (HEARD, m_inc) && m_term == term && m_part != ANSWER3 ->
         take_report (m_inc, m_upto, m_held);
         if
-        :: m_part == ANSWER1 -> take_answer1 (m_inc, m_x)
+        :: m_part == ANSWER1 -> take_answer1 (m_inc, m_x, m_y)
         :: m_part == ANSWER2 -> take_answer2 (m_inc, m_x, m_y)
         :: m_part == DONE -> take_done (m_inc, m_x, m_y, m_z, m_upto)
         :: m_part == LEAVE -> leave_asked = leave_asked | BIT (m_inc)
@@ -151,7 +155,12 @@ inline enter_phase1 ()
     published = 0;
     synced = 0;
     settled = 0;
-    counted = 0
+    counted = 0;
+    sync_to = 0;
+    for (n : 1 .. INCS) {
+        current_job[n] = 0
+    }
+    n = 0
 }
 
 /* The leader is gone, and what it believed with it. What it has proposed may be applied still. */
@@ -237,7 +246,11 @@ inline enter_phase2 ()
     resize = PHASE2;
     published = 0;
     counted = member;
-    settled = 0
+    settled = 0;
+    for (n : 1 .. INCS) {
+        sync_to = (HAS (synced, n) && current_job[n] > sync_to -> current_job[n] : sync_to)
+    }
+    n = 0
 }
 
 /* Nothing is left to do but to log it. A new leader that found no resize running has nothing to log. */

@@ -47,7 +47,7 @@
 
 /* The parts of what a worker says: every one carries (term, incarnation, upto, held), and three numbers more. */
 #define BEAT    1 /* 0 0 0 */
-#define ANSWER1 2 /* epoch 0 0 */
+#define ANSWER1 2 /* epoch current_job 0; in a trace: epoch 0 0 */
 #define ANSWER2 3 /* epoch ok 0 */
 #define DONE    4 /* job attempt verdict */
 #define LEAVE   5 /* 0 0 0 */

@@ -49,9 +49,9 @@ chan log = [LOG] of { byte, byte, SET, SET, byte } /* which EV_…, and what it 
 #define OPEN 2
 
 bool leading, begun; /* begun: its term has, and it does not lead yet */
-byte resize, proposed_epoch;
+byte resize, proposed_epoch, sync_to;
 SET reported, removing, leave_asked, synced, settled, counted; /* incarnations */
-byte last_seq[INCS1], heard_upto[INCS1];
+byte last_seq[INCS1], heard_upto[INCS1], current_job[INCS1];
 SET flight[INCS1];       /* the jobs in flight at each; all of them are ... */
 SET sent, proposed, failed; /* ... in flight, or their completion is proposed, or their attempt failed and is held still */
 byte seq[JOBS];          /* of its dispatch in this term; 0: learnt from a report */
@@ -72,12 +72,12 @@ byte is[WORKERS];
 byte inc[WORKERS];     /* its incarnation */
 byte home[INCS1], born; /* whose an incarnation is; how many there have been */
 SET leased, late, stopped; /* processes: may start jobs; was asleep beyond its lease; wants to leave */
-byte worker_term[WORKERS], upto[WORKERS];
+byte worker_term[WORKERS], upto[WORKERS], newest_job[WORKERS];
 SET queued[WORKERS], running[WORKERS], cancelled[WORKERS]; /* jobs; cancelled ones run still */
 SET well[WORKERS], failing[WORKERS], interrupted[WORKERS]; /* ended, by verdict, and not committed */
 byte job_attempt[WORKERS_JOBS];
 byte closed[WORKERS_SLOTS]; /* the epoch that closed a slot; 0: open */
-byte sync_term[WORKERS], sync_epoch[WORKERS]; /* the newest resize it has seen */
+byte sync_term[WORKERS], sync_epoch[WORKERS], frozen_job[WORKERS]; /* the newest resize it has seen */
 SET answered, shut, over; /* processes: phase 1 was answered, phase 2 was done, phase 3 has come */
 byte joined_term[WORKERS], joined_epoch[WORKERS];
 
@@ -97,6 +97,8 @@ byte losses, delays;             /* a message is lost; something published is re
 byte overtakes, doubles;         /* a message overtakes another; comes twice, or is a join that comes late */
 byte broken;                     /* the rule that is left out */
 bool stale_too, phase3_too;      /* what will be dropped is kept on its way; phase 3, that nobody waits for, is said */
+
+bool newest_too;                 /* workers know the newest job they got, which current_job and sync_to are made of */
 
 #define BROKEN(what) (broken == BROKEN_##what)
 

@@ -61,6 +61,7 @@ static const char *const layout_names[] = {"dealt", "one_key", "one_slot"};
     now.doubles = SETTING ("doubles");                                                                                 \
     now.stale_too = SETTING ("stale_too");                                                                             \
     now.phase3_too = SETTING ("phase3_too");                                                                           \
+    now.newest_too = SETTING ("newest_too");                                                                           \
     now.broken = setting ("broken", broken_names, BROKEN_COUNT);                                                       \
     if (!now.founders || now.founders > WORKERS || now.incs > INCS || now.leaders >= TERMS ||                          \
         SETTING ("jobs") > JOBS) {                                                                                     \

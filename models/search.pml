@@ -46,7 +46,7 @@
             }
         :: W_FOR (EV_SAY, CAN_SAY_1);
             d_step {
-                say (w, ANSWER1, sync_epoch[w], 0, 0);
+                say (w, ANSWER1, sync_epoch[w], frozen_job[w], 0);
                 DID (EV_SAY)
             }
         :: W_FOR (EV_SAY, CAN_SAY_2);

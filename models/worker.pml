@@ -37,6 +37,8 @@ inline wipe (w_)
     over = over & ~BIT (w_);
     worker_term[w_] = 0;
     upto[w_] = 0;
+    newest_job[w_] = 0;
+    frozen_job[w_] = 0;
     queued[w_] = 0;
     running[w_] = 0;
     cancelled[w_] = 0;
@@ -98,6 +100,7 @@ inline take (w_)
         if
         :: IS_NEXT (w_) ->
             upto[w_] = m_x;
+            newest_job[w_] = (newest_too && m_y >= newest_job[w_] -> m_y + 1 : newest_job[w_]);
             if
             :: HAS (stopped, w_) || IS_CLOSED (w_) /* handed back at once */
             :: else ->
@@ -179,6 +182,7 @@ inline receive_sync (w_)
         :: m_term > sync_term[w_] || (m_term == sync_term[w_] && m_epoch > sync_epoch[w_]) ->
             sync_term[w_] = m_term;
             sync_epoch[w_] = m_epoch;
+            frozen_job[w_] = 0;
             answered = answered & ~BIT (w_);
             shut = shut & ~BIT (w_);
             over = over & ~BIT (w_)
@@ -189,7 +193,9 @@ inline receive_sync (w_)
         :: else ->
             if
             :: m_x == 3 -> over = over | BIT (w_)
-            :: m_x == 1 -> answered = answered | BIT (w_)
+            :: m_x == 1 ->
+                frozen_job[w_] = (HAS (answered, w_) -> frozen_job[w_] : newest_job[w_]);
+                answered = answered | BIT (w_)
             :: m_x == 2 && HAS (answered, w_) && m_y && !HAS (shut, w_) ->
                 for (s : 0 .. SLOTS - 1) {
                     if
@@ -281,7 +287,7 @@ inline speak (w_)
 {
     may = CAN_SAY_1 (w_);
     if
-    :: may -> say (w_, ANSWER1, sync_epoch[w_], 0, 0)
+    :: may -> say (w_, ANSWER1, sync_epoch[w_], frozen_job[w_], 0)
     :: else
     fi;
     may = CAN_SAY_2 (w_);

@@ -289,6 +289,8 @@ void rm_leader_remove_peer (rm_leader_t *self, rm_peer_t *peer, const char *why)
             ids[count++] = record->id;
     }
     peer->removing = true;
+    peer->out_count = 0; /* what was chosen for it in this turn is not sent any more */
+    peer->out_bytes = 0;
     rm_entry_member_remove (entry, &(rm_entry_remove_t){peer->member->inc, ids, count});
     rm_leader_trace (self, "event=removing worker=%s inc=%016llx why=%s in_flight=%u", peer->member->name,
                      (unsigned long long)peer->member->inc, why, count);

@@ -11,6 +11,7 @@
 typedef struct {
     rm_state_t *state;
     rm_reader_t small, large;
+    uint8_t format;
     bool no_memory;
     rm_pool_t **pools;              /* by number */
     rm_queue_t **queues;            /* by number */
@@ -406,7 +407,7 @@ static void read_state (restorer_t *self)
         read_queues (self);
     if (goes_on (self))
         read_members (self);
-    if (goes_on (self))
+    if (goes_on (self) && self->format > 1)
         read_removed (self);
     for (rm_pool_t *pool = self->state->pools; pool && goes_on (self); pool = pool->next)
         read_slots (self, pool);
@@ -423,12 +424,13 @@ int rm_snapshot_restore (rm_state_t *state, const void *data, size_t size)
 {
     const uint8_t *end = (const uint8_t *)data + size;
     rm_reader_t head = {data, end, false};
-    bool ours = rm_read_u8 (&head) == RM_STATE_FORMAT;
+    uint8_t format = rm_read_u8 (&head);
     uint64_t large_bytes = rm_read_u64 (&head);
-    if (!ours || head.bad || large_bytes > (size_t)(end - head.at))
+    if (format < 1 || format > RM_SNAPSHOT_FORMAT || head.bad || large_bytes > (size_t)(end - head.at))
         return RM_ECORRUPT;
     const uint8_t *small = head.at + large_bytes;
-    restorer_t self = {.state = state, .small = {small, end, false}, .large = {head.at, small, false}};
+    restorer_t self = {
+        .state = state, .small = {small, end, false}, .large = {head.at, small, false}, .format = format};
     read_state (&self);
     rm_free (self.pools);
     rm_free (self.queues);

@@ -319,7 +319,7 @@ rm_snapshot_t *rm_snapshot_take (const rm_state_t *state)
     put_records (self, state);
     for (const rm_queue_t *queue = state->queues; queue; queue = queue->hh.next)
         put_ended (self, queue);
-    self->head[0] = RM_STATE_FORMAT;
+    self->head[0] = RM_SNAPSHOT_FORMAT;
     store_u64 (self->head + 1, self->large_bytes);
     for (const chunk_t *chunk = self->first; chunk; chunk = chunk->next)
         add_part (self, chunk->data, chunk->size);

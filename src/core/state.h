@@ -25,8 +25,9 @@
 #include "proto/msg.h"
 
 enum {
-    RM_STATE_FORMAT = 1, /* of entries and snapshots */
-    RM_HOLDERS_MAX = 6,  /* holders of one slot; a join that would need a seventh waits for the commit */
+    RM_STATE_FORMAT = 1,    /* of entries */
+    RM_SNAPSHOT_FORMAT = 2, /* what is written; 1, which knows nothing of removed members, is read too */
+    RM_HOLDERS_MAX = 6,     /* holders of one slot; a join that would need a seventh waits for the commit */
     RM_REMOVED_MAX = 4 * RM_MEMBERS_MAX, /* incarnations that are remembered after their removal */
 };
 

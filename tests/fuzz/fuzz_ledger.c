@@ -1,5 +1,5 @@
 /*  A data directory, read before libraft reads it: segments, snapshots, metadata and the mark, with right checksums where
- *  decisions do not want them wrong, and raw files between them. In memory (/dev/shm).
+ *  decisions do not want them wrong, and raw files between them. It lies in $TMPDIR, else in memory (/dev/shm).
  *
  *  An undamaged ledger is served to its last batch. Whatever else lies there is judged without a crash: what may be served
  *  reaches the mark; what may not is repaired, and what was repaired may be served.
@@ -23,14 +23,14 @@
 
 enum { FILES_MAX = 32, STEPS_MAX = 40, SENTENCE_BYTES = 4096 };
 
-static char folder[64];
+static char folder[128];
 
 /* The ledger that is being written. */
 static struct {
     rm_raft_link_t link;                       /* the newest batch */
     uint64_t index, term, counter;             /* of the newest entry; of the newest open segment */
     bool honest;                               /* nothing but the following was damaged, left out or made up */
-    bool broken;                               /* a batch does not follow on the one before, and no snapshot has it */
+    bool broken;                               /* a batch does not follow on the one before */
     uint32_t flips;                            /* bytes changed in files that were written … */
     bool flipped_closed;                       /* … and one of them in a closed segment */
     bool opened;                               /* there is an open segment: no closed one can follow */
@@ -70,7 +70,10 @@ static void enter (void)
         clear_folder (folder);
         return;
     }
-    snprintf (folder, sizeof folder, "%s/ringmaster-fuzz-XXXXXX", access ("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
+    const char *base = getenv ("TMPDIR");
+    if (!base || strlen (base) > sizeof folder / 2)
+        base = access ("/dev/shm", W_OK) ? "/tmp" : "/dev/shm";
+    snprintf (folder, sizeof folder, "%s/ringmaster-fuzz-XXXXXX", base);
     CLAIM (mkdtemp (folder));
     atexit (leave);
 }
@@ -118,7 +121,7 @@ static void put_data (fuzz_input_t *input, int kind, rm_buf_t *data)
     }
     rm_raft_batch_seal (entry, size, &after, &world.link);
     rm_buf_put (data, entry, rm_raft_batch_bytes (size));
-    if (how >= 248 && data->size) {
+    if (how >= 240 && how < 250 && data->size) {
         data->data[data->size - 1 - how % 8] ^= 0x40;
         world.honest = false; /* or harmless, in the padding */
     }
@@ -187,7 +190,7 @@ static void write_snapshot (fuzz_input_t *input)
         return;
     rm_raft_snapshot_head_t head = {world.link, size, XXH3_64bits (body, size)};
     rm_raft_snapshot_seal (header, &head);
-    world.broken = false;
+    world.honest = world.honest && !world.broken; /* who knows what is read of the log before it */
     rm_buf_t data = {0}, meta = {0}, covered = {0};
     rm_buf_put (&data, header, sizeof header);
     rm_buf_put (&data, body, size);
@@ -393,7 +396,7 @@ static void hear (void *arg, const char *sentence)
 {
     size_t *sentences = arg;
     CLAIM (*sentence && strlen (sentence) < SENTENCE_BYTES);
-    if (getenv ("RM_FUZZ_TELL"))
+    if (getenv ("RM_FUZZ_TELL")) /* for whoever looks at a crash */
         fprintf (stderr, "repair: %s\n", sentence);
     ++*sentences;
 }

@@ -54,7 +54,8 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     CLAIM (rc == 0 || rc == RM_ECORRUPT);
     if (!rc) {
         rm_buf_t bytes = bytes_of (&state);
-        CLAIM (bytes.size == size && !memcmp (bytes.data, data, size), "taken, but written otherwise");
+        bool present = data[0] == RM_SNAPSHOT_FORMAT; /* an older spelling is read, but not written */
+        CLAIM (!present || (bytes.size == size && !memcmp (bytes.data, data, size)), "taken, but written otherwise");
         rm_buf_close (&bytes);
         claim_sound (&state);
         lead (&state);

@@ -317,7 +317,12 @@ static void receive (fuzz_input_t *input)
         msg.type = RM_MSG_ERROR;
         msg.error = (rm_msg_error_t){.code = codes[fuzz_below (input, 4)], .text = rm_bytes ("no")};
     }
+    uint64_t upto = self.half->upto, term = self.half->term;
     rm_work_receive (self.half, &msg, self.now_ms);
+    if (self.half->term != term)
+        upto = 0; /* a newer term counts anew */
+    if (msg.type == RM_MSG_DISPATCH && msg.dispatch.seq > upto + 1)
+        CLAIM (self.half->upto == upto, "what is behind a gap counts as received");
 }
 
 /* The common way in and on, which is long to find by chance: joins, and answers the newest heartbeat. */

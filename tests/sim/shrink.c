@@ -64,7 +64,9 @@ static bool leave_out (shrink_t *self, bool faults)
 unsigned shrink (plan_t *plan, const char *checker, sim_result_t *result)
 {
     shrink_t self = {plan, checker, result, 0};
-    while (leave_out (&self, true) | leave_out (&self, false))
-        continue;
+    for (bool any = true; any;) {
+        any = leave_out (&self, true);
+        any = leave_out (&self, false) || any;
+    }
     return self.tries;
 }

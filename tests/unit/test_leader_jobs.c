@@ -403,6 +403,36 @@ Test (leader_jobs, at_most_once_whose_worker_died_is_dead_and_lost)
     cr_assert (at (next, other), "its key goes on");
 }
 
+/* Between the start that is applied and the end of the turn, its worker's lease is found to be over. */
+Test (leader_jobs, nothing_is_sent_to_a_worker_whose_removal_is_proposed)
+{
+    worker_t *worker = join_settled ("w", 1);
+    disk_slow = true;
+    rm_submit_job_t job = job_of ("q", NULL, "a");
+    job.flags = RM_JOB_AT_MOST_ONCE;
+    job.seq = ++client.seq;
+    submit_jobs (&client, &job, 1);
+    turn ();
+    disk ();
+    flush_once (); /* the start is proposed */
+    worker->silent = true;
+    while (now.mono_ms + 10 < peer_of (worker)->heard_ms + RM_LEASE_MS + RM_GRACE_MS + RM_MARGIN_MS) {
+        jump (10);
+        tick ();
+    }
+    mark ();
+    disk ();
+    cr_assert_eq (record_of (1)->lead.at, RM_AT_SENT);
+    jump (10);
+    tick ();
+    cr_assert (peer_of (worker)->removing);
+    flush_once ();
+    cr_assert_null (sent (worker->address, RM_MSG_DISPATCH));
+    disk ();
+    cr_assert_null (rm_state_member (state, worker->inc));
+    cr_assert_str_eq (reason_of (1), "lost");
+}
+
 Test (leader_jobs, at_most_once_that_was_interrupted_is_dead_and_lost)
 {
     worker_t *worker = join_settled ("w", 1);

@@ -411,7 +411,7 @@ static void cr_assert_every_job_accounted_for (void)
     }
 }
 
-Test (story, snapshots_and_replays_equal_the_live_state, .timeout = 110)
+Test (story, snapshots_and_replays_equal_the_live_state, .timeout = 400)
 {
     static rm_state_t restored, replayed;
     for (uint64_t seed = 1; seed <= 4; seed++) {
@@ -445,7 +445,7 @@ Test (story, snapshots_and_replays_equal_the_live_state, .timeout = 110)
 }
 
 /* A batch with damaged bytes is refused, or means something else; either way the books balance. */
-Test (story, a_damaged_batch_breaks_no_invariant, .timeout = 110)
+Test (story, a_damaged_batch_breaks_no_invariant, .timeout = 400)
 {
     static rm_state_t victim;
     begin_story (77);
@@ -494,7 +494,7 @@ static long apply_with (long granted, int *rc_p)
     return used;
 }
 
-Test (story, memory_may_run_out_anywhere_in_a_story, .timeout = 110)
+Test (story, memory_may_run_out_anywhere_in_a_story, .timeout = 400)
 {
     begin_story (3);
     while (story.entries < 400)
