@@ -63,6 +63,10 @@ inline take_report (i_, upto_, held_)
     :: else ->
         heard_upto[i_] = upto_;
         m_tell = held_ & (ended | (failed & flight[i_]));
+        for (n : 0 .. JOBS - 1) {
+            m_past[n] = (HAS (ended, n) -> EVERY_ATTEMPT : attempt[n] - 1)
+        }
+        n = 0;
         if
         :: !HAS (reported, i_) ->
             for (j : 0 .. JOBS - 1) {
@@ -86,16 +90,17 @@ inline take_report (i_, upto_, held_)
 }
 
 /* take_done */
-inline take_done (i_, j_, attempt_, verdict_, upto_)
+inline take_done (i_, j_, attempt_, verdict_)
 {
     if
     :: HAS (flight[i_] & proposed, j_)
-    :: HAS (flight[i_] & (sent | failed), j_) && upto_ < seq[j_] && !BROKEN (AGAIN) /* of a run before the one meant now */
     :: HAS (flight[i_] & sent & ~ended, j_) && seq[j_] <= heard_upto[i_] && attempt_ == attempt[j_] ->
         sent = sent & ~BIT (j_);
         proposed = proposed | BIT (j_);
         log!EV_ENDED(i_, j_, verdict_, attempt_)
-    :: else -> m_tell = m_tell | BIT (j_)
+    :: else ->
+        m_past[j_] = (HAS (m_tell, j_) && m_past[j_] > attempt_ -> m_past[j_] : attempt_);
+        m_tell = m_tell | BIT (j_)
     fi
 }
 
@@ -138,7 +143,7 @@ inline hear (w_)
         if
         :: m_part == ANSWER1 -> take_answer1 (m_inc, m_x, m_y)
         :: m_part == ANSWER2 -> take_answer2 (m_inc, m_x, m_y)
-        :: m_part == DONE -> take_done (m_inc, m_x, m_y, m_z, m_upto)
+        :: m_part == DONE -> take_done (m_inc, m_x, m_y, m_z)
         :: m_part == LEAVE -> leave_asked = leave_asked | BIT (m_inc)
         :: else
         fi;

@@ -133,6 +133,7 @@ inline apply_commit (e_)
 inline apply_ended (i_, j_, verdict_, attempt_)
 {
     m_tell = BIT (j_);
+    m_past[j_] = attempt_;
     if
     :: !COUNTS (i_, j_, attempt_) ->
         if
@@ -146,6 +147,7 @@ inline apply_ended (i_, j_, verdict_, attempt_)
         if
         :: verdict_ == WELL || m_x ->
             ended = ended | BIT (j_);
+            m_past[j_] = EVERY_ATTEMPT;
             if
             :: leading && HAS (FLYING, j_) -> land (j_)
             :: else

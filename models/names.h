@@ -54,11 +54,12 @@
 #define ANSWER3 6 /* epoch 0 0: a courtesy, and no report */
 
 /* Messages to a worker, as what they do to it. */
-#define M_DISPATCH  EV_TAKE /* seq job attempt */
-#define M_COMMITTED EV_TOLD /* jobs 0 0 */
-#define M_JOINED    EV_JOINED
-#define M_REJOIN    EV_REJOIN
-#define M_LEFT      EV_LEFT
+#define M_DISPATCH    EV_TAKE /* seq job attempt */
+#define M_COMMITTED   EV_TOLD /* jobs, the attempts at them, 0 */
+#define EVERY_ATTEMPT 255     /* of a job that has ended */
+#define M_JOINED      EV_JOINED
+#define M_REJOIN      EV_REJOIN
+#define M_LEFT        EV_LEFT
 
 /* Verdicts: a death counts as well, since it is as final. */
 #define WELL        1
@@ -83,7 +84,7 @@
 #define BROKEN_DRAINING  10 /* ok is said while jobs of lost slots still run */
 #define BROKEN_REPEAT    11 /* what is published is published once */
 #define BROKEN_TWICE     12 /* who was removed may be a member again */
-#define BROKEN_AGAIN     13 /* a completion of the run before is answered, too */
+#define BROKEN_AGAIN     13 /* committed means every attempt */
 #define BROKEN_COUNT     14
 
 #ifndef MODEL

@@ -33,6 +33,10 @@ inline send_down (w_, term_, type_, epoch_, inc_, x_, y_, z_)
     note_z = 0
 }
 
+/* A job each. */
+#define PUT_PAST(j, i) send_down (0, term, M_COMMITTED, j, i, m_past[j], 0, 0)
+#define SEND_PAST(w, i) skip
+
 int note_kind, note_term, note_epoch, note_inc, note_x, note_y, note_z;
 
 #else
@@ -40,6 +44,17 @@ int note_kind, note_term, note_epoch, note_inc, note_x, note_y, note_z;
 #define DOWN(w, t) down[(w) * TERMS + (t) - 1]
 #define ROOM_DOWN(w, t) nfull (DOWN (w, t))
 #define ROOM_UP(w) nfull (up[w])
+/* All in one, with two bits a job for its attempts; 3 is all of them. */
+#define PUT_PAST(j, i)                                                                                                 \
+    assert (attempt[j] < 3);                                                                                           \
+    m_y = m_y | (m_past[j] < 3 -> m_past[j] : 3) << (2 * (j))
+#define SEND_PAST(w, i)                                                                                                \
+    if                                                                                                                 \
+    :: m_tell -> send_down (w, term, M_COMMITTED, 0, i, m_tell, m_y, 0)                                                \
+    :: else                                                                                                            \
+    fi
+#define GET_PAST(j) (m_y >> (2 * (j)) & 3)
+
 #define DOWN_ROOM 2
 #define UP_ROOM 2
 
@@ -114,12 +129,18 @@ inline cut (w_)
 
 #endif
 
-/* The jobs in m_tell may be forgotten by their worker. */
+/* Of the jobs in m_tell their worker may forget the attempts up to m_past. */
 inline tell_committed (w_, i_)
 {
-    if
-    :: m_tell -> send_down (w_, term, M_COMMITTED, 0, i_, m_tell, 0, 0)
-    :: else
-    fi;
+    m_y = 0;
+    for (n : 0 .. JOBS - 1) {
+        if
+        :: HAS (m_tell, n) -> PUT_PAST (n, i_)
+        :: else
+        fi
+    }
+    n = 0;
+    SEND_PAST (w_, i_);
+    m_y = 0;
     m_tell = 0
 }

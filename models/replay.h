@@ -116,12 +116,13 @@ static const note_t *find (int kind, const int *args, int count)
     return NULL;
 }
 
-static int was_told (int term, int inc, int jobs)
+/* To be told of an attempt is to be told of those before it. */
+static int was_told (const int *args, int attempt)
 {
-    for (int i = 0; i < note_count; i++)
-        if (notes[i].kind == EV_TOLD && notes[i].args[0] == term && notes[i].args[1] == inc)
-            jobs &= ~notes[i].args[3];
-    return !jobs;
+    for (int i = note_count - 1; i >= 0; i--)
+        if (notes[i].kind == EV_TOLD && !memcmp (notes[i].args, args, 3 * sizeof *args) && notes[i].args[3] >= attempt)
+            return 1;
+    return 0;
 }
 
 static int sync_differs (const int *args)
@@ -157,7 +158,7 @@ static int of_sync (const int *args, int which)
 #define WAS_SENT       (find (EVENT.kind, EVENT.args + 1, 2) != NULL)
 #define WAS_SENT_EPOCH (find (EVENT.kind, EVENT.args + 1, 3) != NULL)
 #define WAS_DISPATCHED (find (EV_TAKE, EVENT.args + 1, 6) != NULL)
-#define WAS_TOLD       was_told (ARG1, ARG2, ARG3)
+#define WAS_TOLD       was_told (EVENT.args + 1, ARG4)
 
 #define NOTE_SAID note (EV_HEAR, EVENT.args)
 #define WAS_SAID  (find (EV_HEAR, EVENT.args, ARGS_MAX) != NULL)

@@ -101,8 +101,9 @@
                 w = c_expr { ARG0 };
                 m_term = c_expr { ARG1 };
                 m_inc = c_expr { ARG2 };
-                m_held = c_expr { ARG3 };
-                told (w, m_held);
+                j = c_expr { ARG3 };
+                m_past[j] = c_expr { ARG4 };
+                told (w, BIT (j));
                 DID (EV_TOLD)
             }
         :: ON (EV_JOINED) && c_expr { WAS_SENT_EPOCH } -> STEP {

@@ -144,6 +144,10 @@ inline rest ()
     m_y = 0;
     m_z = 0;
     m_tell = 0;
+    for (n : 0 .. JOBS - 1) {
+        m_past[n] = 0
+    }
+    n = 0;
     l_b = 0;
     l_c = 0;
     l_d = 0
@@ -191,6 +195,7 @@ active proctype cluster ()
     byte m_part, m_term, m_epoch, m_inc, m_upto, m_x, m_y, m_z; /* what is in a message */
     byte l_d;                                                    /* and what is in an entry: i, … */
     SET m_held, m_tell, l_b, l_c;
+    byte m_past[JOBS]; /* attempts */
 
     d_step {
         c_code { BEGIN; };

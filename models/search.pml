@@ -80,6 +80,10 @@
         :: WT_FOR (EV_TOLD, M_COMMITTED);
             d_step {
                 receive_down (w, m_term);
+                for (n : 0 .. JOBS - 1) {
+                    m_past[n] = GET_PAST (n)
+                }
+                n = 0;
                 told (w, m_x);
                 SAYS
                 DID (EV_TOLD)

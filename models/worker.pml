@@ -124,11 +124,18 @@ inline take (w_)
     fi
 }
 
-/* Only what has ended can be forgotten. */
+/* Only what has ended can be forgotten, and of it no later attempt than those told. */
 inline told (w_, jobs_)
 {
     if
-    :: is[w_] == MEMBER && m_inc == inc[w_] && m_term >= worker_term[w_] -> settle (w_, jobs_)
+    :: is[w_] == MEMBER && m_inc == inc[w_] && m_term >= worker_term[w_] ->
+        for (n : 0 .. JOBS - 1) {
+            if
+            :: HAS (jobs_, n) && (ATTEMPT (w_, n) <= m_past[n] || BROKEN (AGAIN)) -> settle (w_, BIT (n))
+            :: else
+            fi
+        }
+        n = 0
     :: else
     fi
 }

@@ -157,6 +157,18 @@ static void tell_taken (abstract_t *self, uint32_t who, const rm_msg_dispatch_t 
     }
 }
 
+static void tell_committed (abstract_t *self, uint32_t who, const rm_msg_committed_t *committed)
+{
+    for (uint32_t i = 0; i < committed->job_count; i++) {
+        const rm_committed_job_t *told = &committed->jobs[i];
+        int job = abstract_job (self, told->id);
+        if (job >= 0)
+            abstract_say (self, EV_TOLD, " %u %" PRIu64 " %d %d %u", who - 1, committed->term,
+                          abstract_inc (self, committed->inc), job,
+                          told->attempt == UINT32_MAX ? EVERY_ATTEMPT : told->attempt - 1);
+    }
+}
+
 static void tell_joined (abstract_t *self, uint32_t who, const rm_msg_joined_t *joined)
 {
     abstract_worker_t *worker = &self->workers[who - 1];
@@ -185,10 +197,7 @@ void abstract_arrived (abstract_t *self, const sim_packet_t *packet)
         tell_taken (self, who, &msg->dispatch);
         break;
     case RM_MSG_COMMITTED:
-        if (abstract_job_set (self, msg->committed.ids, msg->committed.id_count))
-            abstract_say (self, EV_TOLD, " %u %" PRIu64 " %d %u", who - 1, msg->committed.term,
-                          abstract_inc (self, msg->committed.inc),
-                          abstract_job_set (self, msg->committed.ids, msg->committed.id_count));
+        tell_committed (self, who, &msg->committed);
         break;
     case RM_MSG_JOINED:
         tell_joined (self, who, &msg->joined);
