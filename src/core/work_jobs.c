@@ -6,6 +6,10 @@
 #include "proto/alloc.h"
 #include "proto/assert.h"
 
+/* What utlist claims of its lists is claimed as everything else in the core: also in release, and without the C library's. */
+#undef assert
+#define assert(claim) RM_ASSERT (claim)
+
 static const bool moves[RM_WORK_JOB_STATES][RM_WORK_JOB_STATES] = {
     [RM_WORK_JOB_QUEUED] = {[RM_WORK_JOB_RUNNING] = true, [RM_WORK_JOB_RETURNED] = true, [RM_WORK_JOB_GONE] = true},
     [RM_WORK_JOB_RUNNING] = {[RM_WORK_JOB_FINISHED] = true, [RM_WORK_JOB_GONE] = true},
