@@ -324,7 +324,9 @@ static void welcome (rm_master_t *self, const rm_address_t *to)
                                      .sync = rm_bytes (rm_socket_endpoint (self->sync)->text),
                                      .http = rm_bytes (self->http_text),
                                      .payload_bytes_max = self->config->leader.payload_bytes_max,
-                                     .result_bytes_max = self->config->leader.result_bytes_max};
+                                     .result_bytes_max = self->config->leader.result_bytes_max,
+                                     .masters = (rm_bytes_t *)self->leader.group.masters,
+                                     .master_count = self->leader.group.count};
     answer (self, to, &msg);
 }
 
@@ -387,27 +389,18 @@ static void drain (rm_master_t *self, const rm_address_t *to, rm_bytes_t worker)
     answer (self, to, &msg);
 }
 
+/* While another master may lead, everybody is referred to that one. */
 static void from_client (rm_master_t *self, const rm_address_t *from, const rm_msg_t *msg)
 {
-    switch (msg->type) {
-    case RM_MSG_HELLO:
+    bool leads = self->leader.leading && !self->leader.cut_off;
+    if (leads && msg->type == RM_MSG_HELLO)
         welcome (self, from);
-        break;
-    case RM_MSG_QUERY:
-        if (self->leader.leading)
-            query (self, from, &msg->query);
-        else
-            rm_leader_from_client (&self->leader, now (self), from, msg);
-        break;
-    case RM_MSG_DRAIN:
-        if (self->leader.leading)
-            drain (self, from, msg->drain.worker);
-        else
-            rm_leader_from_client (&self->leader, now (self), from, msg);
-        break;
-    default:
+    else if (leads && msg->type == RM_MSG_QUERY)
+        query (self, from, &msg->query);
+    else if (leads && msg->type == RM_MSG_DRAIN)
+        drain (self, from, msg->drain.worker);
+    else
         rm_leader_from_client (&self->leader, now (self), from, msg);
-    }
 }
 
 static void on_jobs (void *arg, const rm_route_t *route, rm_frame_t *frame)
