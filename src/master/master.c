@@ -439,28 +439,20 @@ static void answer_change (void *arg, const rm_address_t *to, int status, const 
     json_decref (document);
 }
 
+/* While another master may lead, everybody is referred to that one. */
 static void from_client (rm_master_t *self, const rm_address_t *from, const rm_msg_t *msg)
 {
-    if (!self->leader.leading || self->leader.cut_off) { /* it says who does */
-        rm_leader_from_client (&self->leader, now (self), from, msg);
-        return;
-    }
-    switch (msg->type) {
-    case RM_MSG_HELLO:
+    bool leads = self->leader.leading && !self->leader.cut_off;
+    if (leads && msg->type == RM_MSG_HELLO)
         welcome (self, from);
-        break;
-    case RM_MSG_QUERY:
+    else if (leads && msg->type == RM_MSG_QUERY)
         query (self, from, &msg->query);
-        break;
-    case RM_MSG_DRAIN:
+    else if (leads && msg->type == RM_MSG_DRAIN)
         drain (self, from, msg->drain.worker);
-        break;
-    case RM_MSG_CHANGE:
+    else if (leads && msg->type == RM_MSG_CHANGE)
         rm_group_change (&self->group, from, &msg->change);
-        break;
-    default:
+    else
         rm_leader_from_client (&self->leader, now (self), from, msg);
-    }
 }
 
 static void on_jobs (void *arg, const rm_route_t *route, rm_frame_t *frame)

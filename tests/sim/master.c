@@ -125,6 +125,7 @@ static void trace (void *arg, const char *line)
 {
     const mouth_t *mouth = arg;
     story (mouth->sim, mouth->who, "%s", line);
+    check_traced (mouth->sim->check, line);
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
@@ -253,6 +254,7 @@ void sim_master_drain (sim_t *self, uint32_t worker)
         return;
     story (self, who, "drains %s", self->processes[worker].name);
     rm_leader_drain (leader, now (self, who), rm_bytes (self->processes[worker].name));
+    check_drained (self->check, self->processes[worker].name);
     sim_want_turn (self, who);
 }
 
@@ -333,7 +335,7 @@ void sim_master_applies (sim_t *self, uint32_t who, uint64_t index, uint64_t ter
     story (self, who, "applies batch %llu", (unsigned long long)master->batches);
     check_batch (self->check, who, master->batches, batch, size, written_us);
     rm_leader_see (&master->leader, now (self, who));
-    if (rm_state_apply (&master->state, batch, size))
+    if (check_apply (self->check, &master->state, master->batches, batch, size))
         sim_violation (self, "rebuilt", "batch %llu cannot be applied", (unsigned long long)master->batches);
     check_applied (self->check, who, &master->state, master->batches);
     if (!take_proposal (master, index, term, &proposal))

@@ -123,6 +123,33 @@ static uint64_t draw_span (uint64_t *random)
     return once_in (random, 3) ? between (random, 900 * MS, 2500 * MS) : between (random, 5 * MS, 700 * MS);
 }
 
+/* A way between a master and anyone else that is not as it should be. */
+static void draw_way (const plan_t *self, uint64_t *random, const plan_fault_t *company, plan_fault_t *fault,
+                      uint64_t span_us)
+{
+    uint32_t all = self->master_count + self->worker_count + self->client_count;
+    fault->other = draw_master (self, random);
+    fault->who = draw_who (company, random, 0, all);
+    if (fault->who == fault->other)
+        fault->who = (fault->who + 1) % all;
+    fault->for_us = fault->kind == FAULT_BREAK ? 0 : span_us;
+    fault->amount = (int64_t)(once_in (random, 3) ? between (random, 1 * MS, 1200 * MS) : between (random, 1, 60 * MS));
+    fault->number = fault->kind == FAULT_LOSSY ? between (random, 20, 500) : below (random, 2);
+    if (fault->kind == FAULT_SLOW && fault->who < self->master_count)
+        fault->number = 0; /* TCP keeps the order */
+}
+
+static void draw_isolation (const plan_t *self, uint64_t *random, plan_fault_t *fault, uint64_t span_us)
+{
+    fault->who = draw_master (self, random);
+    fault->for_us = span_us;
+    if (self->master_count == 1)
+        return;
+    if (once_in (random, 2))
+        fault->for_us = between (random, 2 * SECOND, 5 * SECOND);
+    fault->number = once_in (random, 2);
+}
+
 static void draw_fault (plan_t *self, uint64_t *random, uint32_t kinds, uint64_t until_us)
 {
     plan_fault_t *fault = &self->faults[self->fault_count];
@@ -151,22 +178,10 @@ static void draw_fault (plan_t *self, uint64_t *random, uint32_t kinds, uint64_t
     case FAULT_CUT:
     case FAULT_STALL:
     case FAULT_BREAK:
-        fault->other = draw_master (self, random);
-        fault->who = draw_who (company, random, 0, all);
-        if (fault->who == fault->other)
-            fault->who = (fault->who + 1) % all;
-        fault->for_us = fault->kind == FAULT_BREAK ? 0 : span_us;
-        fault->amount =
-            (int64_t)(once_in (random, 3) ? between (random, 1 * MS, 1200 * MS) : between (random, 1, 60 * MS));
-        fault->number = fault->kind == FAULT_LOSSY ? between (random, 20, 500) : below (random, 2);
-        if (fault->kind == FAULT_SLOW && fault->who < self->master_count)
-            fault->number = 0; /* TCP keeps the order */
+        draw_way (self, random, company, fault, span_us);
         break;
     case FAULT_ISOLATE:
-        fault->who = draw_master (self, random);
-        fault->for_us =
-            self->master_count > 1 && once_in (random, 2) ? between (random, 2 * SECOND, 5 * SECOND) : span_us;
-        fault->number = self->master_count > 1 && once_in (random, 2);
+        draw_isolation (self, random, fault, span_us);
         break;
     case FAULT_RATE:
         fault->who = draw_who (company, random, 0, all);

@@ -92,8 +92,9 @@ typedef struct {
 /* The plan of that seed, with so many masters. */
 void plan_draw (plan_t *self, uint32_t masters, uint64_t seed);
 
-/* The small cluster of the enumeration: one or three masters, three workers, of which one joins, one leaves and is back, and one dies, which is
- * noticed in the middle of the next resize. Killed at its `point`-th point is process `who` (0 and 0: nobody is). */
+/* The small cluster of the enumeration: one master or more, three workers, of which one joins, one leaves and is back, and
+ * one dies, which is noticed in the middle of the next resize. Killed at its `point`-th point is process `who` (0 and 0:
+ * nobody is). */
 void plan_enumerate (plan_t *self, uint32_t masters, uint32_t who, uint64_t point);
 
 /* Leaves out all faults (jobs) whose index is not in the list. */

@@ -325,6 +325,7 @@ void sim_happen (sim_t *self, const sim_event_t *event)
         of_process (self, event);
     else
         sim_event_drop (event);
+    check_happened (self->check);
     if (process->dying)
         sim_kill (self, event->who, process->kill_down_us);
 }
