@@ -23,11 +23,16 @@
 #define WORKERS_TERMS (WORKERS * TERMS)
 #define WORKERS_SLOTS (WORKERS * SLOTS)
 
+#ifdef REPLAY
+#define SET int
+#define LOG 64
+#else
 #define SET byte
 #define LOG 4
+#endif
 
-/* Where the jobs are: they are dealt to the slots in turn, with one key a slot; or all of them are in the last
- * slot, the one that a second worker gets, with one key or with a key each (search.h).
+/* Where the jobs are. In the search they are dealt to the slots in turn, with one key a slot; or all of them are in the last
+ * slot, the one that a second worker gets, with one key or with a key each (search.h). A trace says it.
  */
 byte job_slot[JOBS], job_key[JOBS];
 SET slot_jobs[SLOTS], key_jobs[JOBS];
@@ -53,6 +58,10 @@ SET slot_jobs[SLOTS], key_jobs[JOBS];
 #define SOME_SLOT_OF(P, x) (P (x, 0) || P (x, 1) || P (x, 2))
 #define EVERY_SLOT_OF(P, x) (P (x, 0) && P (x, 1) && P (x, 2))
 #endif
+
+#ifdef REPLAY
+#define EVERY_W(P) true
+#else
 
 /* One choice for each there is that fulfils G: a worker, an incarnation, a job, a job of a worker. While nobody leads, nothing
  * but the ledger moves: what a worker does in the meantime it might as well have done before. */
@@ -126,4 +135,6 @@ SET slot_jobs[SLOTS], key_jobs[JOBS];
 #define EACH_WT(type) EACH_T_OF (type, 0) EACH_T_OF (type, 1)
 #elif WORKERS == 3
 #define EACH_WT(type) EACH_T_OF (type, 0) EACH_T_OF (type, 1) EACH_T_OF (type, 2)
+#endif
+
 #endif

@@ -1,45 +1,75 @@
-/*  What the model and its C code call things: one list for both. */
+/*  What the model, its C code and whoever writes a trace for it call things: one list for all (EVENTS.md says what each event
+ *  means).
+ */
+#ifndef MODEL
+#pragma once
+#endif
 
-/* a master's life, and the ledger as it is applied */
-#define EV_DOWN   1
-#define EV_LEAD   2
-#define EV_ADD    3
-#define EV_REMOVE 4
-#define EV_BEGIN  5
-#define EV_COMMIT 6
-#define EV_ENDED  7
+/* The transitions. */
+#define EV_END            0
+#define EV_ACCEPT         1
+#define EV_DOWN           2
+#define EV_BARRIER        3
+#define EV_LEAD           4
+#define EV_ADD            5
+#define EV_REMOVE         6
+#define EV_BEGIN          7
+#define EV_COMMIT         8
+#define EV_ENDED          9
+#define EV_PROPOSE_BEGIN  10
+#define EV_PROPOSE_REMOVE 11
+#define EV_DRAIN          12
+#define EV_DISMISS        13
+#define EV_PHASE2         14
+#define EV_END_RESIZE     15
+#define EV_SYNC           16
+#define EV_DISPATCH       17
+#define EV_RESEND         18
+#define EV_HEAR_JOIN      19
+#define EV_HEAR           20
+#define EV_BOOT           21
+#define EV_CRASH          22
+#define EV_LAPSE          23
+#define EV_SLEEP          24
+#define EV_RENEW          25
+#define EV_STOP           26
+#define EV_START          27
+#define EV_FINISH         28
+#define EV_SAY            29
+#define EV_TAKE           30
+#define EV_TOLD           31
+#define EV_JOINED         32
+#define EV_REJOIN         33
+#define EV_LEFT           34
+#define EV_SYNCED         35
+#define EV_LOST           36
+#define EV_COUNT          37
 
-/* what the leader does */
-#define EV_PROPOSE_BEGIN  8
-#define EV_PROPOSE_REMOVE 9
-#define EV_END_RESIZE     10
-#define EV_SYNC           11
-#define EV_DISPATCH       12
-#define EV_RESEND         13
-#define EV_HEAR_JOIN      14
-#define EV_HEAR           15
+/* The parts of what a worker says: every one carries (term, incarnation, upto, held), and three numbers more. */
+#define BEAT    1 /* 0 0 0 */
+#define ANSWER1 2 /* epoch current_job 0; in a trace: epoch 0 0 */
+#define ANSWER2 3 /* epoch ok 0 */
+#define DONE    4 /* job attempt verdict */
+#define LEAVE   5 /* 0 0 0 */
+#define ANSWER3 6 /* epoch 0 0: a courtesy, and no report */
 
-/* what a worker does and receives */
-#define EV_BOOT    16
-#define EV_CRASH   17
-#define EV_LAPSE   18
-#define EV_RENEW   19
-#define EV_STOP    20
-#define EV_SAY     21
-#define EV_START   22
-#define EV_FINISH  23
-#define EV_JOINED  24
-#define EV_TAKE    25
-#define EV_TOLD    26
-#define EV_REJOIN  27
-#define EV_LEFT    28
-#define EV_SYNCED  29
-#define EV_SLEEP   30
-#define EV_DISMISS 31
-#define EV_PHASE2  32
-#define EV_LOST    33 /* the network's */
+/* Messages to a worker, as what they do to it. */
+#define M_DISPATCH    EV_TAKE /* seq job attempt */
+#define M_COMMITTED   EV_TOLD /* jobs, the attempts at them, 0 */
+#define EVERY_ATTEMPT 255     /* of a job that has ended */
+#define M_JOINED      EV_JOINED
+#define M_REJOIN      EV_REJOIN
+#define M_LEFT        EV_LEFT
 
-#define EV_COUNT 34
+/* Verdicts: a death counts as well, since it is as final. */
+#define WELL        1
+#define RETRY       2
+#define INTERRUPTED 3
+
+/* What became of a completion. */
+#define CHANGED_NOTHING 0
+#define HAS_ENDED       1
+#define WAITS_AGAIN     2
 
 /* What may be broken on purpose: a rule each that Spin has to miss. */
 #define BROKEN_EARLY     1  /* a slot changes hands without waiting for its jobs */
@@ -53,16 +83,16 @@
 #define BROKEN_INC       9  /* a dispatch to its predecessor is taken */
 #define BROKEN_DRAINING  10 /* ok is said while jobs of lost slots still run */
 #define BROKEN_REPEAT    11 /* what is published is published once */
-#define BROKEN_COUNT     12
+#define BROKEN_TWICE     12 /* who was removed may be a member again */
+#define BROKEN_AGAIN     13 /* committed means every attempt */
+#define BROKEN_COUNT     14
 
 #ifndef MODEL
-static const char *const broken_names[BROKEN_COUNT] = {
-    "nothing", "early",  "holders", "watermark", "stale",    "removing",
-    "fence",   "commit", "term",    "inc",       "draining", "repeat",
-};
-
 static const char *const event_names[EV_COUNT] = {
+    [EV_END] = "end",
+    [EV_ACCEPT] = "accept",
     [EV_DOWN] = "down",
+    [EV_BARRIER] = "barrier",
     [EV_LEAD] = "lead",
     [EV_ADD] = "add",
     [EV_REMOVE] = "remove",
@@ -71,6 +101,9 @@ static const char *const event_names[EV_COUNT] = {
     [EV_ENDED] = "ended",
     [EV_PROPOSE_BEGIN] = "propose_begin",
     [EV_PROPOSE_REMOVE] = "propose_remove",
+    [EV_DRAIN] = "drain",
+    [EV_DISMISS] = "dismiss",
+    [EV_PHASE2] = "phase2",
     [EV_END_RESIZE] = "end_resize",
     [EV_SYNC] = "sync",
     [EV_DISPATCH] = "dispatch",
@@ -80,32 +113,23 @@ static const char *const event_names[EV_COUNT] = {
     [EV_BOOT] = "boot",
     [EV_CRASH] = "crash",
     [EV_LAPSE] = "lapse",
+    [EV_SLEEP] = "sleep",
     [EV_RENEW] = "renew",
     [EV_STOP] = "stop",
-    [EV_SAY] = "say",
     [EV_START] = "start",
     [EV_FINISH] = "finish",
-    [EV_JOINED] = "joined",
+    [EV_SAY] = "say",
     [EV_TAKE] = "take",
     [EV_TOLD] = "told",
+    [EV_JOINED] = "joined",
     [EV_REJOIN] = "rejoin",
     [EV_LEFT] = "left",
     [EV_SYNCED] = "synced",
-    [EV_SLEEP] = "sleep",
-    [EV_DISMISS] = "dismiss",
-    [EV_PHASE2] = "phase2",
     [EV_LOST] = "lost",
 };
+
+static const char *const broken_names[BROKEN_COUNT] __attribute__ ((unused)) = {
+    "nothing", "early", "holders", "watermark", "stale",  "removing", "fence",
+    "commit",  "term",  "inc",     "draining",  "repeat", "twice",    "again",
+};
 #endif
-
-/* The parts of what a worker says: every one carries (term, inc, upto, held). */
-#define BEAT    1 /* 0 0 0 */
-#define ANSWER1 2 /* epoch current_job 0 */
-#define ANSWER2 3 /* epoch ok 0 */
-#define DONE    4 /* job attempt verdict */
-#define LEAVE   5 /* 0 0 0 */
-
-/* Verdicts. */
-#define WELL        1
-#define RETRY       2
-#define INTERRUPTED 3

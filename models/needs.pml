@@ -1,6 +1,22 @@
 /*  When each transition may happen. NEEDS_… say when a message that is repeated until it is answered is worth another copy:
- *  neither it nor its answer is on its way, and it would change something.
+ *  neither it nor its answer is on its way, and it would change something. In a replay everything may be said at any time.
  */
+
+#ifdef REPLAY
+
+#define NEEDS_1(w) true
+#define NEEDS_2(w) true
+#define NEEDS_DONE(w, j) true
+#define NEEDS_BEAT(w) true
+#define NEEDS_LEAVE(w) true
+
+#define IS_MEMBER(w) (is[w] == MEMBER)
+#define WAS_BORN(i) (i <= born)
+#define IS_OUT(j) HAS (sent, j)
+/* Who loses a slot: its holders, but for its target. */
+#define LOSERS(s) (holders[s] & ~(target[s] -> BIT (target[s]) : 0))
+
+#else
 
 /* Whether the leader and it speak of the same term, and it is listened to. */
 #define IN_TOUCH(w) (leading && HAS (COUNTED_IN, inc[w]) && worker_term[w] == term)
@@ -45,6 +61,8 @@
      (NEEDS_PHASE1 (i, home[i]) || NEEDS_PHASE2 (i, home[i]) || NEEDS_PHASE3 (i, home[i]) || OVERHEARS (i, home[i])))
 #define CAN_DELAY(i) (delays && CAN_SYNC (i) && empty (pub[home[i]]))
 
+#endif
+
 /* ---- the leader -------------------------------------------------------------------------------------------------- */
 
 #define OWNER(j) at[SLOT (j)]
@@ -54,6 +72,7 @@
      ROOM_DOWN (home[OWNER (j)], term))
 
 #define ROOM(w) ROOM_DOWN (w, term)
+#ifndef REPLAY
 #define CAN_HEAR(w) (leading && nempty (up[w]) && ROOM (w) && LOG_ROOM (1))
 #define CAN_HEAR_JOIN(w)                                                                                               \
     (leading && is[w] == NEW && !HAS (adding | removing, inc[w]) && ROOM (w) && LOG_ROOM (1) &&                          \
@@ -63,9 +82,13 @@
      !SENT (w, M_DISPATCH))
 #define HAS_SYNC(w) nempty (pub[w])
 #define HAS_UP(w) nempty (up[w])
+#define HAS_ONE_UP(w) (len (up[w]) == 1)
+#define HAS_ONE_DOWN(w) (len (DOWN (w, term)) == 1)
+#define WAS_BORN(i) (i <= born && is[home[i]] != OFF && ROOM (home[i]) && LOG_ROOM (1))
 #define HAS_TWO_UP(w) (len (up[w]) == 2)
 #define HAS_TWO_DOWN(w) (len (DOWN (w, term)) == 2)
 #define HAS_DOWN(w) (nempty (DOWN (w, 1)) || nempty (DOWN (w, TERMS)))
+#endif
 
 /* The time that a lease takes is an assumption: whoever is removed has none any more, and what it ran has stopped,
  * unless it was asleep. */
@@ -73,7 +96,11 @@
 #define CAN_REMOVE(i)                                                                                                  \
     (leading && HAS (COUNTED_IN, i) && LOG_ROOM (2) &&                                                                 \
      (is[home[i]] == OFF || inc[home[i]] != (i) || (MAY_BE_SILENT (home[i]) && LEASE_OVER (i, home[i]))))
+#ifdef REPLAY
+#define MAY_BE_SILENT(w) true
+#else
 #define MAY_BE_SILENT(w) (is[w] != NEW)
+#endif
 
 #define HAS_NO_SLOT(i) EVERY_SLOT_OF (IS_NOT, i)
 #define IS_NOT(i, s) (target[s] != (i))
@@ -90,11 +117,57 @@
 #define CAN_START(w, j) (is[w] == MEMBER && HAS (leased, w) && HAS (queued[w], j) && !(HELD (w) & BEFORE (j)))
 #define CAN_FINISH(w, j) HAS (RUNS (w), j)
 #define CAN_RENEW(w) (is[w] == MEMBER && !HAS (leased, w) && RENEWS (w))
+#ifdef REPLAY /* the answer may have been on its way when its leader died, or wanted it gone since it leaves */
+#define RENEWS(w) HAS (member & ~(removing & ~leaving), inc[w])
+#else
 #define RENEWS(w) (leading && (HAS (COUNTED_IN, inc[w]) || (HAS (member, inc[w]) && BROKEN (REMOVING))) && worker_term[w] == term)
-#define CAN_BOOT(w) ((is[w] == OFF || (is[w] == FORGET && !RUNS (w))) && born < incs && !HAS (stopped, w))
-#define CAN_CRASH(w) (crashes && is[w] != OFF)
-#define CAN_LAPSE(w) (lapses && HAS (leased, w))
-#define CAN_SLEEP(w) (sleeps && HAS (leased, w))
-#define CAN_STOP(w) (stops && is[w] == MEMBER && !HAS (stopped, w))
+#endif
+#ifdef REPLAY
+#define MAY_BOOT(w) (born < INCS)
+#else
+#define MAY_BOOT(w) (born < incs && !HAS (stopped, w))
+#endif
+#define CAN_BOOT(w) ((is[w] == OFF || (is[w] == FORGET && !RUNS (w))) && MAY_BOOT (w))
 
+/* ---- faults, which the search counts and a trace reports ------------------------------------------------------- */
+
+#ifdef REPLAY
+#define FAULT(f) skip
+#define LEFT_OF(f) true
+#else
+#define FAULT(f) f--
+#define LEFT_OF(f) (f > 0)
+#endif
+#ifdef REPLAY /* a master may lose its leadership before it leads; the search would only count terms */
+#define MAY_BEGIN true
+#else
+#define MAY_BEGIN (!begun)
+#endif
+#define CAN_FALL LEFT_OF (leaders)
+#define CAN_CRASH(w) (LEFT_OF (crashes) && is[w] != OFF)
+#define CAN_LAPSE(w) ((LEFT_OF (lapses) && HAS (leased, w)) || (HAS (late, w) && running[w]))
+#define CAN_SLEEP(w) (LEFT_OF (sleeps) && is[w] != OFF && (HAS (leased, w) || WAS_TAINTED))
+#define CAN_DRAIN(i) (LEFT_OF (stops) && leading && HAS (member, i) && MAY_DRAIN (i))
+#define CAN_STOP(w) (LEFT_OF (stops) && is[w] == MEMBER && !HAS (stopped, w))
+
+#ifdef REPLAY
+#define WAS_TAINTED true
+#define MAY_DRAIN(i) true
+#define MAY_END(set, verdict) (c_expr { ARG2 } == (verdict) && (HAS (set, j) || is[w] == FORGET))
+#define MAY_FAIL(w) (c_expr { ARG2 } == RETRY && HAS (RUNS (w), j))
+#define WISHES (resize != BEGUN || removing)
+#define AND_BEGINS
+#else
+#define WAS_TAINTED false
+#define MAY_DRAIN(i) (!HAS (removing | leave_asked | leaving, i))
+#define MAY_END(set, verdict) HAS (set, j)
+#define MAY_FAIL(w) (failures > 0 && HAS (running[w], j))
+#define WISHES (resize != BEGUN && WANTED)
+#define AND_BEGINS propose_begin ();
+#endif
+
+#ifdef REPLAY
+#define QUIET true
+#else
 #define QUIET (leading && ended == accepted && resize == IDLE && committed_epoch == epoch)
+#endif

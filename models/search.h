@@ -58,6 +58,7 @@ static const char *const layout_names[] = {"dealt", "one_key", "one_slot"};
     now.losses = SETTING ("losses");                                                                                   \
     now.delays = SETTING ("delays");                                                                                   \
     now.overtakes = SETTING ("overtakes");                                                                             \
+    now.doubles = SETTING ("doubles");                                                                                 \
     now.stale_too = SETTING ("stale_too");                                                                             \
     now.phase3_too = SETTING ("phase3_too");                                                                           \
     now.newest_too = SETTING ("newest_too");                                                                           \

@@ -161,7 +161,7 @@ static int apply_done (rm_state_t *self, rm_entry_kind_t kind, rm_reader_t *read
         return 0;
     rm_record_t *record = rm_state_record (self, entry.id);
     if (!completion_counts (self, record, &entry)) {
-        TELL (self, refused, entry.id, entry.inc);
+        TELL (self, refused, entry.id, entry.inc, entry.attempt);
         return 0;
     }
     if (entry.verdict != RM_VERDICT_OK)

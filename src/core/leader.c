@@ -158,7 +158,7 @@ static void withdraw (rm_leader_t *self, rm_record_t *record)
 {
     rm_peer_t *peer = record->lead.peer;
     if (peer) {
-        rm_leader_commit_later (self, peer, record->id);
+        rm_leader_commit_past (self, peer, record);
         rm_leader_land (self, record);
         return;
     }
@@ -195,7 +195,7 @@ static void on_waits_again (void *arg, rm_record_t *record)
 }
 
 /* A completion changed nothing; its worker is told to forget it all the same. */
-static void on_refused (void *arg, uint64_t id, uint64_t inc)
+static void on_refused (void *arg, uint64_t id, uint64_t inc, uint32_t attempt)
 {
     rm_leader_t *self = arg;
     rm_peer_t *peer = self->leading ? rm_leader_peer (self, inc) : NULL;
@@ -204,7 +204,7 @@ static void on_refused (void *arg, uint64_t id, uint64_t inc)
     rm_record_t *record = rm_state_record (self->state, id);
     if (record && record->lead.peer == peer && record->lead.at == RM_AT_REPORTED)
         rm_leader_move_record (record, RM_AT_SENT);
-    rm_leader_commit_later (self, peer, id);
+    rm_leader_commit_later (self, peer, id, attempt);
 }
 
 /* Its slot may have closed, or its worker asked to leave, while the start was on its way. */

@@ -111,7 +111,7 @@ typedef struct rm_peer {
     rm_record_t **out; /* chosen, not sent yet; RM_DISPATCH_JOBS of room */
     uint32_t out_count;
     size_t out_bytes;
-    uint64_t *committed; /* ids to be told */
+    rm_committed_job_t *committed; /* to be told */
     uint32_t committed_count, committed_capacity;
     uint64_t done_count; /* completions that counted */
 } rm_peer_t;

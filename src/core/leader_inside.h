@@ -48,7 +48,8 @@ void rm_leader_send_of_epoch (rm_leader_t *self, uint64_t epoch);
 void rm_leader_pump (rm_leader_t *self);
 
 /* leader_worker.c */
-void rm_leader_commit_later (rm_leader_t *self, rm_peer_t *peer, uint64_t id);
+void rm_leader_commit_later (rm_leader_t *self, rm_peer_t *peer, uint64_t id, uint32_t attempt);
+void rm_leader_commit_past (rm_leader_t *self, rm_peer_t *peer, const rm_record_t *record);
 void rm_leader_tell_committed (rm_leader_t *self, rm_peer_t *peer);
 void rm_leader_answer_joins (rm_leader_t *self, rm_member_t *member);
 void rm_leader_remove_peer (rm_leader_t *self, rm_peer_t *peer, const char *why);

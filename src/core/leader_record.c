@@ -173,7 +173,7 @@ void rm_leader_await_release (rm_leader_t *self, rm_record_t *record)
     peer->failed_count++;
     if (!rm_peer_load (peer))
         peer->alone = false;
-    rm_leader_commit_later (self, peer, record->id);
+    rm_leader_commit_past (self, peer, record);
 }
 
 /* Its worker holds it no more, without having started it: it goes to the head of its line again. */

@@ -8,20 +8,28 @@
 
 /* ---- committed -------------------------------------------------------------------------------------------------- */
 
-/* The worker may forget this job; told at the end of the turn. */
-void rm_leader_commit_later (rm_leader_t *self, rm_peer_t *peer, uint64_t id)
+/* The worker may forget this attempt at the job, and all before; told at the end of the turn. */
+void rm_leader_commit_later (rm_leader_t *self, rm_peer_t *peer, uint64_t id, uint32_t attempt)
 {
     if (peer->committed_count == peer->committed_capacity) {
         uint32_t capacity = peer->committed_capacity ? peer->committed_capacity * 2 : 64;
-        uint64_t *ids = rm_realloc (peer->committed, capacity * sizeof *ids);
-        if (!ids) {
+        rm_committed_job_t *jobs = rm_realloc (peer->committed, capacity * sizeof *jobs);
+        if (!jobs) {
             rm_leader_out_of_memory (self);
             return;
         }
-        peer->committed = ids;
+        peer->committed = jobs;
         peer->committed_capacity = capacity;
     }
-    peer->committed[peer->committed_count++] = id;
+    peer->committed[peer->committed_count++] = (rm_committed_job_t){id, attempt};
+}
+
+/* The same of every attempt that is over by what is logged. */
+void rm_leader_commit_past (rm_leader_t *self, rm_peer_t *peer, const rm_record_t *record)
+{
+    uint32_t past = record->outcome == RM_OUTCOME_NONE ? rm_record_attempt (record) - 1 : UINT32_MAX;
+    if (past)
+        rm_leader_commit_later (self, peer, record->id, past);
 }
 
 void rm_leader_tell_committed (rm_leader_t *self, rm_peer_t *peer)
@@ -99,13 +107,13 @@ static void mark_held (rm_leader_t *self, rm_peer_t *peer, const rm_report_t *re
     for (uint32_t i = 0; i < report->held_count; i++) {
         rm_record_t *record = rm_state_record (self->state, report->held[i]);
         if (!record || record->outcome != RM_OUTCOME_NONE) {
-            rm_leader_commit_later (self, peer, report->held[i]);
+            rm_leader_commit_later (self, peer, report->held[i], UINT32_MAX);
             continue;
         }
         if (!peer->reported && !record->lead.peer)
             adopt (self, peer, record);
         else if (record->lead.peer == peer && record->lead.at == RM_AT_FAILED)
-            rm_leader_commit_later (self, peer, record->id);
+            rm_leader_commit_past (self, peer, record);
         record->lead.mark = self->mark;
     }
 }
@@ -335,18 +343,16 @@ static void propose_done (rm_leader_t *self, rm_peer_t *peer, rm_record_t *recor
 }
 
 /* Every completion of a live incarnation is answered `committed`, also when it changes nothing: at once if it does not
- * count, else when its entry is applied. Only a message that was sent before its worker got the job's newest dispatch is
- * not: `committed` names a job, not a run, and would make the worker forget how the newest one ended. If it still holds
- * the one before, it will say so again. */
-static void take_done (rm_leader_t *self, rm_peer_t *peer, const rm_report_t *report, const rm_done_job_t *job)
+ * count, else when its entry is applied. */
+static void take_done (rm_leader_t *self, rm_peer_t *peer, const rm_done_job_t *job)
 {
     rm_record_t *record = rm_state_record (self->state, job->id);
     bool here = record && record->outcome == RM_OUTCOME_NONE && record->lead.peer == peer;
-    if (here && (record->lead.at == RM_AT_REPORTED || report->upto < record->lead.seq))
+    if (here && record->lead.at == RM_AT_REPORTED)
         return;
     if (!here || record->lead.at != RM_AT_SENT || record->lead.seq > peer->upto ||
         job->attempt != rm_record_attempt (record) || (record->lead.token && record->lead.token != job->token)) {
-        rm_leader_commit_later (self, peer, job->id);
+        rm_leader_commit_later (self, peer, job->id, job->attempt);
         return;
     }
     learn_pace (peer, job->ran_us);
@@ -430,7 +436,7 @@ void rm_leader_from_worker (rm_leader_t *self, rm_now_t now, const rm_address_t 
     if (msg->type == RM_MSG_SYNC)
         rm_leader_sync_answer (self, peer, &msg->sync);
     for (uint32_t i = 0; msg->type == RM_MSG_DONE && i < msg->done.job_count; i++)
-        take_done (self, peer, report, &msg->done.jobs[i]);
+        take_done (self, peer, &msg->done.jobs[i]);
     if (msg->type == RM_MSG_LEAVE && !peer->leave_asked) {
         peer->leave_asked = true;
         rm_leader_want_resize (self, false);

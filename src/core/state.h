@@ -187,8 +187,8 @@ typedef struct {
     void *arg;
     void (*accepted) (void *arg, rm_record_t *record);
     void (*ended) (void *arg, rm_record_t *record);
-    void (*waits_again) (void *arg, rm_record_t *record);   /* failed or crashed, has another attempt */
-    void (*refused) (void *arg, uint64_t id, uint64_t inc); /* a completion that changed nothing */
+    void (*waits_again) (void *arg, rm_record_t *record); /* failed or crashed, has another attempt */
+    void (*refused) (void *arg, uint64_t id, uint64_t inc, uint32_t attempt); /* a completion that changed nothing */
     void (*started) (void *arg, rm_record_t *record);
     void (*unstarted) (void *arg, rm_record_t *record);
     void (*pooled) (void *arg, rm_queue_t *queue); /* a queue got its pool */

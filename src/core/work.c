@@ -242,8 +242,8 @@ static void receive_committed (rm_work_t *self, const rm_msg_committed_t *commit
 {
     if (!rm_work_is_member (self) || committed->inc != self->inc || committed->term < self->term)
         return;
-    for (uint32_t i = 0; i < committed->id_count; i++)
-        rm_work_jobs_commit (self, committed->ids[i]);
+    for (uint32_t i = 0; i < committed->job_count; i++)
+        rm_work_jobs_commit (self, committed->jobs[i].id, committed->jobs[i].attempt);
     rm_work_sync_drained (self);
     if (self->leaving && !self->held_count)
         self->say_leave = true; /* nothing keeps it any more */

@@ -241,7 +241,7 @@ static uint32_t find_queue (const rm_work_t *self, rm_bytes_t name)
 static bool receive_again (rm_work_t *self, rm_work_job_t *job, const rm_dispatch_job_t *from, uint64_t epoch)
 {
     if (is_finished (job)) {
-        rm_work_jobs_commit (self, job->id);
+        rm_work_jobs_commit (self, job->id, job->attempt);
         return false;
     }
     if (job->state == RM_WORK_JOB_QUEUED) {
@@ -435,10 +435,10 @@ void rm_work_jobs_unsend (rm_work_t *self, uint64_t before_ms)
     }
 }
 
-void rm_work_jobs_commit (rm_work_t *self, uint64_t id)
+void rm_work_jobs_commit (rm_work_t *self, uint64_t id, uint32_t attempt)
 {
     rm_work_job_t *job = rm_work_jobs_find (self, id);
-    if (job && is_finished (job))
+    if (job && is_finished (job) && job->attempt <= attempt)
         end (self, job, RM_WORK_JOB_GONE);
 }
 

@@ -114,8 +114,9 @@ bool rm_work_jobs_receive (rm_work_t *self, const rm_msg_dispatch_t *dispatch);
 void rm_work_jobs_return (rm_work_t *self, rm_work_job_t *job);
 /* Hands back all that has not started. */
 void rm_work_jobs_return_all (rm_work_t *self);
-/* The outcome of a finished job is in the ledger. Any other job or id is left alone. */
-void rm_work_jobs_commit (rm_work_t *self, uint64_t id);
+/* The outcome of this attempt, and of all before, is in the ledger. A job that has not finished, or a later attempt, is left
+ * alone. */
+void rm_work_jobs_commit (rm_work_t *self, uint64_t id, uint32_t attempt);
 /* A finished job's result is on its way. */
 void rm_work_jobs_sent (rm_work_t *self, rm_work_job_t *job, uint64_t now_ms);
 /* What was sent until `before_ms` is to be sent again. */

@@ -115,6 +115,12 @@ static const rm_field_t done_job_rows[] = {
 };
 static const rm_element_t done_job = ELEMENT (rm_done_job_t, done_job_rows, false);
 
+static const rm_field_t committed_job_rows[] = {
+    {U64 (rm_committed_job_t, id, "id", 1)},
+    {U32 (rm_committed_job_t, attempt, "attempt", 1, UINT32_MAX)},
+};
+static const rm_element_t committed_job = ELEMENT (rm_committed_job_t, committed_job_rows, false);
+
 static const rm_field_t member_rows[] = {
     {NAMED (rm_sync_member_t, name, "name")},
     {U64 (rm_sync_member_t, inc, "inc", 1)},
@@ -255,7 +261,7 @@ static const rm_field_t done_rows[] = {
 static const rm_field_t committed_rows[] = {
     TERM (committed),
     INC (committed),
-    {ARRAY (rm_msg_t, committed.ids, committed.id_count, "ids", 1, RM_MESSAGE_JOBS_MAX, ids)},
+    {ARRAY (rm_msg_t, committed.jobs, committed.job_count, "jobs", 1, RM_MESSAGE_JOBS_MAX, committed_job)},
 };
 
 static const rm_field_t leave_rows[] = {REPORT (leave)};

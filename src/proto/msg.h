@@ -261,10 +261,15 @@ typedef struct {
     uint32_t job_count;
 } rm_msg_done_t;
 
+typedef struct { /* [id, attempt] */
+    uint64_t id;
+    uint32_t attempt; /* from 1: this one and all before it are settled */
+} rm_committed_job_t;
+
 typedef struct {
     uint64_t term, inc;
-    uint64_t *ids;
-    uint32_t id_count;
+    rm_committed_job_t *jobs;
+    uint32_t job_count;
 } rm_msg_committed_t;
 
 typedef struct {

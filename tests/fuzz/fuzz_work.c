@@ -286,6 +286,7 @@ static void sync_of (fuzz_input_t *input, rm_msg_t *msg)
 static void receive (fuzz_input_t *input)
 {
     static uint64_t ids[3];
+    static rm_committed_job_t committed[3];
     static const int codes[] = {RM_EBUSY, RM_EDENIED, RM_EPROTO, RM_EIO};
     rm_msg_t msg = {.type = RM_MSG_JOINED + fuzz_below (input, RM_MSG_TYPES - RM_MSG_JOINED + 1)};
     switch (msg.type) {
@@ -302,7 +303,9 @@ static void receive (fuzz_input_t *input)
         dispatch (input, &msg);
         break;
     case RM_MSG_COMMITTED:
-        msg.committed = (rm_msg_committed_t){some_term (input), some_inc (input), ids, some_ids (input, ids)};
+        msg.committed = (rm_msg_committed_t){some_term (input), some_inc (input), committed, some_ids (input, ids)};
+        for (uint32_t i = 0; i < msg.committed.job_count; i++)
+            committed[i] = (rm_committed_job_t){ids[i], 1};
         break;
     case RM_MSG_REJOIN:
         msg.rejoin = (rm_msg_rejoin_t){some_term (input), some_inc (input)};

@@ -16,6 +16,7 @@ check_t *check_new (sim_t *sim)
         abort ();
     self->sim = sim;
     self->history = history_new ();
+    self->abstract = abstract_new (sim);
     check_listen (self);
     return self;
 }
@@ -27,6 +28,7 @@ void check_destroy (check_t **self_p)
     if (!self)
         return;
     history_destroy (&self->history);
+    abstract_destroy (&self->abstract);
     self->shadow.listener = (rm_state_listener_t){0};
     rm_state_close (&self->shadow);
     free (self->sync);
@@ -56,6 +58,7 @@ void check_boots (check_t *self, uint32_t who)
 void check_dies (check_t *self, uint32_t who)
 {
     self->counts.deaths++;
+    abstract_dies (self->abstract, who);
     if (self->paused_us[who])
         history_stopped (self->history, check_pid (self, who), self->paused_us[who], self->sim->now_us);
     history_died (self->history, check_pid (self, who), self->sim->now_us);
@@ -82,6 +85,7 @@ void check_gives_up (check_t *self, uint32_t who, rm_work_end_t end)
 
 void check_deposed (check_t *self)
 {
+    abstract_deposed (self->abstract);
     self->open_term = 0;
 }
 
@@ -90,6 +94,7 @@ void check_deposed (check_t *self)
 void check_sent (check_t *self, const sim_packet_t *packet)
 {
     const rm_msg_t *msg = &packet->msg;
+    abstract_sent (self->abstract, packet);
     if (msg->type == RM_MSG_SYNC)
         check_sync_sent (self, packet->from, &msg->sync);
     else if (msg->type == RM_MSG_DISPATCH)
@@ -102,6 +107,7 @@ void check_sent (check_t *self, const sim_packet_t *packet)
 
 void check_arrives (check_t *self, const sim_packet_t *packet)
 {
+    abstract_arrives (self->abstract, packet);
     self->stale = check_is_stale (self, packet);
     if (!self->stale && packet->to == SIM_MASTER && packet->msg.type == RM_MSG_SYNC && sim_leader (self->sim)->leading)
         check_sync_heard (self, &packet->msg.sync);
@@ -115,6 +121,27 @@ void check_arrived (check_t *self, const sim_packet_t *packet)
         VIOLATION (self, self->stale, "%s heeded a %s of the past", self->sim->processes[packet->to].name,
                    rm_msg_name (packet->msg.type));
     self->stale = NULL;
+    abstract_arrived (self->abstract, packet);
+}
+
+void check_happened (check_t *self)
+{
+    abstract_look (self->abstract);
+}
+
+void check_drained (check_t *self, const char *name)
+{
+    abstract_drained (self->abstract, rm_bytes (name));
+}
+
+void check_traced (check_t *self, const char *line)
+{
+    abstract_trace (self->abstract, line);
+}
+
+int check_apply (check_t *self, rm_state_t *state, uint64_t index)
+{
+    return abstract_apply (self->abstract, state, index, sim_disk_batch (self->sim->disk, index));
 }
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */

@@ -82,3 +82,11 @@ void check_applied (check_t *self, const rm_state_t *state, uint64_t index);
 void check_restored (check_t *self, const rm_state_t *state, uint64_t index);
 void check_turn (check_t *self, const rm_leader_t *leader);
 void check_deposed (check_t *self);
+/* Applies a batch that is on the disk to the live state (NULL: to none, it is read back); what rm_state_apply answers. */
+int check_apply (check_t *self, rm_state_t *state, uint64_t index);
+/* An operator has asked for a worker to be taken out. */
+void check_drained (check_t *self, const char *name);
+/* A line of the leader's tracer. */
+void check_traced (check_t *self, const char *line);
+/* Something has happened. */
+void check_happened (check_t *self);

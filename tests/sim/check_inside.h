@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "abstract.h"
 #include "check.h"
 #include "core/entry.h"
 #include "core/leader_inside.h"
@@ -91,6 +92,7 @@ struct check {
     bool was_open[RM_SLOTS];
     uint64_t open_term; /* of was_open; 0: none */
     history_t *history;
+    abstract_t *abstract; /* NULL: nobody wants events */
     uint64_t paused_us[SIM_PROCESSES_MAX];
 };
 

@@ -252,10 +252,12 @@ void check_committed (check_t *self, uint32_t who, const rm_msg_committed_t *com
     rm_work_t *half = sim_work (self->sim, who);
     if (!half || half->inc != committed->inc || !rm_state_member (&self->shadow, committed->inc))
         return;
-    for (uint32_t i = 0; i < committed->id_count; i++) {
-        const rm_work_job_t *job = rm_work_jobs_find (half, committed->ids[i]);
-        const rm_record_t *record = rm_state_record (&self->shadow, committed->ids[i]);
-        bool finished = job && (job->state == RM_WORK_JOB_FINISHED || job->state == RM_WORK_JOB_SENT);
+    for (uint32_t i = 0; i < committed->job_count; i++) {
+        const rm_committed_job_t *told = &committed->jobs[i];
+        const rm_work_job_t *job = rm_work_jobs_find (half, told->id);
+        const rm_record_t *record = rm_state_record (&self->shadow, told->id);
+        bool finished = job && job->attempt <= told->attempt &&
+                        (job->state == RM_WORK_JOB_FINISHED || job->state == RM_WORK_JOB_SENT);
         if (finished && record && record->outcome == RM_OUTCOME_NONE && job->attempt == rm_record_attempt (record) &&
             believed_at (self, job->id, committed->inc))
             VIOLATION (self, "durable", "%s is told to forget how job %" PRIu64 " ended, which is not on the disk",

@@ -87,6 +87,7 @@ static void note (check_t *self, const char *what, uint32_t who, const sim_run_t
 void check_starts (check_t *self, uint32_t who, const sim_run_t *run)
 {
     check_job_t *known = check_job (self, run->job->id);
+    abstract_starts (self->abstract, who, run);
     if (run->job->id > self->shadow.last_id)
         VIOLATION (self, "submitted", "job %" PRIu64 " starts, and is not in the log", run->job->id);
     if (known->ended)
@@ -106,6 +107,7 @@ void check_starts (check_t *self, uint32_t who, const sim_run_t *run)
 void check_ends (check_t *self, uint32_t who, const sim_run_t *run)
 {
     const check_job_t *known = check_job (self, run->job->id);
+    abstract_ends (self->abstract, who, run);
     bool ok = run->job->result.verdict == RM_VERDICT_OK;
     note (self, "end", who, run, known, run->job->cancelled ? " cancelled" : ok ? " ok" : " failed");
 }

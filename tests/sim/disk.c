@@ -180,6 +180,7 @@ uint64_t sim_disk_load (sim_t *self, rm_state_t *state)
     }
     for (; index < disk->count; index++) {
         check_synced (self->check, index + 1);
+        check_apply (self->check, NULL, index + 1);
         if (rm_state_apply (state, disk->batches[index].data, disk->batches[index].size))
             sim_violation (self, "rebuilt", "batch %llu cannot be applied", (unsigned long long)index + 1);
     }

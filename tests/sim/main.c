@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "abstract.h"
 #include "lives.h"
 #include "net/options.h"
 #include "shrink.h"
@@ -14,7 +15,7 @@
 typedef struct {
     int64_t seed, runs, from, jobs, who, point;
     bool trace, until_failure, enumerate;
-    const char *faults, *items;
+    const char *faults, *items, *events;
 } settings_t;
 
 static settings_t settings = {.seed = -1, .runs = 0, .from = 1, .jobs = 0, .who = -1};
@@ -23,6 +24,7 @@ static const rm_option_t options[] = {
     RM_SECTION ("one life"),
     RM_NUMBER (0, "seed", "N", 0, INT64_MAX, "live the life of this seed", &settings.seed),
     RM_FLAG (0, "trace", "tell it as a story, a line an event", &settings.trace),
+    RM_TEXT (0, "events", "FILE", "write what happens as models/replay reads it", &settings.events),
     RM_TEXT (0, "only-faults", "LIST", "only these of its faults (3,7; none)", &settings.faults),
     RM_TEXT (0, "only-jobs", "LIST", "only these of its jobs", &settings.items),
     RM_SECTION ("many lives"),
@@ -83,7 +85,14 @@ static int live_one (plan_t *plan)
     static sim_result_t result;
     if (settings.trace)
         story_out = stdout;
+    if (settings.events && !(abstract_out = fopen (settings.events, "w"))) {
+        fprintf (stderr, "ringsim: cannot write to %s\n", settings.events);
+        return 1;
+    }
     sim_live (plan, &result);
+    if (abstract_out)
+        fclose (abstract_out);
+    abstract_out = NULL;
     if (result.violated) {
         say_violation (&result);
         return 1;

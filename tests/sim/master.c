@@ -89,6 +89,7 @@ static void trace (void *arg, const char *line)
 {
     sim_t *self = arg;
     story (self, SIM_MASTER, "%s", line);
+    check_traced (self->check, line);
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
@@ -168,6 +169,7 @@ void sim_master_drain (sim_t *self, uint32_t worker)
         return;
     story (self, SIM_MASTER, "drains %s", name);
     rm_leader_drain (&self->master->leader, now (self), rm_bytes (name));
+    check_drained (self->check, name);
     sim_want_turn (self, SIM_MASTER);
 }
 
@@ -223,13 +225,12 @@ void sim_master_wake (sim_t *self)
 void sim_master_synced (sim_t *self, uint64_t index)
 {
     sim_master_t *master = self->master;
-    rm_part_t batch = sim_disk_batch (self->disk, index);
     RM_ASSERT (index == master->applied + 1);
     story (self, SIM_MASTER, "batch %llu is on the disk", (unsigned long long)index);
     master->applied = index;
     check_synced (self->check, index);
     rm_leader_see (&master->leader, now (self));
-    if (rm_state_apply (&master->state, batch.data, batch.size))
+    if (check_apply (self->check, &master->state, index))
         sim_violation (self, "rebuilt", "batch %llu cannot be applied", (unsigned long long)index);
     check_applied (self->check, &master->state, index);
     pass_points (self, master->kinds[index % PROPOSALS_MAX], "after it committed");

@@ -312,6 +312,7 @@ void sim_happen (sim_t *self, const sim_event_t *event)
         of_process (self, event);
     else if (event->kind == SIM_ARRIVES)
         sim_packet_free (event->what);
+    check_happened (self->check);
     if (process->dying)
         sim_kill (self, event->who, process->kill_down_us);
 }

@@ -86,6 +86,9 @@ static void put_jobs (words_t *self, const rm_msg_t *msg)
         for (uint32_t i = 0; i < msg->done.job_count; i++)
             put (self, " job=%" PRIu64 "/%u verdict=%u", msg->done.jobs[i].id, msg->done.jobs[i].attempt,
                  msg->done.jobs[i].verdict);
+    if (msg->type == RM_MSG_COMMITTED)
+        for (uint32_t i = 0; i < msg->committed.job_count; i++)
+            put (self, " job=%" PRIu64 "/%u", msg->committed.jobs[i].id, msg->committed.jobs[i].attempt);
     if (msg->type == RM_MSG_RESULT)
         for (uint32_t i = 0; i < msg->result.job_count; i++)
             put (self, " job=%" PRIu64 " outcome=%u %.*s", msg->result.jobs[i].id, msg->result.jobs[i].outcome,
@@ -141,7 +144,6 @@ void story_message (const rm_msg_t *msg, char *text, size_t size)
         break;
     case RM_MSG_COMMITTED:
         put (&words, " term=%" PRIu64, msg->committed.term);
-        put_ids (&words, "ids", msg->committed.ids, msg->committed.id_count);
         break;
     case RM_MSG_REJOIN:
         put (&words, " term=%" PRIu64 " inc=%04" PRIx64, msg->rejoin.term, msg->rejoin.inc >> 48);

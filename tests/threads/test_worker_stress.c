@@ -216,7 +216,7 @@ static void take_report (const rm_report_t *report)
 
 static void take_done (const rm_msg_done_t *done)
 {
-    uint64_t committed[RM_MESSAGE_JOBS_MAX];
+    rm_committed_job_t committed[RM_MESSAGE_JOBS_MAX];
     uint32_t count = 0;
     for (uint32_t i = 0; i < done->job_count; i++) {
         uint64_t id = done->jobs[i].id;
@@ -228,14 +228,14 @@ static void take_done (const rm_msg_done_t *done)
         where[id] = ENDED;
         ended++;
         flight--;
-        committed[count++] = id;
+        committed[count++] = (rm_committed_job_t){id, done->jobs[i].attempt};
     }
     /* Those told again are answered too. */
     for (uint32_t i = 0; i < done->job_count; i++)
         if (where[done->jobs[i].id] == ENDED && count < RM_MESSAGE_JOBS_MAX)
-            committed[count++] = done->jobs[i].id;
+            committed[count++] = (rm_committed_job_t){done->jobs[i].id, done->jobs[i].attempt};
     give (&(rm_msg_t){.type = RM_MSG_COMMITTED,
-                      .committed = {.term = term, .inc = inc, .ids = committed, .id_count = count}});
+                      .committed = {.term = term, .inc = inc, .jobs = committed, .job_count = count}});
 }
 
 static void take_join (const rm_msg_join_t *join)

@@ -110,14 +110,15 @@ uint32_t published_count (uint32_t phase)
     return count;
 }
 
-bool told_committed (const worker_t *worker, uint64_t id)
+uint32_t told_committed (const worker_t *worker, uint64_t id)
 {
     const rm_msg_t *msg;
+    uint32_t attempt = 0;
     for (uint32_t n = 0; (msg = sent_nth (worker->address, RM_MSG_COMMITTED, n)); n++)
-        for (uint32_t i = 0; i < msg->committed.id_count; i++)
-            if (msg->committed.ids[i] == id)
-                return true;
-    return false;
+        for (uint32_t i = 0; i < msg->committed.job_count; i++)
+            if (msg->committed.jobs[i].id == id && msg->committed.jobs[i].attempt > attempt)
+                attempt = msg->committed.jobs[i].attempt;
+    return attempt;
 }
 
 size_t frame_index (const rm_msg_t *msg)
@@ -631,8 +632,11 @@ static void receive_committed (worker_t *self, const rm_msg_committed_t *committ
 {
     if (committed->inc != self->inc)
         return;
-    for (uint32_t i = 0; i < committed->id_count; i++)
-        drop (self, committed->ids[i]);
+    for (uint32_t i = 0; i < committed->job_count; i++) {
+        const held_t *held = holds (self, committed->jobs[i].id);
+        if (held && held->attempt <= committed->jobs[i].attempt)
+            drop (self, held->id);
+    }
     if (self->phase == 2 && !self->manual && !self->said_ok && drained (self))
         say_sync2 (self, self->said_ok = true);
 }

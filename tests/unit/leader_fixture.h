@@ -141,7 +141,8 @@ const rm_msg_t *sent_nth (const char *to, rm_msg_type_t type, uint32_t n);
 uint32_t sent_count (const char *to, rm_msg_type_t type);
 const frame_t *published (uint32_t phase); /* since the mark */
 uint32_t published_count (uint32_t phase);
-bool told_committed (const worker_t *worker, uint64_t id);
+/* The attempt up to which it was told that they are settled; 0: it was not. */
+uint32_t told_committed (const worker_t *worker, uint64_t id);
 size_t frame_index (const rm_msg_t *msg); /* in the order of sending */
 const frame_t *frame_at (size_t index);   /* NULL: none yet */
 

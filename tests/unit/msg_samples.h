@@ -13,6 +13,7 @@ static char long_text[RM_KEY_BYTES_MAX + RM_REASON_BYTES_MAX];
 static uint64_t sample_ids[] = {1, 127, 128, 65536, 1ull << 40, UINT64_MAX};
 static rm_bytes_t sample_queues[2];
 static rm_submit_job_t sample_submits[3];
+static rm_committed_job_t sample_committed[] = {{1, 1}, {127, 2}, {65536, 127}, {UINT64_MAX, UINT32_MAX}};
 static rm_accepted_job_t sample_accepted[] = {{1, 7}, {UINT64_MAX, UINT64_MAX}};
 static rm_result_job_t sample_results[3];
 static rm_dispatch_job_t sample_dispatches[3];
@@ -158,7 +159,7 @@ static inline rm_msg_t sample_worker_message (rm_msg_type_t type)
         msg.dispatch = (rm_msg_dispatch_t){2, 5, 0x1111, 10, sample_dispatches, COUNT_OF (sample_dispatches)};
         break;
     case RM_MSG_COMMITTED:
-        msg.committed = (rm_msg_committed_t){2, 0x1111, sample_ids, COUNT_OF (sample_ids)};
+        msg.committed = (rm_msg_committed_t){2, 0x1111, sample_committed, COUNT_OF (sample_committed)};
         break;
     case RM_MSG_REJOIN:
         msg.rejoin = (rm_msg_rejoin_t){2, 0x1111};

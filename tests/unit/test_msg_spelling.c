@@ -282,11 +282,12 @@ Test (spelling, done_and_committed)
     cr_assert_eq (job[1].verdict, RM_VERDICT_TIMEOUT);
     cr_assert (is (job[1].reason, "late"));
     written_the_same ();
-    read_as (RM_MSG_COMMITTED, "{type:committed, v:1, term:2, inc:4369, ids:[77, 78]}");
+    read_as (RM_MSG_COMMITTED, "{type:committed, v:1, term:2, inc:4369, jobs:[[77, 1], [78, 2]]}");
     cr_assert_eq (msg.committed.term, 2);
     cr_assert_eq (msg.committed.inc, 4369);
-    cr_assert_eq (msg.committed.id_count, 2);
-    cr_assert_eq (msg.committed.ids[1], 78);
+    cr_assert_eq (msg.committed.job_count, 2);
+    cr_assert_eq (msg.committed.jobs[1].id, 78);
+    cr_assert_eq (msg.committed.jobs[1].attempt, 2);
     written_the_same ();
 }
 

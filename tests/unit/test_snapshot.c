@@ -544,12 +544,12 @@ Test (snapshot, a_flipped_bit_is_refused_or_another_state, .timeout = 400)
     fill ();
     rm_buf_t all = snapshot_of (&ledger.state);
     size_t refused = 0;
-    for (size_t bit = 0; bit < all.size * 8; bit++) {
+    for (size_t bit = 0; bit < all.size * 8; bit += 5) { /* at least one of each byte, and each place as often */
         all.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
         refused += refuses (all.data, all.size);
         all.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
     }
-    cr_assert_gt (refused, all.size);
+    cr_assert_gt (refused, all.size / 5);
     cr_assert_restores (&all);
     rm_buf_close (&all);
 }

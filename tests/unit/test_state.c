@@ -279,10 +279,12 @@ Test (state, a_past_attempt_completes_nothing)
 }
 
 static uint64_t refused_id, refused_inc;
+static uint32_t refused_attempt;
 
-static void on_refused (void *arg, uint64_t id, uint64_t inc)
+static void on_refused (void *arg, uint64_t id, uint64_t inc, uint32_t attempt)
 {
     (void)arg;
+    refused_attempt = attempt;
     refused_id = id;
     refused_inc = inc;
 }
@@ -300,6 +302,7 @@ Test (state, who_listens_hears_of_a_completion_that_changed_nothing)
     ledger_done (99, 8, 1, "of a job that never was");
     cr_assert_eq (refused_id, 99);
     cr_assert_eq (refused_inc, 8);
+    cr_assert_eq (refused_attempt, 1);
 }
 
 /* ---- at most once ----------------------------------------------------------------------------------------------- */

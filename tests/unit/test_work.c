@@ -294,9 +294,21 @@ Test (work, messages_to_other_incarnations_are_dropped)
     dispatch (1, job (3));
     turn ();
     finish (start (3));
-    uint64_t id = 3;
-    give ((rm_msg_t){.type = RM_MSG_COMMITTED, .committed = {.term = TERM, .inc = INC + 1, .ids = &id, .id_count = 1}});
+    give (committed_of (TERM, INC + 1, &(rm_committed_job_t){3, 1}, 1));
     cr_assert_eq (rm_work_held_count (half), 1);
+}
+
+Test (work, a_committed_of_an_earlier_attempt_leaves_the_later_one)
+{
+    rm_dispatch_job_t second = job (3);
+    second.attempt = 2;
+    dispatch (1, second);
+    turn ();
+    finish (start (3));
+    give (committed_of (TERM, INC, &(rm_committed_job_t){3, 1}, 1));
+    cr_assert_eq (rm_work_held_count (half), 1);
+    give (committed_of (TERM, INC, &(rm_committed_job_t){3, 2}, 1));
+    cr_assert_eq (rm_work_held_count (half), 0);
 }
 
 Test (work, messages_of_older_terms_are_dropped)
@@ -313,8 +325,7 @@ Test (work, messages_of_older_terms_are_dropped)
     dispatch (1, job (3));
     turn ();
     finish (start (3));
-    uint64_t id = 3;
-    give ((rm_msg_t){.type = RM_MSG_COMMITTED, .committed = {.term = TERM - 1, .inc = INC, .ids = &id, .id_count = 1}});
+    give (committed_of (TERM - 1, INC, &(rm_committed_job_t){3, 1}, 1));
     cr_assert_eq (rm_work_held_count (half), 1);
 }
 

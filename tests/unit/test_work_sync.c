@@ -281,8 +281,9 @@ Test (work_sync, a_phase_of_an_older_term_is_not_answered_when_its_slots_are_emp
     give (dispatch_of (TERM + 1, NEXT, INC, 1, &other, 1));
     finish (running);
     turn ();
-    give ((rm_msg_t){.type = RM_MSG_COMMITTED,
-                     .committed = {.term = TERM + 1, .inc = INC, .ids = (uint64_t[]){3}, .id_count = 1}});
+    give ((rm_msg_t){
+        .type = RM_MSG_COMMITTED,
+        .committed = {.term = TERM + 1, .inc = INC, .jobs = (rm_committed_job_t[]){{3, 1}}, .job_count = 1}});
     turn ();
     cr_assert_null (answered (2));
     phase_1 (TERM + 1, NEXT);

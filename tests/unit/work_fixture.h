@@ -116,9 +116,16 @@ static inline void dispatch (uint64_t seq, rm_dispatch_job_t only)
     give (dispatch_of (TERM, EPOCH, INC, seq, &only, 1));
 }
 
+static inline rm_msg_t committed_of (uint64_t term, uint64_t inc, rm_committed_job_t *jobs, uint32_t count)
+{
+    return (rm_msg_t){.type = RM_MSG_COMMITTED,
+                      .committed = {.term = term, .inc = inc, .jobs = jobs, .job_count = count}};
+}
+
+/* The first attempt at the job. */
 static inline void committed (uint64_t id)
 {
-    give ((rm_msg_t){.type = RM_MSG_COMMITTED, .committed = {.term = TERM, .inc = INC, .ids = &id, .id_count = 1}});
+    give (committed_of (TERM, INC, &(rm_committed_job_t){id, 1}, 1));
 }
 
 static inline rm_msg_t rejoin (uint64_t term, uint64_t inc)

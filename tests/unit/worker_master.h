@@ -208,9 +208,10 @@ static inline uint64_t master_dispatch (master_t *self, const char *queue, const
 
 static inline void master_commit (master_t *self, uint64_t id)
 {
+    rm_committed_job_t job = {id, UINT32_MAX};
     master_to_worker (self,
                       (rm_msg_t){.type = RM_MSG_COMMITTED,
-                                 .committed = {.term = MASTER_TERM, .inc = self->inc, .ids = &id, .id_count = 1}});
+                                 .committed = {.term = MASTER_TERM, .inc = self->inc, .jobs = &job, .job_count = 1}});
 }
 
 /* Waits until the worker says how the job ended, and commits it. */

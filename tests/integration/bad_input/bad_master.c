@@ -117,7 +117,7 @@ static bool is_an_order (const rm_buf_t *frame)
 static rm_msg_t to_worker (fake_t *self)
 {
     static rm_dispatch_job_t jobs[3];
-    static uint64_t ids[] = {1, 2, 3, UINT64_MAX};
+    static rm_committed_job_t committed[] = {{1, 1}, {2, UINT32_MAX}, {3, 1}, {UINT64_MAX, 1}};
     static rm_sync_member_t members[2];
     static rm_sync_move_t moves[2];
     uint64_t inc = self->inc;
@@ -132,7 +132,7 @@ static rm_msg_t to_worker (fake_t *self)
         break;
     case 1:
         msg.type = RM_MSG_COMMITTED;
-        msg.committed = (rm_msg_committed_t){1, inc, ids, 4};
+        msg.committed = (rm_msg_committed_t){1, inc, committed, 4};
         break;
     case 2:
         msg.type = RM_MSG_HEARTBEAT_OK;
