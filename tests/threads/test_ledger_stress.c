@@ -1,15 +1,27 @@
 /* A ledger's other threads under load: snapshots, digests and backups read the owner's pieces at the same time, while the
  * state goes on, and while the ledger closes. Under the thread sanitizer a piece that somebody changes, or a result that is
  * looked at too early, shows as a race. */
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include "master/raft_ledger.h"
 
-enum { STATE_BYTES = 512 << 10, BATCH_BYTES = 2000, LIVES = 6, BACKUPS = 8, DEADLINE_S = 60 };
+enum {
+    STATE_BYTES = 512 << 10,
+    BATCH_BYTES = 2000,
+    LIVES = 6,
+    BACKUPS = 8,
+    DEADLINE_S = 60,
+    DIGEST_REPEATS = 6000,
+    DRAIN_NS = 300000000
+};
 
 #define CHECK(claim)                                                                                                   \
     do {                                                                                                               \
@@ -22,8 +34,9 @@ enum { STATE_BYTES = 512 << 10, BATCH_BYTES = 2000, LIVES = 6, BACKUPS = 8, DEAD
 static uv_loop_t loop;
 static rm_ledger_t *ledger;
 static uint8_t state[STATE_BYTES];
-static char dir[64], file[96];
+static char dir[64], file[96], part[128];
 static unsigned lent, most_lent, backups, upgraded, closed;
+static size_t repeats = 1; /* of the state in a snapshot */
 static bool saving;
 
 /* Every byte of a batch changes one of the state. */
@@ -41,8 +54,8 @@ static int apply (void *arg, const void *batch, size_t size)
 static int restore (void *arg, const void *snapshot, size_t size)
 {
     (void)arg;
-    CHECK (size == STATE_BYTES);
-    memcpy (state, snapshot, size);
+    CHECK (size % STATE_BYTES == 0);
+    memcpy (state, snapshot, STATE_BYTES);
     return 0;
 }
 
@@ -50,12 +63,14 @@ static int snapshot (void *arg, rm_ledger_part_t **parts, size_t *count)
 {
     (void)arg;
     uint8_t *copy = malloc (STATE_BYTES);
-    *parts = malloc (2 * sizeof **parts);
+    *parts = malloc (2 * repeats * sizeof **parts);
     CHECK (copy && *parts);
     memcpy (copy, state, STATE_BYTES);
-    (*parts)[0] = (rm_ledger_part_t){copy, 1000};
-    (*parts)[1] = (rm_ledger_part_t){copy + 1000, STATE_BYTES - 1000};
-    *count = 2;
+    for (size_t i = 0; i < repeats; i++) {
+        (*parts)[2 * i] = (rm_ledger_part_t){copy, 1000};
+        (*parts)[2 * i + 1] = (rm_ledger_part_t){copy + 1000, STATE_BYTES - 1000};
+    }
+    *count = 2 * repeats;
     lent++;
     most_lent = lent > most_lent ? lent : most_lent;
     return 0;
@@ -130,22 +145,36 @@ static void tick (uv_timer_t *timer)
     (void)timer;
 }
 
-/* Opens, works until all three were at work often enough, and closes in the midst of it. */
-static void live (unsigned *seed)
+static void begin (uint64_t snapshot_bytes)
 {
     const rm_ledger_config_t config = {.dir = dir,
                                        .id = 1,
                                        .address = "127.0.0.1:7411",
                                        .segment_bytes = 256 << 10,
-                                       .snapshot_bytes = 256 << 10,
+                                       .snapshot_bytes = snapshot_bytes,
                                        .digest_bytes = 64 << 10,
                                        .stuck_ms = 10000};
     const rm_ledger_events_t events = {NULL, apply, restore, snapshot, snapshot_done, settled, role, failed, NULL};
-    rm_ledger_status_t status = {0};
-    uint64_t first = 0, checks = 0;
-    unsigned wanted = backups + BACKUPS, before = closed;
     ledger = rm_ledger_new (&loop, &config, &events);
     CHECK (ledger && rm_ledger_start (ledger) == 0);
+}
+
+static void end (void)
+{
+    unsigned before = closed;
+    rm_ledger_close (&ledger, on_closed, NULL);
+    while (closed == before)
+        uv_run (&loop, UV_RUN_ONCE);
+    CHECK (lent == 0 && !saving);
+}
+
+/* Works until all three were at work often enough, and closes in the midst of it. */
+static void live (unsigned *seed)
+{
+    rm_ledger_status_t status = {0};
+    uint64_t verified = 0, checks = 0;
+    unsigned wanted = backups + BACKUPS;
+    begin (256 << 10);
     while (backups < wanted || status.snapshots < 3 || checks < 3 || !lent) {
         uv_run (&loop, UV_RUN_ONCE);
         propose (seed);
@@ -154,13 +183,55 @@ static void live (unsigned *seed)
         else if (!saving)
             saving = rm_ledger_backup (ledger, file, on_saved, NULL) == 0;
         rm_ledger_status (ledger, &status);
-        checks += status.verified > first;
-        first = status.verified;
+        checks += status.verified > verified;
+        verified = status.verified;
     }
-    rm_ledger_close (&ledger, on_closed, NULL);
-    while (closed == before)
+    end ();
+}
+
+/* The digest of much is waited for. */
+static void close_during_a_digest (unsigned *seed)
+{
+    repeats = DIGEST_REPEATS;
+    begin (1 << 30);
+    while (!lent) {
         uv_run (&loop, UV_RUN_ONCE);
-    CHECK (lent == 0 && !saving);
+        propose (seed);
+    }
+    end ();
+    repeats = 1;
+}
+
+static void *drain (void *arg)
+{
+    char bytes[4096];
+    (void)arg;
+    nanosleep (&(struct timespec){.tv_nsec = DRAIN_NS}, NULL);
+    int from = open (part, O_RDONLY);
+    CHECK (from >= 0);
+    while (read (from, bytes, sizeof bytes) > 0)
+        ;
+    close (from);
+    return NULL;
+}
+
+/* A backup that is stuck is waited for: what it writes to is a pipe that nobody reads from for a while. */
+static void close_during_a_backup (void)
+{
+    pthread_t reader;
+    rm_ledger_status_t status = {0};
+    unsigned before = backups;
+    begin (1 << 30);
+    while (!status.leader) {
+        uv_run (&loop, UV_RUN_ONCE);
+        rm_ledger_status (ledger, &status);
+    }
+    CHECK (mkfifo (part, 0600) == 0);
+    saving = rm_ledger_backup (ledger, file, on_saved, NULL) == 0;
+    CHECK (saving && pthread_create (&reader, NULL, drain, NULL) == 0);
+    end ();
+    pthread_join (reader, NULL);
+    CHECK (backups == before); /* a pipe cannot be synced */
 }
 
 int main (void)
@@ -172,12 +243,15 @@ int main (void)
     snprintf (dir, sizeof dir, "%s", "/tmp/rm-ledger-stress-XXXXXX");
     CHECK (mkdtemp (dir));
     snprintf (file, sizeof file, "%s.saved", dir);
+    snprintf (part, sizeof part, "%s.part", file);
     uv_loop_init (&loop);
     uv_timer_init (&loop, &timer);
     uv_timer_start (&timer, tick, 5, 5);
     for (int i = 0; i < LIVES; i++)
         live (&seed);
     CHECK (most_lent >= 2);
+    close_during_a_digest (&seed);
+    close_during_a_backup ();
     uv_close ((uv_handle_t *)&timer, NULL);
     uv_run (&loop, UV_RUN_DEFAULT);
     CHECK (uv_loop_close (&loop) == 0);
