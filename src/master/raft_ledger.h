@@ -168,7 +168,8 @@ int rm_ledger_start (rm_ledger_t *self);
 const char *rm_ledger_error (const rm_ledger_t *self);
 
 /* Proposes a batch; it is copied, and settled later under `ticket`. Tickets count from 1 without a gap, and are settled in
-   that order. 0, RM_ESTATE (not the leader), RM_EBUSY (too much is in flight, or the leadership is being transferred), RM_ETOOBIG, RM_ENOMEM, RM_EIO (stopping). */
+   that order. 0, RM_ESTATE (not the leader), RM_EBUSY (too much is in flight, or the leadership is being transferred),
+   RM_ETOOBIG, RM_ENOMEM, RM_EIO (stopping). */
 int rm_ledger_propose (rm_ledger_t *self, const void *batch, size_t size, uint64_t *ticket);
 
 /* Whether new work should be answered busy: the disk has no room for the segments and snapshots to come, or a snapshot is
@@ -210,8 +211,9 @@ int rm_ledger_upgrade (rm_ledger_t *self, uint64_t format, rm_ledger_changed_fn 
 
 /* Writes the state as it is here and now, after one of the batches, to that file, durably and from another thread; one that is
    there is replaced once the new one is whole. Any master of the group can do it, be it a follower, of which the newest
-   batches may be missing. 0: `done` is called once, later, with 0, RM_EIO or RM_ENOMEM; or RM_ESTATE (it seeks), RM_EBUSY (another one is
-   being written, or the owner had no snapshot to give), RM_ENOMEM, RM_EIO (stopping), and it is not called. */
+   batches may be missing. 0: `done` is called once, later, with 0, RM_EIO or RM_ENOMEM; or RM_ESTATE (it seeks), RM_EBUSY
+   (another one is being written, or the owner had no snapshot to give), RM_EINVAL (the name is too long), RM_ENOMEM, RM_EIO
+   (stopping), and it is not called. */
 int rm_ledger_backup (rm_ledger_t *self, const char *file, rm_ledger_changed_fn *done, void *arg);
 
 /* Stops and frees it, and nulls the pointer. What is in flight is settled as unknown before `closed` is called, once, from
