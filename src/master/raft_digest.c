@@ -62,7 +62,8 @@ static void sealed (uv_work_t *work, int status)
 static void begin (rm_ledger_t *self, uint64_t number)
 {
     rm_raft_checking_t *checking = &self->checking;
-    rm_raft_digest_forget (self);
+    checking->number = 0;
+    checking->known = checking->told = false;
     checking->bytes = 0;
     if (checking->sealing || self->events.snapshot (self->events.arg, &checking->parts, &checking->part_count) != 0)
         return;
@@ -73,12 +74,6 @@ static void begin (rm_ledger_t *self, uint64_t number)
     }
     checking->sealing = true;
     checking->number = checking->reading = number;
-}
-
-void rm_raft_digest_forget (rm_ledger_t *self)
-{
-    self->checking.number = 0;
-    self->checking.known = self->checking.told = false;
 }
 
 void rm_raft_digest_apply (rm_ledger_t *self, uint64_t number, const rm_raft_note_t *note)

@@ -224,9 +224,6 @@ int rm_raft_ledger_note (rm_ledger_t *self, const rm_raft_note_t *note, void (*n
 /* A note was applied. */
 void rm_raft_digest_apply (rm_ledger_t *self, uint64_t number, const rm_raft_note_t *note);
 
-/* The state was replaced: what was known of it does not count any more. */
-void rm_raft_digest_forget (rm_ledger_t *self);
-
 /* The leader logs what is due; called again and again. */
 void rm_raft_digest_step (rm_ledger_t *self);
 

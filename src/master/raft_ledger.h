@@ -168,8 +168,8 @@ int rm_ledger_start (rm_ledger_t *self);
 const char *rm_ledger_error (const rm_ledger_t *self);
 
 /* Proposes a batch; it is copied, and settled later under `ticket`. Tickets count from 1 without a gap, and are settled in
-   that order. 0, RM_ESTATE (not the leader), RM_EBUSY (too much is in flight, or the
-   leadership is being transferred), RM_ETOOBIG, RM_ENOMEM, RM_EIO (stopping). */
+   that order. 0, RM_ESTATE (not the leader), RM_EBUSY (too much is in flight, or the leadership is being transferred),
+   RM_ETOOBIG, RM_ENOMEM, RM_EIO (stopping). */
 int rm_ledger_propose (rm_ledger_t *self, const void *batch, size_t size, uint64_t *ticket);
 
 /* Whether new work should be answered busy: the disk has no room for the segments and snapshots to come, or a snapshot is
@@ -211,8 +211,9 @@ int rm_ledger_upgrade (rm_ledger_t *self, uint64_t format, rm_ledger_changed_fn 
 
 /* Writes the state as it is here and now, after one of the batches, to that file, durably and from another thread; one that is
    there is replaced once the new one is whole. Any master of the group can do it, be it a follower, of which the newest
-   batches may be missing. 0: `done` is called once, later, with 0 or RM_EIO; or RM_ESTATE (it seeks), RM_EBUSY (another one is
-   being written, or the owner had no snapshot to give), RM_ENOMEM, RM_EIO (stopping), and it is not called. */
+   batches may be missing. 0: `done` is called once, later, with 0, RM_EIO or RM_ENOMEM; or RM_ESTATE (it seeks), RM_EBUSY
+   (another one is being written, or the owner had no snapshot to give), RM_EINVAL (the name is too long), RM_ENOMEM, RM_EIO
+   (stopping), and it is not called. */
 int rm_ledger_backup (rm_ledger_t *self, const char *file, rm_ledger_changed_fn *done, void *arg);
 
 /* Stops and frees it, and nulls the pointer. What is in flight is settled as unknown before `closed` is called, once, from
@@ -228,7 +229,7 @@ int rm_ledger_restore (const char *file, const char *dir, uint64_t id, const cha
                        void (*say) (void *arg, const char *sentence), void *arg);
 
 /* Takes what can be read in a group of one's data directory for the truth (one of several masters is refused: what it lost,
-   the others have): moves what cannot to DIR/damaged-N/, keeps the batches before
-   the damage, and sets the mark to the last of them. Says what it did and what was lost, a sentence at a time. No loop is
-   needed, and no master may run there. 0, or RM_E… as rm_ledger_start after a sentence with the reason. */
+   the others have): moves what cannot to DIR/damaged-N/, keeps the batches before the damage, and sets the mark to the last
+   of them. Says what it did and what was lost, a sentence at a time. No loop is needed, and no master may run there. 0, or
+   RM_E… as rm_ledger_start after a sentence with the reason. */
 int rm_ledger_repair (const char *dir, void (*say) (void *arg, const char *sentence), void *arg);

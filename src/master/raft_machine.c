@@ -116,7 +116,6 @@ static int machine_restore (struct raft_fsm *fsm, struct raft_buffer *buffer)
     }
     self->applied = self->stored = head.link;
     self->unstored.count = 0;
-    rm_raft_digest_forget (self);
     self->installed += self->stage == RM_RAFT_OPEN;
     self->snapshot_bytes = buffer->len;
     self->log_bytes = 0;

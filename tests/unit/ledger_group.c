@@ -67,6 +67,28 @@ static void on_changed (void *arg, int status, const char *sentence)
     page->answered = page->asked;
 }
 
+static void on_heard (void *arg, int status, const char *sentence)
+{
+    (void)arg;
+    (void)status;
+    on_said (sentence);
+}
+
+/* Begins a change, and others while it is under way. 0: those are all refused as busy; 1: one of them is not. */
+static int change_both (void)
+{
+    int rc = rm_ledger_add (node.ledger, page->id, page->text, on_heard, NULL);
+    if (rc != 0)
+        return rc;
+    const int others[] = {rm_ledger_add (node.ledger, page->id + 1, "127.0.0.1:7411", on_heard, NULL),
+                          rm_ledger_remove (node.ledger, page->members[0].id, on_heard, NULL),
+                          rm_ledger_transfer (node.ledger, 0, on_heard, NULL),
+                          rm_ledger_upgrade (node.ledger, 2, on_heard, NULL)};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        rc = others[i] == RM_EBUSY ? rc : 1;
+    return rc;
+}
+
 static void answer (void)
 {
     if (page->answered == page->asked || page->verb == SEAT_REST || page->verb == SEAT_STOP)
@@ -88,12 +110,13 @@ static void answer (void)
         rc = rm_ledger_upgrade (node.ledger, page->id, on_changed, NULL);
     else if (verb == SEAT_BACKUP)
         rc = rm_ledger_backup (node.ledger, page->text, on_changed, NULL);
+    else if (verb == SEAT_BOTH)
+        rc = change_both ();
     else if (verb == SEAT_SPOIL) {
         node.digest ^= 1; /* a bit of its memory fell over */
-        on_changed (NULL, 0, "spoilt");
-        return;
+        rc = 0;
     }
-    if (rc != 0) {
+    if (rc != 0 || verb == SEAT_BOTH || verb == SEAT_SPOIL) {
         page->answer = rc;
         page->answered = page->asked;
     }

@@ -22,6 +22,7 @@ typedef enum {
     SEAT_TRANSFER,
     SEAT_UPGRADE,
     SEAT_BACKUP,
+    SEAT_BOTH,
     SEAT_SPOIL,
     SEAT_STOP,
     SEAT_QUIT

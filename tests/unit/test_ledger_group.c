@@ -318,6 +318,19 @@ Test (ledger_group, a_master_is_added_under_load_and_another_removed)
     group_agree (&group, group_acked (&group));
 }
 
+Test (ledger_group, while_one_change_is_under_way_no_other_is_begun)
+{
+    size_t leader = group_start (&group);
+    group_load (&group, 300);
+    asked_eq (&group, leader, SEAT_BOTH, 4, group.seats[3].address, 0);
+    WAIT_FOR (seat_said (&group, leader, "no master with this cluster's secret answers there"), 10000);
+    seat_start (&group, 3);
+    asked_eq (&group, leader, SEAT_BOTH, 4, group.seats[3].address, 0);
+    WAIT_FOR (group_votes (&group, 4), 30000);
+    group_load (&group, 0);
+    group_agree (&group, group_acked (&group));
+}
+
 /* The one that leads next was away when the group was changed, and gets the change in the midst of other entries. If it noted
    it wrongly, it could never make a change itself. */
 Test (ledger_group, whoever_leads_can_change_the_group_after_changes_that_others_made)
