@@ -1,74 +1,24 @@
-#include "master/master.h"
-
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "core/snapshot.h"
-#include "master/group.h"
+#include "master/master_inside.h"
 #include "master/points.h"
-#include "master/raft_ledger.h"
-#include "master/view.h"
-#include "net/clock.h"
 #include "net/failpoint.h"
-#include "net/http.h"
 #include "net/log.h"
 #include "net/random.h"
-#include "net/watch.h"
 #include "proto/alloc.h"
 #include "proto/assert.h"
 #include "ringmaster/error.h"
 
-enum {
-    RM_TICK_MS = 5,
-    RM_LOOK_MS = 100,     /* at the group */
-    RM_PROPOSALS_MAX = 8, /* batches on their way to the disk; what comes meanwhile makes the next one larger */
-};
-
-/* A batch that was proposed; they settle in order. */
-typedef struct {
-    uint64_t number;
-    uint32_t kinds;
-    uint64_t leadership; /* of this process; batches are numbered anew in each */
-} proposal_t;
-
-struct rm_master {
-    const rm_master_config_t *config;
-    uv_loop_t loop;
-    rm_state_t state;
-    rm_leader_t leader;
-    rm_ledger_t *ledger;
-    rm_batch_t *batch; /* taken from the leader, not proposed yet; NULL: none */
-    proposal_t proposals[RM_PROPOSALS_MAX];
-    uint64_t proposed, settled, leadership;
-    rm_group_desk_t group;
-    uint64_t looked_ms; /* at the group */
-    rm_socket_t *jobs, *work, *sync;
-    rm_watch_t *jobs_watch, *work_watch;
-    rm_http_t *http;
-    rm_http_route_t routes[3];
-    char http_text[RM_ENDPOINT_BYTES_MAX + 8];
-    uv_timer_t tick;
-    uv_prepare_t turn;
-    uv_signal_t signals[2];
-    uint64_t started_ms;
-    bool ready, stopping;
-    int exit_code;
-};
+enum { RM_TICK_MS = 5, RM_LOOK_MS = 100 /* at the group */ };
 
 /* core and net do not see each other: an address is what net calls a route. */
 _Static_assert(sizeof (rm_address_t) == sizeof (rm_route_t), "a route must fit into an address");
 _Static_assert(offsetof (rm_address_t, data) == offsetof (rm_route_t, data), "and look the same");
-
-static rm_now_t now (const rm_master_t *self)
-{
-    (void)self;
-    return (rm_now_t){rm_clock_ms (), rm_clock_wall_ms ()};
-}
 
 static void stop (rm_master_t *self, int exit_code)
 {
@@ -128,7 +78,7 @@ static void warn (void *arg, const char *line)
 static int on_apply (void *arg, const void *batch, size_t size)
 {
     rm_master_t *self = arg;
-    self->leader.now = now (self);
+    self->leader.now = rm_master_now ();
     if (self->leader.out_of_memory)
         return RM_ENOMEM; /* it stops at the end of this turn, and its books are not to be gone on with */
     return rm_state_apply (&self->state, batch, size);
@@ -200,7 +150,7 @@ static void on_settled (void *arg, uint64_t ticket, int status)
         return;
     rm_points_commit (proposal.kinds, RM_POINT_AFTER);
     if (proposal.leadership == self->leadership)
-        rm_leader_applied (&self->leader, now (self), proposal.number);
+        rm_leader_applied (&self->leader, rm_master_now (), proposal.number);
     if (self->leader.leading && !self->ready)
         announce (self);
 }
@@ -229,7 +179,7 @@ static void on_role (void *arg, bool leads)
         rm_batch_destroy (&self->batch);
         return;
     }
-    rm_leader_stand (&self->leader, now (self));
+    rm_leader_stand (&self->leader, rm_master_now ());
 }
 
 /* At once: a thread that is stuck in a write could be neither closed nor waited for. */
@@ -253,7 +203,7 @@ static void propose (rm_master_t *self)
 {
     while (self->proposed - self->settled < RM_PROPOSALS_MAX) {
         if (!self->batch)
-            self->batch = rm_leader_take_batch (&self->leader, now (self));
+            self->batch = rm_leader_take_batch (&self->leader, rm_master_now ());
         if (!self->batch)
             return;
         uint64_t ticket;
@@ -287,7 +237,7 @@ static void on_turn (uv_prepare_t *handle)
         return;
     look_at_group (self);
     look_at_disk (self);
-    rm_leader_flush (&self->leader, now (self));
+    rm_leader_flush (&self->leader, rm_master_now ());
     propose (self);
     if (self->leader.out_of_memory) {
         fprintf (stderr, "ringmaster: memory ran out; what was accepted is in the ledger: start again with a lower "
@@ -302,7 +252,7 @@ static void on_tick (uv_timer_t *handle)
     if (self->stopping)
         return;
     look_at_group (self);
-    rm_leader_tick (&self->leader, now (self));
+    rm_leader_tick (&self->leader, rm_master_now ());
 }
 
 static void on_signal (uv_signal_t *handle, int signum)
@@ -314,147 +264,6 @@ static void on_signal (uv_signal_t *handle, int signum)
 
 /* ---- what peers say --------------------------------------------------------------------------------------------- */
 
-static rm_view_t view (const rm_master_t *self)
-{
-    return (rm_view_t){
-        .state = &self->state,
-        .leader = &self->leader,
-        .now = now (self),
-        .uptime_ms = rm_clock_ms () - self->started_ms,
-        .jobs = rm_socket_endpoint (self->jobs)->text,
-        .work = rm_socket_endpoint (self->work)->text,
-        .sync = rm_socket_endpoint (self->sync)->text,
-        .http = self->http_text,
-        .ledger = self->ledger,
-    };
-}
-
-static void answer (rm_master_t *self, const rm_address_t *to, const rm_msg_t *msg)
-{
-    rm_leader_to_client (&self->leader, to, msg);
-}
-
-__attribute__ ((format (printf, 4, 5))) static void answer_error (rm_master_t *self, const rm_address_t *to, int code,
-                                                                  const char *format, ...)
-{
-    char text[512];
-    va_list args;
-    va_start (args, format);
-    vsnprintf (text, sizeof text, format, args);
-    va_end (args);
-    rm_msg_t msg = {.type = RM_MSG_ERROR};
-    msg.error = (rm_msg_error_t){.code = code, .text = rm_bytes (text)};
-    answer (self, to, &msg);
-}
-
-static void welcome (rm_master_t *self, const rm_address_t *to)
-{
-    rm_msg_t msg = {.type = RM_MSG_WELCOME};
-    msg.welcome = (rm_msg_welcome_t){.term = self->state.term,
-                                     .work = rm_bytes (rm_socket_endpoint (self->work)->text),
-                                     .sync = rm_bytes (rm_socket_endpoint (self->sync)->text),
-                                     .http = rm_bytes (self->http_text),
-                                     .payload_bytes_max = self->config->leader.payload_bytes_max,
-                                     .result_bytes_max = self->config->leader.result_bytes_max,
-                                     .masters = (rm_bytes_t *)self->leader.group.masters,
-                                     .master_count = self->leader.group.count};
-    answer (self, to, &msg);
-}
-
-static void refuse_query (rm_master_t *self, const rm_address_t *to, const rm_msg_query_t *query, int code)
-{
-    unsigned long long id = query->id;
-    switch (code) {
-    case RM_EUNKNOWN:
-        answer_error (self, to, code, "no job %llu was ever accepted", id);
-        break;
-    case RM_EGONE:
-        answer_error (self, to, code, "job %llu has ended, and its outcome is kept no longer", id);
-        break;
-    case RM_EINVAL:
-        answer_error (self, to, code,
-                      "there is no question '%.*s': status, workers, ring, jobs, masters and why are known",
-                      (int)query->what.size, query->what.size ? (const char *)query->what.data : "");
-        break;
-    case RM_ETOOBIG:
-        answer_error (self, to, code, "the answer has more than %d bytes: ask for less of it, or for one queue",
-                      RM_JSON_BYTES_MAX);
-        break;
-    default:
-        answer_error (self, to, code, "%s", rm_strerror (code));
-    }
-}
-
-static void query (rm_master_t *self, const rm_address_t *to, const rm_msg_query_t *query)
-{
-    rm_buf_t json = {0};
-    rm_view_t shown = view (self);
-    int rc = rm_view_query (&shown, query, &json);
-    if (rc) {
-        refuse_query (self, to, query, rc);
-    } else {
-        rm_msg_t msg = {.type = RM_MSG_ANSWER};
-        msg.answer.json = (rm_bytes_t){json.data, (uint32_t)json.size};
-        answer (self, to, &msg);
-    }
-    rm_buf_close (&json);
-}
-
-static void drain (rm_master_t *self, const rm_address_t *to, rm_bytes_t worker)
-{
-    const char *name = worker.data;
-    char escaped[2 * RM_WORKER_NAME_BYTES_MAX + 1], json[sizeof escaped + 64];
-    size_t used = 0;
-    if (!rm_leader_drain (&self->leader, now (self), worker)) {
-        answer_error (self, to, RM_EUNKNOWN, "no worker %.*s is joined: ringctl workers lists those that are",
-                      (int)worker.size, name);
-        return;
-    }
-    for (uint32_t i = 0; i < worker.size; i++) { /* of what a name may hold, JSON escapes this only */
-        if (name[i] == '\\')
-            escaped[used++] = '\\';
-        escaped[used++] = name[i];
-    }
-    int size = snprintf (json, sizeof json, "{\"worker\":\"%.*s\",\"text\":\"is leaving\"}", (int)used, escaped);
-    rm_msg_t msg = {.type = RM_MSG_ANSWER};
-    msg.answer.json = (rm_bytes_t){json, (uint32_t)size};
-    answer (self, to, &msg);
-}
-
-/* What became of a change of the group. */
-static void answer_change (void *arg, const rm_address_t *to, int status, const char *sentence)
-{
-    rm_master_t *self = arg;
-    if (status) {
-        answer_error (self, to, status, "%s", sentence);
-        return;
-    }
-    json_t *document = json_pack ("{s:s}", "text", sentence);
-    char *text = document ? json_dumps (document, JSON_COMPACT) : NULL;
-    rm_msg_t msg = {.type = RM_MSG_ANSWER};
-    msg.answer.json = rm_bytes (text);
-    if (text)
-        answer (self, to, &msg);
-    free (text);
-    json_decref (document);
-}
-
-/* While another master may lead, everybody is referred to that one. */
-static void from_client (rm_master_t *self, const rm_address_t *from, const rm_msg_t *msg)
-{
-    bool leads = self->leader.leading && !self->leader.cut_off;
-    if (leads && msg->type == RM_MSG_HELLO)
-        welcome (self, from);
-    else if (leads && msg->type == RM_MSG_QUERY)
-        query (self, from, &msg->query);
-    else if (leads && msg->type == RM_MSG_DRAIN)
-        drain (self, from, msg->drain.worker);
-    else if (leads && msg->type == RM_MSG_CHANGE)
-        rm_group_change (&self->group, from, &msg->change);
-    else
-        rm_leader_from_client (&self->leader, now (self), from, msg);
-}
-
 static void on_jobs (void *arg, const rm_route_t *route, rm_frame_t *frame)
 {
     rm_master_t *self = arg;
@@ -464,12 +273,12 @@ static void on_jobs (void *arg, const rm_route_t *route, rm_frame_t *frame)
     int rc = rm_msg_decode (&msg, rm_frame_data (frame), rm_frame_size (frame), &why);
     if (rc == RM_EPROTO) {
         rm_log (RM_LOG_WARN, "event=bad_message socket=jobs why=%s", RM_QUOTE_TEXT (why));
-        answer_error (self, from, rc, "%s", why);
+        rm_master_answer_error (self, from, rc, "%s", why);
     }
     if (rc)
         return;
     look_at_group (self);
-    from_client (self, from, &msg);
+    rm_master_from_client (self, from, &msg);
     rm_msg_close (&msg);
 }
 
@@ -484,13 +293,13 @@ static void on_work (void *arg, const rm_route_t *route, rm_frame_t *frame)
     if (rc)
         return;
     look_at_group (self);
-    rm_leader_from_worker (&self->leader, now (self), (const rm_address_t *)route, &msg);
+    rm_leader_from_worker (&self->leader, rm_master_now (), (const rm_address_t *)route, &msg);
     rm_msg_close (&msg);
 }
 
 static void on_status (rm_http_answer_t *answer, void *arg)
 {
-    rm_view_t shown = view (arg);
+    rm_view_t shown = rm_master_view (arg);
     rm_msg_query_t query = {.what = rm_bytes ("status")};
     answer->content_type = "application/json";
     if (rm_view_query (&shown, &query, &answer->body))
@@ -499,7 +308,7 @@ static void on_status (rm_http_answer_t *answer, void *arg)
 
 static void on_metrics (rm_http_answer_t *answer, void *arg)
 {
-    rm_view_t shown = view (arg);
+    rm_view_t shown = rm_master_view (arg);
     answer->content_type = "text/plain; version=0.0.4";
     rm_view_metrics (&shown, &answer->body);
 }
@@ -570,7 +379,7 @@ static bool open_ledger (rm_master_t *self)
     const rm_ledger_events_t events = {self,       on_apply, on_restore, on_snapshot, on_snapshot_done,
                                        on_settled, on_role,  on_failed,  on_said};
     self->ledger = rm_ledger_new (&self->loop, &config, &events);
-    rm_group_init (&self->group, self->ledger, answer_change, self);
+    rm_group_init (&self->group, self->ledger, rm_master_answer_change, self);
     if (!self->ledger || rm_ledger_start (self->ledger)) {
         fprintf (stderr, "ringmaster: %s\n", self->ledger ? rm_ledger_error (self->ledger) : "memory ran out");
         return false;

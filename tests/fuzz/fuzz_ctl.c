@@ -1,4 +1,4 @@
-/*  ringctl's view of a master that sends anything: answers to status, workers, ring, jobs, why and drain, results, and the
+/*  ringctl's view of a master that sends anything: answers to status, workers, ring, jobs, why, drain and masters, results, and the
  *  messages of the publisher. What it prints for people is text without anything a terminal might obey; what it prints as
  *  JSON of its own is JSON, a line each.
  *
@@ -16,7 +16,7 @@
 #include "net/socket.h"
 #include "ringmaster/error.h"
 
-enum { JSON = 0x80, COMMANDS = 8, FRAMES_MAX = 8 };
+enum { JSON = 0x80, COMMANDS = 9, WAIT = COMMANDS - 2, WATCH, FRAMES_MAX = 8 };
 
 static const uint8_t *said; /* what is left of the input: an answer, a result, frames */
 static size_t said_size;
@@ -42,6 +42,14 @@ int rm_client_query (rm_client_t *self, const char *what, uint64_t id, const cha
 int rm_client_drain (rm_client_t *self, const char *worker, int timeout_ms, const char **json_p)
 {
     (void)self, (void)worker, (void)timeout_ms;
+    *json_p = next_answer ();
+    return 0;
+}
+
+int rm_client_change (rm_client_t *self, const char *what, uint64_t id, const char *at, int timeout_ms,
+                      const char **json_p)
+{
+    (void)self, (void)what, (void)id, (void)at, (void)timeout_ms;
     *json_p = next_answer ();
     return 0;
 }
@@ -85,9 +93,9 @@ int rm_ctl_fail (const rm_ctl_t *self, int error)
     return RM_CTL_REFUSED;
 }
 
-uint64_t rm_ctl_id (const rm_ctl_t *self, const char *text)
+uint64_t rm_ctl_number (const rm_ctl_t *self, const char *text, const char *what)
 {
-    (void)self;
+    (void)self, (void)what;
     return strtoull (text, NULL, 10);
 }
 
@@ -183,11 +191,12 @@ static void claim_json_lines (char *text)
 
 static int run (uint8_t command, rm_ctl_t *ctl)
 {
-    static int (*const table[COMMANDS]) (rm_ctl_t *) = {rm_ctl_status, rm_ctl_workers, rm_ctl_ring, rm_ctl_jobs,
-                                                        rm_ctl_why,    rm_ctl_drain,   rm_ctl_wait, rm_ctl_watch};
+    static int (*const table[COMMANDS]) (rm_ctl_t *) = {rm_ctl_status,  rm_ctl_workers, rm_ctl_ring,
+                                                        rm_ctl_jobs,    rm_ctl_why,     rm_ctl_drain,
+                                                        rm_ctl_masters, rm_ctl_wait,    rm_ctl_watch};
     static char id[] = "7", sync[] = "sync";
     static char *arguments[] = {id, id};
-    arguments[0] = command == COMMANDS - 1 ? sync : id;
+    arguments[0] = command == WATCH ? sync : id;
     ctl->arguments = arguments;
     ctl->count = 1;
     ctl->said.until_commit = true;
@@ -216,7 +225,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     stderr = err;
     CLAIM (code >= RM_CTL_DONE && code <= RM_CTL_REFUSED);
     claim_harmless (noted, noted_size, true);
-    bool wait = command == 6, watch = command == 7; /* without --json a result is printed as it is */
+    bool wait = command == WAIT, watch = command == WATCH; /* without --json a result is printed as it is */
     if (watch || (wait && ctl.said.json))
         claim_json_lines (printed);
     else if (!wait && !ctl.said.json)

@@ -106,6 +106,9 @@ static inline rm_msg_t sample_client_message (rm_msg_type_t type)
     case RM_MSG_DRAIN:
         msg.drain.worker = TEXT ("w1");
         break;
+    case RM_MSG_CHANGE:
+        msg.change = (rm_msg_change_t){TEXT ("add"), 4, TEXT ("tcp://127.0.0.1:5560")};
+        break;
     case RM_MSG_WELCOME:
         msg.welcome = (rm_msg_welcome_t){2,
                                          TEXT ("tcp://127.0.0.1:5551"),

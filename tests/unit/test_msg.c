@@ -83,6 +83,7 @@ Test (msg, every_member_of_a_message_has_its_row)
     COVERED (RM_MSG_WAIT, wait);
     COVERED (RM_MSG_QUERY, query);
     COVERED (RM_MSG_DRAIN, drain);
+    COVERED (RM_MSG_CHANGE, change);
     COVERED (RM_MSG_WELCOME, welcome);
     COVERED (RM_MSG_ACCEPTED, accepted);
     COVERED (RM_MSG_RESULT, result);

@@ -83,6 +83,17 @@ Test (spelling, a_missing_version_is_the_first_one)
     cr_assert (is (msg.drain.worker, "w1"));
 }
 
+Test (spelling, change)
+{
+    read_as (RM_MSG_CHANGE, "{type:change, v:1, what:add, id:4, at:'tcp://h:1'}");
+    cr_assert (is (msg.change.what, "add"));
+    cr_assert_eq (msg.change.id, 4);
+    cr_assert (is (msg.change.at, "tcp://h:1"));
+    written_the_same ();
+    read_as (RM_MSG_CHANGE, "{type:change, v:1, what:remove, id:2}");
+    cr_assert_eq (msg.change.at.size, 0);
+}
+
 Test (spelling, submit)
 {
     read_as (RM_MSG_SUBMIT, "{type:submit, v:1, session:" SESSION

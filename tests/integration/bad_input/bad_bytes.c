@@ -96,7 +96,7 @@ static void endure (int which)
 {
     cluster_t cluster;
     wild_t wild = wild_begin ();
-    cluster_open (&cluster);
+    cluster_open (&cluster, false);
     process_t *worker = cluster_recorder (&cluster, "steady", 4, NULL);
     cluster_ready (worker);
     keep (&cluster);
@@ -142,7 +142,7 @@ static void ask_too_much (void)
     static char key[RM_KEY_BYTES_MAX];
     cluster_t cluster;
     rm_endpoint_t endpoint;
-    cluster_open (&cluster);
+    cluster_open (&cluster, false);
     must (!rm_endpoint_parse (&endpoint, cluster.jobs, NULL));
     rm_socket_t *socket = rm_socket_connect (RM_SOCKET_JOBS_DEALER, &endpoint, NULL);
     must (socket);

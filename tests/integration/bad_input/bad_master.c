@@ -252,7 +252,7 @@ static void try_worker (wild_t *wild)
 {
     cluster_t cluster;
     fake_t fake = {.wild = wild};
-    cluster_open (&cluster); /* for its ports; the real master comes last */
+    cluster_open (&cluster, false); /* for its ports; the real master comes last */
     cluster_kill_master (&cluster);
     process_t *worker = cluster_ringworker (&cluster, "w", 4, (const char *const[]){"echo=builtin:echo", NULL});
     unsigned connections = speak_bytes (wild, cluster.base, RAW_MS);
