@@ -70,11 +70,36 @@ json_t *rm_group_json (const rm_ledger_t *ledger)
 
 /* ---- changes ----------------------------------------------------------------------------------------------------- */
 
+/* What is so after a change. */
+static const char *outcome (const rm_change_t *change, char *text, size_t size)
+{
+    unsigned long long id = change->id;
+    switch (change->kind) {
+    case RM_CHANGE_ADD:
+        snprintf (text, size, "master %llu belongs to the group, and votes once it has caught up", id);
+        break;
+    case RM_CHANGE_REMOVE:
+        snprintf (text, size, "master %llu belongs to the group no longer", id);
+        break;
+    case RM_CHANGE_TRANSFER:
+        if (id)
+            snprintf (text, size, "master %llu leads", id);
+        else
+            snprintf (text, size, "another master leads");
+        break;
+    default:
+        snprintf (text, size, "the ledger's format is %llu", id);
+    }
+    return text;
+}
+
 static void on_changed (void *arg, int status, const char *sentence)
 {
     rm_group_desk_t *self = arg;
+    char text[128];
+    rm_change_t change = self->change;
     self->change.kind = RM_CHANGE_NONE;
-    self->answer (self->arg, &self->from, status, sentence);
+    self->answer (self->arg, &self->from, status, status ? sentence : outcome (&change, text, sizeof text));
 }
 
 /* Reads what is asked for. False: it is nothing that there is; the sentence says why. */
@@ -135,9 +160,13 @@ static const char *refusal (const rm_change_t *change, int rc)
 {
     switch (rc) {
     case RM_ESTATE:
-        return change->kind == RM_CHANGE_ADD
-                   ? "this master cannot take others in: it leads no longer, or was started without --peers"
-                   : "this master leads no longer, or there is no other that can: ask for the masters again";
+        if (change->kind == RM_CHANGE_ADD)
+            return "this master cannot take others in: it leads no longer, or was started without --peers";
+        if (change->kind == RM_CHANGE_REMOVE)
+            return "it is the leader, which has to let another one lead first (ringctl master transfer), or too few of "
+                   "the "
+                   "others would be left that are heard of";
+        return "this master leads no longer, or there is no other that could: look at ringctl masters";
     case RM_EBUSY:
         return "another change of the masters is under way";
     case RM_EUNKNOWN:
@@ -168,7 +197,7 @@ void rm_group_change (rm_group_desk_t *self, const rm_address_t *from, const rm_
         return;
     }
     if (is_so (self->ledger, &change)) {
-        self->answer (self->arg, from, 0, "it is so already");
+        self->answer (self->arg, from, 0, outcome (&change, sentence, sizeof sentence));
         return;
     }
     self->change = change;

@@ -22,8 +22,9 @@ _Static_assert(offsetof (rm_address_t, data) == offsetof (rm_route_t, data), "an
 
 static void stop (rm_master_t *self, int exit_code)
 {
-    if (!self->stopping)
-        self->exit_code = exit_code;
+    if (self->stopping)
+        return; /* the loop runs on until everything is closed */
+    self->exit_code = exit_code;
     self->stopping = true;
     uv_stop (&self->loop);
 }

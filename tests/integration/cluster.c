@@ -24,8 +24,10 @@ uint64_t time_us (void)
 /* Starts all of them; each is ready once one leads. */
 static void open_group (cluster_t *self)
 {
-    for (int number = 1; number <= CLUSTER_MASTERS; number++)
-        cluster_start_one (self, number, NULL);
+    for (int i = 0; i < CLUSTER_MASTERS; i++)
+        self->ids[i] = i + 1;
+    for (int i = 0; i < CLUSTER_MASTERS; i++)
+        cluster_start_one (self, i, NULL);
     for (int i = 0; i < CLUSTER_MASTERS; i++)
         if (!process_line (self->masters[i], "ready ", READY_MS))
             harness_fail ("master %d did not get ready", i + 1);
@@ -106,21 +108,31 @@ void cluster_kill_master (cluster_t *self)
 
 /* ---- a group ----------------------------------------------------------------------------------------------------- */
 
-void cluster_start_one (cluster_t *self, int number, const char *failpoints)
+void cluster_start_one (cluster_t *self, int place, const char *failpoints)
 {
     char program[600], data[640], id[16], peers[256], name[16], text[256];
     int used = 0;
     for (int i = 0; i < CLUSTER_MASTERS; i++)
-        used += snprintf (peers + used, sizeof peers - (size_t)used, "%s%d=127.0.0.1:%d", i ? "," : "", i + 1,
+        used += snprintf (peers + used, sizeof peers - (size_t)used, "%s%d=127.0.0.1:%d", i ? "," : "", self->ids[i],
                           self->base + i * CLUSTER_PORTS);
     snprintf (program, sizeof program, "%s/ringmaster", self->bin);
-    snprintf (data, sizeof data, "%s%d", self->data, number);
-    snprintf (id, sizeof id, "%d", number);
-    snprintf (name, sizeof name, "m%d", number);
+    snprintf (data, sizeof data, "%s%d", self->data, self->ids[place]);
+    snprintf (id, sizeof id, "%d", self->ids[place]);
+    snprintf (name, sizeof name, "m%d", self->ids[place]);
     char *argv[] = {program, "--data", data, "--id", id, "--peers", peers, NULL};
     char *environment[] = {setting (text, sizeof text, failpoints), NULL};
-    self->masters[number - 1] = process_start (name, argv, environment);
+    self->masters[place] = process_start (name, argv, environment);
     free (environment[0]);
+}
+
+void cluster_wipe (const cluster_t *self, int place)
+{
+    char data[640];
+    snprintf (data, sizeof data, "%s%d", self->data, self->ids[place]);
+    char *argv[] = {"/bin/rm", "-r", data, NULL};
+    process_t *rm = process_start ("rm", argv, NULL);
+    must (process_wait (rm, END_MS) == 0);
+    process_destroy (&rm);
 }
 
 int cluster_leader (cluster_t *self)
@@ -129,8 +141,9 @@ int cluster_leader (cluster_t *self)
         json_t *answer = cluster_ask (self, "masters");
         int leader = (int)json_integer_value (json_object_get (answer, "leader"));
         json_decref (answer);
-        if (leader)
-            return leader;
+        for (int i = 0; i < CLUSTER_MASTERS; i++)
+            if (self->ids[i] == leader)
+                return i;
     }
     harness_fail ("no master leads");
 }

@@ -46,7 +46,8 @@ typedef struct {
     int base;           /* its first port; of the others CLUSTER_PORTS further each */
     history_t *history;
     process_t *master;                         /* NULL: none runs; in a group, `masters` are instead */
-    process_t *masters[CLUSTER_MASTERS];       /* those of the group by number - 1; NULL: does not run */
+    process_t *masters[CLUSTER_MASTERS];       /* those of the group by their place; NULL: does not run */
+    int ids[CLUSTER_MASTERS];                  /* who is at each place */
     rm_client_t *client;                       /* the main thread's */
     pthread_t watchers[CLUSTER_PROCESSES_MAX]; /* each notes when a recorder died */
     unsigned watcher_count;
@@ -64,9 +65,11 @@ bool cluster_master_with (cluster_t *self, const char *failpoints, char *const *
 /* kill -9, and waits for the end. */
 void cluster_kill_master (cluster_t *self);
 
-/* Starts a master of the group by its number, and does not wait for it. Its log is "m1", "m2" … */
-void cluster_start_one (cluster_t *self, int number, const char *failpoints);
-/* The number of the one that leads; waits until there is one. */
+/* Starts the master at a place (from 0), and does not wait for it. Its log is "m1", "m2" … by its id. */
+void cluster_start_one (cluster_t *self, int place, const char *failpoints);
+/* Removes the data directory of the one at a place. */
+void cluster_wipe (const cluster_t *self, int place);
+/* The place of the one that leads; waits until there is one. */
 int cluster_leader (cluster_t *self);
 
 /* Starts a recorder that serves the queue "rec", with RM_FAILPOINTS unless NULL, and does not wait for it. */

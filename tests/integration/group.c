@@ -27,17 +27,17 @@ static load_t *start_load (cluster_t *cluster)
                                                .once_every = 0});
 }
 
-static void kill_one (cluster_t *cluster, int number)
+static void kill_one (cluster_t *cluster, int place)
 {
-    cluster_kill (&cluster->masters[number - 1]);
+    cluster_kill (&cluster->masters[place]);
 }
 
 /* Starts it again, and waits until it belongs to the group. */
-static void start_again (cluster_t *cluster, int number)
+static void start_again (cluster_t *cluster, int place)
 {
-    cluster_start_one (cluster, number, NULL);
-    if (!process_line (cluster->masters[number - 1], "ready ", CLUSTER_PATIENCE_MS))
-        harness_fail ("master %d did not get ready again", number);
+    cluster_start_one (cluster, place, NULL);
+    if (!process_line (cluster->masters[place], "ready ", CLUSTER_PATIENCE_MS))
+        harness_fail ("master %d did not get ready again", cluster->ids[place]);
 }
 
 /* ---- the leader is killed ---------------------------------------------------------------------------------------- */
@@ -63,7 +63,8 @@ void case_group_leader_killed (cluster_t *cluster, unsigned times)
         kill_one (cluster, leader);
         uint64_t probe = submit (cluster, .payload = "0 ok probe");
         waits[n] = (int)(time_ms () - begun_ms);
-        printf ("kill %u of %u: master %d; the next job was accepted after %d ms\n", n + 1, kills, leader, waits[n]);
+        printf ("kill %u of %u: master %d; the next job was accepted after %d ms\n", n + 1, kills, cluster->ids[leader],
+                waits[n]);
         start_again (cluster, leader);
         cluster_wait (cluster, cluster->client, probe);
         unsigned ended = load_ended (load);
@@ -87,14 +88,15 @@ void case_group_leader_killed_in_a_resize (cluster_t *cluster, unsigned times)
     load_t *load = start_load (cluster);
     for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
         char failpoints[128], name[16];
-        int leader = cluster_leader (cluster), next = leader % CLUSTER_MASTERS + 1;
+        int leader = cluster_leader (cluster), next = (leader + 1) % CLUSTER_MASTERS;
         snprintf (failpoints, sizeof failpoints, "%s=kill@2", points[i]);
         kill_one (cluster, next);
         cluster_start_one (cluster, next, failpoints);
-        must (process_line (cluster->masters[next - 1], "ready ", CLUSTER_PATIENCE_MS));
-        until (rm_client_change (cluster->client, "transfer", (uint64_t)next, NULL, 5000, &(const char *){NULL}) == 0);
+        must (process_line (cluster->masters[next], "ready ", CLUSTER_PATIENCE_MS));
+        until (rm_client_change (cluster->client, "transfer", (uint64_t)cluster->ids[next], NULL, 5000,
+                                 &(const char *){NULL}) == 0);
         process_t *guest = NULL;
-        for (unsigned round = 0; process_alive (cluster->masters[next - 1]); round++) {
+        for (unsigned round = 0; process_alive (cluster->masters[next]); round++) {
             must (round < 20);
             snprintf (name, sizeof name, "g%zu.%u", i, round);
             guest = start_worker (cluster, name);
@@ -103,8 +105,8 @@ void case_group_leader_killed_in_a_resize (cluster_t *cluster, unsigned times)
             must (process_wait (guest, CLUSTER_PATIENCE_MS) == 0);
             process_destroy (&guest);
         }
-        cluster_fired (cluster->masters[next - 1], points[i]);
-        process_destroy (&cluster->masters[next - 1]);
+        cluster_fired (cluster->masters[next], points[i]);
+        process_destroy (&cluster->masters[next]);
         unsigned ended = load_ended (load);
         until (load_ended (load) >= ended + 20);
         start_again (cluster, next);
@@ -147,11 +149,11 @@ void case_group_leader_stopped (cluster_t *cluster, unsigned times)
     load_t *load = start_load (cluster);
     for (int i = 0; i < 3; i++) {
         int leader = cluster_leader (cluster), successor;
-        cluster_freeze (cluster->masters[leader - 1]);
+        cluster_freeze (cluster->masters[leader]);
         cluster_wait (cluster, cluster->client, submit (cluster, .payload = "0 ok probe"));
         until ((successor = cluster_leader (cluster)) != leader);
         sleep_ms (i * 700);
-        process_signal (cluster->masters[leader - 1], SIGCONT);
+        process_signal (cluster->masters[leader], SIGCONT);
         unsigned ended = load_ended (load);
         until (load_ended (load) >= ended + 50);
     }
@@ -167,13 +169,55 @@ void case_group_leader_hands_over (cluster_t *cluster, unsigned times)
     load_t *load = start_load (cluster);
     for (int i = 0; i < 6; i++) {
         const char *json;
-        int leader = cluster_leader (cluster), next = leader % CLUSTER_MASTERS + 1;
-        if (rm_client_change (cluster->client, "transfer", (uint64_t)next, NULL, 20000, &json))
-            harness_fail ("master %d would not hand over: %s", leader, rm_client_error (cluster->client));
+        int leader = cluster_leader (cluster), next = (leader + 1) % CLUSTER_MASTERS;
+        if (rm_client_change (cluster->client, "transfer", (uint64_t)cluster->ids[next], NULL, 20000, &json))
+            harness_fail ("master %d would not hand over: %s", cluster->ids[leader], rm_client_error (cluster->client));
         must (cluster_leader (cluster) == next);
         unsigned ended = load_ended (load);
         until (load_ended (load) >= ended + 20);
     }
     load_stop (&load);
     cluster_settle (cluster, 2);
+}
+
+/* ---- a master is replaced ---------------------------------------------------------------------------------------- */
+
+static void change (cluster_t *cluster, const char *what, int id, const char *at)
+{
+    const char *json;
+    if (rm_client_change (cluster->client, what, (uint64_t)id, at, 20000, &json))
+        harness_fail ("%s %d: %s", what, id, rm_client_error (cluster->client));
+}
+
+/* One that lost its disk has forgotten its votes, and what it acknowledged. */
+void case_group_disk_lost_and_master_replaced (cluster_t *cluster, unsigned times)
+{
+    (void)times;
+    enum { NEWCOMER = 4, PORTS = 5 };
+    char at[64];
+    start_worker (cluster, "w1");
+    start_worker (cluster, "w2");
+    load_t *load = start_load (cluster);
+    int lost = (cluster_leader (cluster) + 1) % CLUSTER_MASTERS;
+    kill_one (cluster, lost);
+    cluster_wipe (cluster, lost);
+    cluster_start_one (cluster, lost, NULL);
+    must (process_logged (cluster->masters[lost], "this one was emptied or replaced", CLUSTER_PATIENCE_MS));
+    must (!process_line (cluster->masters[lost], "ready ", 1500));
+    kill_one (cluster, lost);
+    cluster_wipe (cluster, lost);
+    change (cluster, "remove", cluster->ids[lost], NULL);
+    cluster->ids[lost] = NEWCOMER;
+    cluster_start_one (cluster, lost, NULL);
+    must (process_logged (cluster->masters[lost], "still to be added", CLUSTER_PATIENCE_MS));
+    snprintf (at, sizeof at, "127.0.0.1:%d", cluster->base + lost * PORTS);
+    change (cluster, "add", NEWCOMER, at);
+    must (process_line (cluster->masters[lost], "ready ", CLUSTER_PATIENCE_MS));
+    /* It can lead, and the group goes on without one of the two that were there before. */
+    until (rm_client_change (cluster->client, "transfer", NEWCOMER, NULL, 5000, &(const char *){NULL}) == 0);
+    kill_one (cluster, (lost + 1) % CLUSTER_MASTERS);
+    unsigned ended = load_ended (load);
+    until (load_ended (load) >= ended + 50);
+    must (cluster->ids[cluster_leader (cluster)] == NEWCOMER);
+    load_stop (&load);
 }
