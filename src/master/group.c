@@ -99,6 +99,8 @@ static void on_changed (void *arg, int status, const char *sentence)
     char text[128];
     rm_change_t change = self->change;
     self->change.kind = RM_CHANGE_NONE;
+    if (status == RM_EUNREACHABLE)
+        status = RM_ESTATE; /* to the client it would mean that there was no answer */
     self->answer (self->arg, &self->from, status, status ? sentence : outcome (&change, text, sizeof text));
 }
 

@@ -11,7 +11,7 @@
 #include "net/streams.h"
 #include "ringmaster/error.h"
 
-/* The newest sentence of a repair or a restore is held back until it is known whether it says what was done or why it could not be. */
+/* A repair's newest sentence is held back until it is known whether it says what was done or why it could not be. */
 static void say (void *arg, const char *sentence)
 {
     char **last = arg;
@@ -21,30 +21,16 @@ static void say (void *arg, const char *sentence)
     *last = strdup (sentence);
 }
 
-/* Ends what was said with its newest sentence; the exit code. */
-static int end (char *last, int rc)
+static int repair (const char *data)
 {
+    char *last = NULL;
+    int rc = rm_ledger_repair (data, say, &last);
     if (rc)
         fprintf (stderr, "ringmaster: %s\n", last ? last : rm_strerror (rc));
     else if (last)
         printf ("%s\n", last);
     free (last);
     return rc ? 1 : 0;
-}
-
-static int repair (const rm_master_config_t *config)
-{
-    char *last = NULL;
-    int rc = rm_ledger_repair (config->data, say, &last);
-    return end (last, rc);
-}
-
-static int restore (const rm_master_config_t *config)
-{
-    char *last = NULL, address[RM_ENDPOINT_BYTES_MAX + 8];
-    rm_master_address (config, address, sizeof address);
-    int rc = rm_ledger_restore (config->restore, config->data, (uint64_t)config->id, address, say, &last);
-    return end (last, rc);
 }
 
 static int run (const rm_master_config_t *config)
@@ -76,9 +62,7 @@ int main (int argc, char **argv)
         return 0;
     }
     if (config.repair)
-        return repair (&config);
-    if (config.restore)
-        return restore (&config);
+        return repair (config.data);
     signal (SIGPIPE, SIG_IGN);
     return run (&config);
 }

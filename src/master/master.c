@@ -340,7 +340,8 @@ rm_master_t *rm_master_new (const rm_master_config_t *config)
     return self;
 }
 
-void rm_master_address (const rm_master_config_t *config, char *address, size_t size)
+/* HOST:PORT where other masters reach this one's ledger. */
+static void own_address (const rm_master_config_t *config, char *address, size_t size)
 {
     const rm_endpoint_t *own = rm_peers_find (&config->peers, (uint64_t)config->id);
     rm_endpoint_t jobs;
@@ -363,7 +364,7 @@ static bool open_ledger (rm_master_t *self)
     const rm_peers_t *peers = &self->config->peers;
     char address[RM_LEDGER_ADDRESS_BYTES] = "", bind[RM_LEDGER_ADDRESS_BYTES], texts[RM_ENDPOINTS_MAX][sizeof address];
     rm_ledger_peer_t list[RM_ENDPOINTS_MAX];
-    rm_master_address (self->config, address, sizeof address);
+    own_address (self->config, address, sizeof address);
     for (uint32_t i = 0; i < peers->count; i++) {
         rm_peers_ledger_address (&peers->endpoints[i], texts[i], sizeof texts[i]);
         list[i] = (rm_ledger_peer_t){peers->ids[i], texts[i]};

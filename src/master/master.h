@@ -12,9 +12,6 @@
 
 typedef struct rm_master rm_master_t;
 
-/* HOST:PORT where other masters reach its ledger. */
-void rm_master_address (const rm_master_config_t *config, char *address, size_t size);
-
 /* NULL when memory has run out. `config` must outlive it. */
 rm_master_t *rm_master_new (const rm_master_config_t *config);
 
