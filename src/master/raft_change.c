@@ -318,8 +318,10 @@ int rm_ledger_upgrade (rm_ledger_t *self, uint64_t format, rm_ledger_changed_fn 
     int rc = begin (self, RM_RAFT_UPGRADING, 0, done, arg);
     if (rc != 0)
         return rc;
-    if (format < 2 || format <= self->applied.format || format > self->config.format_max)
+    if (format < 2 || format <= self->applied.format)
         rc = RM_EINVAL;
+    else if (format > self->config.format_max)
+        rc = RM_EDENIED;
     else
         rc = all_read (self, format);
     if (rc == 0)

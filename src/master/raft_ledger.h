@@ -200,10 +200,10 @@ size_t rm_ledger_group (const rm_ledger_t *self, rm_ledger_member_t *members, si
    RM_EBUSY meanwhile, for a second or two at most.
 
    Upgrading makes the log one of that format (at most RM_LEDGER_FORMAT) from a certain place on, and there is no way back:
-   versions that do not read it stop there. So it is refused with RM_EDENIED as long as one of the masters has said that it
-   does not, with RM_EUNREACHABLE as long as one has said nothing. A new ledger is of format 1. Format 2 has digests: now and
-   then all masters compute one of their states after the same batch, and one whose state differs from the leader's stops
-   with failed (). */
+   versions that do not read it stop there. So it is refused with RM_EDENIED as long as one of the masters, this one included,
+   does not, with RM_EUNREACHABLE as long as one has not said, and with RM_EINVAL if the log is of that format or a higher
+   one. A new ledger is of format 1. Format 2 has digests: now and then all masters compute one of their states after the same
+   batch, and one whose state differs from the leader's stops with failed (). */
 int rm_ledger_add (rm_ledger_t *self, uint64_t id, const char *address, rm_ledger_changed_fn *done, void *arg);
 int rm_ledger_remove (rm_ledger_t *self, uint64_t id, rm_ledger_changed_fn *done, void *arg);
 int rm_ledger_transfer (rm_ledger_t *self, uint64_t id, rm_ledger_changed_fn *done, void *arg);

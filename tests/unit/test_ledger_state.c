@@ -102,6 +102,10 @@ Test (ledger_state, one_that_reads_the_format_before_holds_an_upgrade_back_until
     goes_on ();
     cr_assert_eq (upgrade (2), RM_EDENIED);
     cr_assert_eq (group.seats[2].page->format, 1);
+    for (uint64_t until = group_now_ms () + 10000; !group.seats[2].page->leader && group_now_ms () < until;)
+        group_change (&group, SEAT_TRANSFER, 3, NULL);
+    WAIT_FOR (group.seats[2].page->quorum, 5000);
+    cr_assert_eq (upgrade (2), RM_EDENIED, "it leads itself");
     goes_on ();
     seat_kill (&group, 2);
     group.formats[2] = 0;
@@ -111,7 +115,7 @@ Test (ledger_state, one_that_reads_the_format_before_holds_an_upgrade_back_until
         rc = upgrade (2);
     cr_assert_eq (rc, 0, "%s", rm_strerror (rc));
     cr_assert_eq (upgrade (2), RM_EINVAL, "it is of that format");
-    cr_assert_eq (upgrade (RM_LEDGER_FORMAT + 1), RM_EINVAL);
+    cr_assert_eq (upgrade (RM_LEDGER_FORMAT + 1), RM_EDENIED);
     WAIT_FOR (group.seats[0].page->format == 2 && group.seats[1].page->format == 2 && group.seats[2].page->format == 2,
               10000);
     goes_on ();
