@@ -25,8 +25,9 @@ struct sim_raft {
     write_t writes[WRITES_MAX];
     uint32_t write_count;
     uint64_t write_number;
-    bool installing; /* another one's snapshot */
-    raft_time timeout_ms;
+    bool installing;      /* another one's snapshot */
+    raft_time timeout_ms; /* when it wants to be woken, by its clock … */
+    uint64_t wake_us;     /* … and when that was found to be: a clock may be set to another rate meanwhile */
     uint64_t
         asked_ms[PLAN_MASTERS_MAX]; /* when, by its clock, each other master sent what it last said as a leader … */
     uint64_t heard_ms[PLAN_MASTERS_MAX]; /* … and when this one said what each other last answered as its follower */
@@ -252,6 +253,12 @@ static void apply_committed (sim_t *self, uint32_t who, sim_raft_t *raft)
     }
 }
 
+static void set_timer (sim_t *self, uint32_t who, sim_raft_t *raft)
+{
+    raft->wake_us = sim_when_us (self, who, raft->timeout_ms);
+    sim_after (self, raft->wake_us - self->now_us, SIM_RAFT, who, NULL, 0);
+}
+
 /* What must be on the disk is there before what is said (term and vote), or its write is issued. */
 static int step (sim_t *self, uint32_t who, sim_raft_t *raft, struct raft_event *event)
 {
@@ -273,10 +280,7 @@ static int step (sim_t *self, uint32_t who, sim_raft_t *raft, struct raft_event 
         for (unsigned i = 0; i < update.messages.n && !self->processes[who].dying; i++)
             post (self, who, raft, &update.messages.batch[i]);
     raft->timeout_ms = raft_timeout (&raft->raft);
-    sim_events_add (&self->events, (sim_event_t){.at_us = sim_when_us (self, who, raft->timeout_ms),
-                                                 .kind = SIM_RAFT,
-                                                 .who = who,
-                                                 .boot = self->processes[who].boot});
+    set_timer (self, who, raft);
     if (update.flags & RAFT_UPDATE_COMMIT_INDEX)
         apply_committed (self, who, raft);
     sim_want_turn (self, who);
@@ -285,8 +289,12 @@ static int step (sim_t *self, uint32_t who, sim_raft_t *raft, struct raft_event 
 
 void sim_raft_wake (sim_t *self, uint32_t who, sim_raft_t *raft)
 {
+    if (self->now_us < raft->wake_us)
+        return; /* it was to be woken earlier once */
     if (now_ms (self, who) >= raft->timeout_ms)
         step (self, who, raft, &(struct raft_event){.type = RAFT_TIMEOUT});
+    else
+        set_timer (self, who, raft);
 }
 
 /* A leader whose answers were lost sends entries again that this log has no more, since a snapshot stands for them. libraft
