@@ -82,7 +82,8 @@ static void fix (check_t *self, check_sync_t *sync, const rm_msg_sync_t *said)
     sync->sync_to = said->sync_to;
     sync->member_count = said->member_count < SAID_MAX ? said->member_count : SAID_MAX;
     sync->moved_count = said->moved_count < RM_SLOTS ? said->moved_count : RM_SLOTS;
-    memcpy (sync->members, said->members, sync->member_count * sizeof *said->members);
+    if (sync->member_count)
+        memcpy (sync->members, said->members, sync->member_count * sizeof *said->members);
     if (sync->moved_count)
         memcpy (sync->moved, said->moved, sync->moved_count * sizeof *said->moved);
     uint64_t highest = 0;
