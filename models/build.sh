@@ -1,6 +1,8 @@
 # How the programs are made that search the model, or replay traces with it. Read by models/check and models/replay, which
 # say where the model is ($here) and where the programs go ($dir).
 
+memory_mib=${MODEL_MEMORY_MIB:-3000}
+
 die () { printf 'model: %s\n' "$*" >&2; exit 2; }
 
 # How big each program's cluster can be.
@@ -28,7 +30,7 @@ build () { # PROGRAM
     mkdir -p "$out" || exit 2
     (
         flock 9
-        [ -x "$out/pan" ] && [ -z "$(find "$here" -newer "$out/pan" \( -name '*.pml' -o -name '*.h' -o -name '*.sh' \))" ] &&
+        [ -x "$out/pan" ] && [ "$(cat "$out/memory" 2>/dev/null)" = "$memory_mib" ] && [ -z "$(find "$here" -newer "$out/pan" \( -name '*.pml' -o -name '*.h' -o -name '*.sh' \))" ] &&
             exit 0
         rm -f "$out"/*.pml "$out"/*.h "$out"/pan*
         cp "$here"/*.pml "$here"/*.h "$out" && cd "$out" || exit 2
@@ -36,7 +38,7 @@ build () { # PROGRAM
         spin $size -a resize.pml >spin.log 2>&1 || { cat spin.log; exit 2; }
         grep -v '^ltl ' spin.log && exit 2 # spin warns and goes on
         # shellcheck disable=SC2046,SC2086
-        gcc -O1 -w -o pan.new pan.c $size $(kind "$1") -DNOREDUCE -DVECTORSZ=4096 -DMEMLIM="${MODEL_MEMORY_MIB:-3000}" 2>&1 &&
-            mv pan.new pan
+        gcc -O1 -w -o pan.new pan.c $size $(kind "$1") -DNOREDUCE -DVECTORSZ=4096 -DMEMLIM="$memory_mib" 2>&1 &&
+            echo "$memory_mib" >memory && mv pan.new pan
     ) 9>"$dir/lock" || die "cannot make $1"
 }

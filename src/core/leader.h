@@ -167,7 +167,7 @@ typedef struct rm_leader {
     bool out_of_memory; /* the node must stop */
     bool disk_full;     /* set by the shell: nothing new is accepted */
     /* Set by the shell: no majority of the masters has answered, as followers in the term of Raft in which this one leads, what
-     * it sent within an election's time. Another one may lead: nothing is handed out, no client is answered, no lease is
+     * it sent within an election's time. Another one may lead: nothing is handed out, nothing new is taken, no lease is
      * renewed. */
     bool cut_off;
     rm_group_t group; /* set by the shell */

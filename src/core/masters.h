@@ -29,5 +29,6 @@ void rm_masters_next (rm_masters_t *self);
  * in turn. What is no endpoint of ours is left out, and so is what there is no memory for. */
 void rm_masters_learn (rm_masters_t *self, const rm_bytes_t *endpoints, uint32_t count);
 
-/* A master named the one that leads: it is in turn, and known if it was not. False: that is no endpoint of ours. */
+/* A master named the one that leads: it is in turn, and known if it was not. False: that is no endpoint of ours,
+ * or there is no room for it: then what is known is tried in turn. */
 bool rm_masters_turn_to (rm_masters_t *self, rm_bytes_t endpoint);

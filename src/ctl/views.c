@@ -319,7 +319,7 @@ static void show_masters (const json_t *answer)
     rm_ctl_table_t *table = rm_ctl_table_new (">ID|JOBS|ROLE|>HEARD|>BEHIND");
     size_t i;
     json_t *master;
-    printf ("cluster %s, generation %s, term %s, format %s\n", text_of (answer, "cluster"),
+    printf ("cluster %s, generation %s, term %s, format %s\n", rm_ctl_plain (text_of (answer, "cluster")),
             count_of (answer, "generation"), count_of (answer, "term"), count_of (answer, "format"));
     json_array_foreach (masters, i, master) {
         cell_number (table, master, "id");
@@ -339,10 +339,12 @@ int rm_ctl_masters (rm_ctl_t *self)
 
 /* What there is to change, and how many more words it takes. */
 static const struct {
-    const char *name, *words;
+    const char *name, *words, *number; /* what the number is */
     size_t least, most;
-} changes[] = {
-    {"add", "ID HOST:PORT", 2, 2}, {"remove", "ID", 1, 1}, {"transfer", "[ID]", 0, 1}, {"upgrade", "FORMAT", 1, 1}};
+} changes[] = {{"add", "ID HOST:PORT", "a master's id", 2, 2},
+               {"remove", "ID", "a master's id", 1, 1},
+               {"transfer", "[ID]", "a master's id", 0, 1},
+               {"upgrade", "FORMAT", "a format", 1, 1}};
 
 int rm_ctl_master (rm_ctl_t *self)
 {
@@ -355,7 +357,7 @@ int rm_ctl_master (rm_ctl_t *self)
         return rm_options_refuse (self->program, self->command, "'%s' is not add, remove, transfer or upgrade", what);
     if (words < changes[i].least || words > changes[i].most)
         return rm_options_refuse (self->program, self->command, "it is: ringctl master %s %s", what, changes[i].words);
-    uint64_t id = words ? rm_ctl_number (self, self->arguments[1], i == COUNT - 1 ? "a format" : "a master's id") : 0;
+    uint64_t id = words ? rm_ctl_number (self, self->arguments[1], changes[i].number) : 0;
     if (words && !id)
         return RM_CTL_USAGE;
     int error = rm_client_change (self->client, what, id, words > 1 ? self->arguments[2] : NULL,

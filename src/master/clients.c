@@ -118,6 +118,8 @@ static void drain (rm_master_t *self, const rm_address_t *to, rm_bytes_t worker)
 void rm_master_answer_change (void *arg, const rm_address_t *to, int status, const char *sentence)
 {
     rm_master_t *self = arg;
+    if (self->stopping)
+        return; /* it may be done still: whoever leads next is asked */
     if (status) {
         rm_master_answer_error (self, to, status, "%s", sentence);
         return;

@@ -113,6 +113,8 @@ static int read_group (const rm_program_t *program, rm_master_config_t *config, 
         return rm_options_refuse (program, NULL, "%s", fault.text);
     if (said->peers)
         return find_self (program, config, said);
+    if (said->secret)
+        return rm_options_refuse (program, NULL, "--secret needs --peers, which has the addresses of all masters");
     if (config->id)
         return rm_options_refuse (program, NULL, "--id needs --peers, which has the addresses of all masters");
     config->id = 1;

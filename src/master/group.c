@@ -93,15 +93,19 @@ static const char *outcome (const rm_change_t *change, char *text, size_t size)
     return text;
 }
 
+/* RM_EUNREACHABLE would mean to the client that there was no answer. */
+static void tell (rm_group_desk_t *self, const rm_address_t *to, int status, const char *sentence)
+{
+    self->answer (self->arg, to, status == RM_EUNREACHABLE ? RM_ESTATE : status, sentence);
+}
+
 static void on_changed (void *arg, int status, const char *sentence)
 {
     rm_group_desk_t *self = arg;
     char text[128];
     rm_change_t change = self->change;
     self->change.kind = RM_CHANGE_NONE;
-    if (status == RM_EUNREACHABLE)
-        status = RM_ESTATE; /* to the client it would mean that there was no answer */
-    self->answer (self->arg, &self->from, status, status ? sentence : outcome (&change, text, sizeof text));
+    tell (self, &self->from, status, status ? sentence : outcome (&change, text, sizeof text));
 }
 
 /* Reads what is asked for. False: it is nothing that there is; the sentence says why. */
@@ -134,12 +138,27 @@ static bool read_change (rm_change_t *self, const rm_msg_change_t *asked, char *
 static bool is_so (const rm_ledger_t *ledger, const rm_change_t *change)
 {
     rm_ledger_member_t members[RM_LEDGER_MEMBERS_MAX];
-    size_t count = rm_ledger_group (ledger, members, RM_LEDGER_MEMBERS_MAX);
-    for (size_t i = 0; i < count; i++)
-        if (members[i].id == change->id)
-            return (change->kind == RM_CHANGE_ADD && !strcmp (members[i].address, change->address)) ||
-                   (change->kind == RM_CHANGE_TRANSFER && members[i].leader);
-    return false;
+    rm_ledger_status_t status;
+    size_t count = rm_ledger_group (ledger, members, RM_LEDGER_MEMBERS_MAX), i = 0;
+    while (i < count && members[i].id != change->id)
+        i++;
+    switch (change->kind) {
+    case RM_CHANGE_ADD:
+        return i < count && !strcmp (members[i].address, change->address);
+    case RM_CHANGE_REMOVE:
+        return count && i == count;
+    case RM_CHANGE_TRANSFER:
+        return i < count && members[i].leader;
+    default:
+        rm_ledger_status (ledger, &status);
+        return status.format == change->id;
+    }
+}
+
+/* Whether one is the other asked for once more. */
+static bool is_same (const rm_change_t *a, const rm_change_t *b)
+{
+    return a->kind == b->kind && a->id == b->id && !strcmp (a->address, b->address);
 }
 
 static int begin (rm_group_desk_t *self)
@@ -160,27 +179,32 @@ static int begin (rm_group_desk_t *self)
 /* Why a change did not begin. */
 static const char *refusal (const rm_change_t *change, int rc)
 {
-    switch (rc) {
-    case RM_ESTATE:
-        if (change->kind == RM_CHANGE_ADD)
-            return "this master cannot take others in: it leads no longer, or was started without --peers";
-        if (change->kind == RM_CHANGE_REMOVE)
-            return "it is the leader, which has to let another one lead first (ringctl master transfer), or too few of "
-                   "the "
-                   "others would be left that are heard of";
-        return "this master leads no longer, or there is no other that could: look at ringctl masters";
-    case RM_EBUSY:
-        return "another change of the masters is under way";
-    case RM_EUNKNOWN:
-        return "there is no such master";
-    case RM_ECONFLICT:
-        return "that number or that address is another master's";
-    case RM_EINVAL:
-        return change->kind == RM_CHANGE_UPGRADE ? "there is no such format, or the ledger has it already"
-                                                 : "a master's number is 1 or more";
-    default:
-        return rm_strerror (rc);
-    }
+    static const struct {
+        rm_change_kind_t kind; /* RM_CHANGE_NONE: of any */
+        int rc;
+        const char *sentence;
+    } table[] = {
+        {RM_CHANGE_ADD, RM_ESTATE,
+         "this master cannot take others in: it leads no longer, or was started without --peers"},
+        {RM_CHANGE_ADD, RM_EINVAL, "a master's number is 1 or more, and its address one that can be connected to"},
+        {RM_CHANGE_ADD, RM_ETOOBIG, "the group has as many masters as it can have"},
+        {RM_CHANGE_REMOVE, RM_ESTATE,
+         "it leads, and has to let another one lead first (ringctl master transfer), or too few would be left that are "
+         "heard of"},
+        {RM_CHANGE_TRANSFER, RM_EINVAL, "that master cannot lead: it does not vote yet, or leads already"},
+        {RM_CHANGE_TRANSFER, RM_EUNKNOWN, "there is no such master, or no other that could lead"},
+        {RM_CHANGE_UPGRADE, RM_EINVAL, "there is no such format, or the ledger is beyond it"},
+        {RM_CHANGE_UPGRADE, RM_EDENIED, "one of the masters cannot read that format"},
+        {RM_CHANGE_UPGRADE, RM_EUNREACHABLE, "one of the masters has not said yet which formats it reads"},
+        {RM_CHANGE_NONE, RM_ESTATE, "this master leads no longer: look at ringctl masters"},
+        {RM_CHANGE_NONE, RM_EBUSY, "another change of the masters is under way"},
+        {RM_CHANGE_NONE, RM_EUNKNOWN, "there is no such master"},
+        {RM_CHANGE_NONE, RM_ECONFLICT, "that number or that address is another master's"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (table[i].rc == rc && (table[i].kind == change->kind || table[i].kind == RM_CHANGE_NONE))
+            return table[i].sentence;
+    return rm_strerror (rc);
 }
 
 void rm_group_change (rm_group_desk_t *self, const rm_address_t *from, const rm_msg_change_t *asked)
@@ -192,7 +216,7 @@ void rm_group_change (rm_group_desk_t *self, const rm_address_t *from, const rm_
         return;
     }
     if (self->change.kind != RM_CHANGE_NONE) {
-        if (memcmp (&self->change, &change, sizeof change))
+        if (!is_same (&self->change, &change))
             self->answer (self->arg, from, RM_EBUSY, refusal (&change, RM_EBUSY));
         else
             self->from = *from;
@@ -207,6 +231,6 @@ void rm_group_change (rm_group_desk_t *self, const rm_address_t *from, const rm_
     int rc = begin (self);
     if (rc) {
         self->change.kind = RM_CHANGE_NONE;
-        self->answer (self->arg, from, rc, refusal (&change, rc));
+        tell (self, from, rc, refusal (&change, rc));
     }
 }

@@ -79,7 +79,6 @@ static void warn (void *arg, const char *line)
 static int on_apply (void *arg, const void *batch, size_t size)
 {
     rm_master_t *self = arg;
-    self->leader.now = rm_master_now ();
     if (self->leader.out_of_memory)
         return RM_ENOMEM; /* it stops at the end of this turn, and its books are not to be gone on with */
     return rm_state_apply (&self->state, batch, size);

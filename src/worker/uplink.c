@@ -79,7 +79,7 @@ static void ask (rm_uplink_t *self, uint64_t now_ms)
         fail (self, "it cannot be asked", now_ms);
     else
         self->due_ms =
-            now_ms + (ANSWER_MS << self->failures < ANSWER_MS_MAX && self->failures < 4 ? ANSWER_MS << self->failures
+            now_ms + (self->failures < 4 && ANSWER_MS << self->failures < ANSWER_MS_MAX ? ANSWER_MS << self->failures
                                                                                         : ANSWER_MS_MAX);
     rm_buf_close (&frame);
 }

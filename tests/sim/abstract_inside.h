@@ -31,10 +31,9 @@ typedef struct {
 typedef struct {
     uint64_t inc; /* 0: none yet, or it is down */
     bool member, leased, late, stopped;
-    uint32_t runs;                /* jobs */
-    uint64_t term_before;         /* of what is arriving: */
-    uint64_t upto_before;         /* … what the worker had */
-    rm_work_state_t state_before; /* … */
+    uint32_t runs;        /* jobs */
+    uint64_t term_before; /* of what is arriving: */
+    uint64_t upto_before; /* … what the worker had */
 } abstract_worker_t;
 
 struct abstract {

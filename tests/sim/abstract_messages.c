@@ -126,7 +126,6 @@ void abstract_arrives (abstract_t *self, const sim_packet_t *packet)
         const rm_work_t *half = sim_work (self->sim, packet->to);
         worker->term_before = half->term;
         worker->upto_before = half->upto;
-        worker->state_before = half->state;
         return;
     }
     if (packet->to != ABSTRACT_MASTER || !sim_is_worker (self->sim, packet->from) || !self->leading)
