@@ -49,8 +49,12 @@ void rm_seqs_begin (rm_seqs_t *self, rm_submit_job_t *job, const rm_session_id_t
     if (self->over)
         rm_seqs_init (self, spare);
     uint64_t print = fingerprint (job);
-    if (self->pending && self->pending != print)
-        next_number (self); /* the one before is given up */
+    if (self->pending && self->pending != print) { /* the one before is given up */
+        if (self->seq > 1)
+            next_number (self);
+        else
+            rm_seqs_init (self, spare);
+    }
     if (!self->pending && !self->inherited)
         self->since_ms = now_ms;
     self->pending = print;

@@ -3,7 +3,9 @@
  *
  *  One submit is under way at a time, so `floor` is always one below the number that is sent. A submit whose outcome is
  *  not known keeps its number: the same submit again is the same request, and another one gives the old one up, which
- *  the raised floor tells the master (a late copy of it is then refused as stale, so it cannot slip in afterwards).
+ *  the raised floor tells the master (a late copy of it is then refused as stale, so it cannot slip in afterwards). With
+ *  the first one the session is given up, too: the master may not know it, and would refuse its second number until a late
+ *  copy of the first came, which would let a late copy of the second in beside the one that was sent in another session.
  *
  *  Invariants: 1 <= seq, floor == seq - 1; `pending` is 0 or belongs to `seq`.
  *  Thread rule: none of its own; pure.

@@ -16,6 +16,17 @@ static bool same_session (const rm_seqs_t *seqs, const rm_session_id_t *session)
     return !memcmp (&seqs->session, session, sizeof *session);
 }
 
+/* A session in which a first request was accepted. */
+static rm_seqs_t established (void)
+{
+    rm_submit_job_t first = job ("first");
+    rm_seqs_t seqs;
+    rm_seqs_init (&seqs, &A);
+    rm_seqs_begin (&seqs, &first, &B, 0);
+    rm_seqs_accepted (&seqs);
+    return seqs;
+}
+
 Test (seqs, requests_that_differ_in_one_field_are_not_the_same)
 {
     const rm_submit_job_t base = {.queue = {"q", 1}, .key = {"k", 1}, .data = {"ab", 2}, .tries = 1, .timeout_ms = 2};
@@ -30,26 +41,24 @@ Test (seqs, requests_that_differ_in_one_field_are_not_the_same)
     others[5].tries = 3;
     others[6].timeout_ms = 3;
     others[7].flags = RM_JOB_AT_MOST_ONCE;
-    rm_seqs_t seqs;
-    rm_seqs_init (&seqs, &A);
+    rm_seqs_t seqs = established ();
     rm_submit_job_t last = base;
     rm_seqs_begin (&seqs, &last, &B, 0);
-    cr_assert_eq (last.seq, 1);
+    cr_assert_eq (last.seq, 2);
     for (int i = 0; i < 8; i++) {
         rm_seqs_begin (&seqs, &others[i], &B, 0);
-        cr_expect_eq (others[i].seq, (uint64_t)i + 2, "field %d", i);
+        cr_expect_eq (others[i].seq, (uint64_t)i + 3, "field %d", i);
     }
     rm_submit_job_t again = others[7];
     rm_seqs_begin (&seqs, &again, &B, 0);
-    cr_expect_eq (again.seq, 9);
+    cr_expect_eq (again.seq, 10);
 }
 
 Test (seqs, bytes_do_not_wander_between_fields)
 {
     rm_submit_job_t one = {.queue = {"q", 1}, .key = {"ab", 2}, .data = {"c", 1}};
     rm_submit_job_t two = {.queue = {"q", 1}, .key = {"a", 1}, .data = {"bc", 2}};
-    rm_seqs_t seqs;
-    rm_seqs_init (&seqs, &A);
+    rm_seqs_t seqs = established ();
     rm_seqs_begin (&seqs, &one, &B, 0);
     rm_seqs_begin (&seqs, &two, &B, 0);
     cr_expect_neq (one.seq, two.seq);
@@ -93,6 +102,19 @@ Test (seqs, another_process_goes_on_with_the_same_request)
     rm_seqs_begin (&heir, &z, &B, 9100);
     cr_expect_eq (z.seq, 3, "another request gives it up");
     cr_expect_eq (heir.floor, 2);
+}
+
+Test (seqs, who_gives_up_the_first_request_gives_up_its_session)
+{
+    rm_submit_job_t x = job ("x"), y = job ("y");
+    rm_seqs_t seqs;
+    rm_seqs_init (&seqs, &A);
+    rm_seqs_begin (&seqs, &x, &B, 100);
+    rm_seqs_begin (&seqs, &y, &B, 200);
+    cr_expect (same_session (&seqs, &B));
+    cr_expect_eq (y.seq, 1);
+    cr_expect_eq (seqs.floor, 0);
+    cr_expect_eq (seqs.since_ms, 200);
 }
 
 Test (seqs, the_longest_text_has_room)
