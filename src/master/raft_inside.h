@@ -218,6 +218,9 @@ void rm_raft_ledger_fail (rm_ledger_t *self, const char *format, ...) __attribut
 /* Takes libraft down, once nobody reads a snapshot any more; the rest follows from the loop. */
 void rm_raft_ledger_shut (rm_ledger_t *self);
 
+/* Tells the owner that it leads no longer, if that is so: before anything of another leader's is applied. */
+void rm_raft_ledger_step_down (rm_ledger_t *self);
+
 /* Logs a note; as rm_ledger_propose, without a ticket. `noted`, unless NULL, hears 0 or RM_ETIMEDOUT later. */
 int rm_raft_ledger_note (rm_ledger_t *self, const rm_raft_note_t *note, void (*noted) (rm_ledger_t *self, int status));
 

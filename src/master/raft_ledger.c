@@ -59,12 +59,27 @@ static void look_at_disk (rm_ledger_t *self)
         self->free_bytes = 0;
 }
 
+static bool leads_still (const rm_ledger_t *self)
+{
+    return raft_state ((struct raft *)(uintptr_t)&self->raft) == RAFT_LEADER && !self->broken &&
+           (!self->leader || self->term == raft_current_term ((struct raft *)(uintptr_t)&self->raft));
+}
+
+void rm_raft_ledger_step_down (rm_ledger_t *self)
+{
+    if (!self->leader || leads_still (self))
+        return;
+    self->leader = false;
+    self->events.role (self->events.arg, false);
+}
+
 /* The chain goes on from the newest batch in the log, which must be known to be the last: a new leader first gets what older
    ones left in its log committed (libraft appends a barrier for that), and so applied. */
 static void watch_role (rm_ledger_t *self)
 {
     raft_term term = raft_current_term (&self->raft);
-    bool leads = raft_state (&self->raft) == RAFT_LEADER && !self->broken && (!self->leader || self->term == term);
+    bool leads = leads_still (self);
+    rm_raft_ledger_step_down (self);
     raft_index behind = raft_last_index (&self->raft) - raft_last_applied (&self->raft);
     bool applied_all = behind == 0;
     if (leads && !self->leader && applied_all) {
@@ -73,9 +88,6 @@ static void watch_role (rm_ledger_t *self)
         self->caught_up = true;
         self->chained = self->applied;
         self->events.role (self->events.arg, true);
-    } else if (!leads && self->leader) {
-        self->leader = false;
-        self->events.role (self->events.arg, false);
     }
     if (!self->caught_up && behind <= NEAR_ENTRIES) {
         raft_id id = 0;

@@ -51,6 +51,7 @@ static int machine_apply (struct raft_fsm *fsm, const struct raft_buffer *buffer
     *result = NULL;
     if (self->broken)
         return 0;
+    rm_raft_ledger_step_down (self);
     const char *damage = check_next (self, buffer, &batch);
     if (is_too_new (self, damage == rm_raft_newer ? UINT64_MAX : damage ? 0 : batch.link.format))
         return 0;
@@ -108,6 +109,7 @@ static int machine_restore (struct raft_fsm *fsm, struct raft_buffer *buffer)
         return RAFT_CORRUPT;
     }
     const uint8_t *body = (const uint8_t *)buffer->base + RM_RAFT_SNAPSHOT_HEADER_BYTES;
+    rm_raft_ledger_step_down (self);
     int rc = self->events.restore (self->events.arg, body, head.size);
     if (rc != 0) {
         rm_raft_ledger_fail (self, "the newest snapshot in %s cannot be restored: %s", self->config.dir,

@@ -331,6 +331,8 @@ void sim_master_applies (sim_t *self, uint32_t who, uint64_t index, uint64_t ter
 {
     sim_master_t *master = self->masters[who];
     proposal_t proposal;
+    if (master->leads && sim_raft_leader (self, master->raft) != who)
+        step_down (self, who); /* another one's batches are not this one's to act on */
     master->batches++;
     story (self, who, "applies batch %llu", (unsigned long long)master->batches);
     check_batch (self->check, who, master->batches, batch, size, written_us);
