@@ -157,9 +157,14 @@ static void on_settled (void *arg, uint64_t ticket, int status)
 
 /* Whether the others follow still is asked before anything is done that another leader might do too: this process may have
  * been asleep. */
-static void look_at_group (rm_master_t *self)
+static void look_at_quorum (rm_master_t *self)
 {
     self->leader.cut_off = (self->leader.leading || self->leader.standing) && !rm_ledger_has_quorum (self->ledger);
+}
+
+/* Where the masters are changes seldom. */
+static void look_at_group (rm_master_t *self)
+{
     uint64_t now_ms = rm_clock_ms ();
     if (self->looked_ms && now_ms - self->looked_ms < RM_LOOK_MS)
         return;
@@ -235,6 +240,7 @@ static void on_turn (uv_prepare_t *handle)
     rm_master_t *self = handle->data;
     if (self->stopping)
         return;
+    look_at_quorum (self);
     look_at_group (self);
     look_at_disk (self);
     rm_leader_flush (&self->leader, rm_master_now ());
@@ -251,7 +257,7 @@ static void on_tick (uv_timer_t *handle)
     rm_master_t *self = handle->data;
     if (self->stopping)
         return;
-    look_at_group (self);
+    look_at_quorum (self);
     rm_leader_tick (&self->leader, rm_master_now ());
 }
 
@@ -277,7 +283,7 @@ static void on_jobs (void *arg, const rm_route_t *route, rm_frame_t *frame)
     }
     if (rc)
         return;
-    look_at_group (self);
+    look_at_quorum (self);
     rm_master_from_client (self, from, &msg);
     rm_msg_close (&msg);
 }
@@ -292,7 +298,7 @@ static void on_work (void *arg, const rm_route_t *route, rm_frame_t *frame)
         rm_log (RM_LOG_WARN, "event=bad_message socket=work why=%s", RM_QUOTE_TEXT (why));
     if (rc)
         return;
-    look_at_group (self);
+    look_at_quorum (self);
     rm_leader_from_worker (&self->leader, rm_master_now (), (const rm_address_t *)route, &msg);
     rm_msg_close (&msg);
 }
@@ -339,31 +345,16 @@ rm_master_t *rm_master_new (const rm_master_config_t *config)
     return self;
 }
 
-/* HOST:PORT where other masters reach this one's ledger. */
-static void own_address (const rm_master_config_t *config, char *address, size_t size)
-{
-    const rm_endpoint_t *own = rm_peers_find (&config->peers, (uint64_t)config->id);
-    rm_endpoint_t jobs;
-    if (!own && !rm_endpoint_set (&jobs, config->bind, (unsigned)config->port, NULL))
-        own = &jobs;
-    if (own)
-        rm_peers_ledger_address (own, address, size);
-}
-
-/* Where the ledger listens for other masters: beside the other sockets. */
-static bool listens_at (const rm_master_config_t *config, char *address, size_t size)
-{
-    rm_endpoint_t jobs;
-    return config->peers.count && !rm_endpoint_set (&jobs, config->bind, (unsigned)config->port, NULL) &&
-           rm_peers_ledger_address (&jobs, address, size);
-}
-
 static bool open_ledger (rm_master_t *self)
 {
     const rm_peers_t *peers = &self->config->peers;
-    char address[RM_LEDGER_ADDRESS_BYTES] = "", bind[RM_LEDGER_ADDRESS_BYTES], texts[RM_ENDPOINTS_MAX][sizeof address];
+    const rm_endpoint_t *own = rm_peers_find (peers, (uint64_t)self->config->id); /* as the others know it */
+    char bind[RM_LEDGER_ADDRESS_BYTES] = "", address[sizeof bind], texts[RM_ENDPOINTS_MAX][sizeof bind];
     rm_ledger_peer_t list[RM_ENDPOINTS_MAX];
-    own_address (self->config, address, sizeof address);
+    rm_endpoint_t here = {0};
+    if (!rm_endpoint_set (&here, self->config->bind, (unsigned)self->config->port, NULL))
+        rm_peers_ledger_address (&here, bind, sizeof bind);
+    rm_peers_ledger_address (own ? own : &here, address, sizeof address);
     for (uint32_t i = 0; i < peers->count; i++) {
         rm_peers_ledger_address (&peers->endpoints[i], texts[i], sizeof texts[i]);
         list[i] = (rm_ledger_peer_t){peers->ids[i], texts[i]};
@@ -371,7 +362,7 @@ static bool open_ledger (rm_master_t *self)
     const rm_ledger_config_t config = {.dir = self->config->data,
                                        .id = (uint64_t)self->config->id,
                                        .address = address,
-                                       .bind = listens_at (self->config, bind, sizeof bind) ? bind : NULL,
+                                       .bind = peers->count ? bind : NULL,
                                        .peers = list,
                                        .peer_count = peers->count,
                                        .secret = self->config->secret,

@@ -59,10 +59,11 @@ static void look_at_disk (rm_ledger_t *self)
         self->free_bytes = 0;
 }
 
-static bool leads_still (const rm_ledger_t *self)
+/* By libraft's books; a leader of an earlier term has to be told that it was deposed in between. */
+static bool leads_still (rm_ledger_t *self)
 {
-    return raft_state ((struct raft *)(uintptr_t)&self->raft) == RAFT_LEADER && !self->broken &&
-           (!self->leader || self->term == raft_current_term ((struct raft *)(uintptr_t)&self->raft));
+    return raft_state (&self->raft) == RAFT_LEADER && !self->broken &&
+           (!self->leader || self->term == raft_current_term (&self->raft));
 }
 
 void rm_raft_ledger_step_down (rm_ledger_t *self)
@@ -357,11 +358,9 @@ static int append (rm_ledger_t *self, uint8_t *entry, proposal_t *proposal, cons
     return 0;
 }
 
-int rm_ledger_propose (rm_ledger_t *self, const void *batch, size_t size, uint64_t *ticket)
+/* Room for an entry of so many bytes and for its proposal, if one may be made now. */
+static int prepare (rm_ledger_t *self, size_t bytes, proposal_t **proposal_p, uint8_t **entry_p)
 {
-    if (size > RM_LEDGER_BATCH_BYTES_MAX)
-        return RM_ETOOBIG;
-    size_t bytes = rm_raft_batch_bytes (size);
     int rc = may_propose (self, bytes);
     if (rc != 0)
         return rc;
@@ -372,6 +371,21 @@ int rm_ledger_propose (rm_ledger_t *self, const void *batch, size_t size, uint64
         raft_free (entry);
         return RM_ENOMEM;
     }
+    *proposal_p = proposal;
+    *entry_p = entry;
+    return 0;
+}
+
+int rm_ledger_propose (rm_ledger_t *self, const void *batch, size_t size, uint64_t *ticket)
+{
+    if (size > RM_LEDGER_BATCH_BYTES_MAX)
+        return RM_ETOOBIG;
+    size_t bytes = rm_raft_batch_bytes (size);
+    proposal_t *proposal;
+    uint8_t *entry;
+    int rc = prepare (self, bytes, &proposal, &entry);
+    if (rc != 0)
+        return rc;
     rm_raft_link_t link;
     if (size > 0)
         memcpy (entry + RM_RAFT_BATCH_HEADER_BYTES, batch, size);
@@ -386,16 +400,11 @@ int rm_ledger_propose (rm_ledger_t *self, const void *batch, size_t size, uint64
 int rm_raft_ledger_note (rm_ledger_t *self, const rm_raft_note_t *note, void (*noted) (rm_ledger_t *self, int status))
 {
     size_t bytes = rm_raft_batch_bytes (RM_RAFT_NOTE_BYTES);
-    int rc = may_propose (self, bytes);
+    proposal_t *proposal;
+    uint8_t *entry;
+    int rc = prepare (self, bytes, &proposal, &entry);
     if (rc != 0)
         return rc;
-    proposal_t *proposal = rm_calloc (1, sizeof *proposal);
-    uint8_t *entry = raft_malloc (bytes);
-    if (!proposal || !entry) {
-        rm_free (proposal);
-        raft_free (entry);
-        return RM_ENOMEM;
-    }
     rm_raft_link_t link;
     rm_raft_note_seal (entry, note, &self->chained, &link);
     *proposal = (proposal_t){.bytes = bytes, .noted = noted};

@@ -71,8 +71,7 @@ static const char *reason_for_being_refused (rm_raft_verdict_t verdict)
         return "its group has no master of this number: this one was removed, or is still to be added";
     case RM_RAFT_OTHER_DISK:
         return "its group knows this master's number with another data directory: this one was emptied or replaced; "
-               "remove "
-               "the number from the group, and add this machine under a new one";
+               "remove the number from the group, and add this machine under a new one";
     case RM_RAFT_NOT_ME:
         return "another master answers there; compare the lists of peers";
     default:

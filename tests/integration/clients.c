@@ -53,7 +53,7 @@ void case_client_killed_before_the_result (cluster_t *cluster, unsigned times)
 {
     (void)times;
     history_forbid_restarts (cluster->history);
-    cluster_ready (cluster_recorder (cluster, "w1", 2, NULL));
+    cluster_worker (cluster, "w1", 2);
     process_t *first = submitter (cluster, "first");
     uint64_t id = note (cluster, first);
     cluster_kill (&first);
@@ -74,7 +74,7 @@ void case_client_killed_before_the_answer (cluster_t *cluster, unsigned times)
     history_forbid_restarts (cluster->history);
     cluster_kill_master (cluster);
     cluster_master (cluster, "master.send.accepted.before=stop@1");
-    cluster_ready (cluster_recorder (cluster, "w1", 2, NULL));
+    cluster_worker (cluster, "w1", 2);
     process_t *first = submitter (cluster, "first");
     cluster_stands (cluster->master);
     must (process_line (first, "session ", CLUSTER_PATIENCE_MS));

@@ -9,7 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CLUSTER_PORTS = 5 }; /* of a master */
 enum { ASK_MS = 1000, CALL_MS = 60000, READY_MS = 30000, END_MS = 20000 };
 
 uint64_t time_us (void)
@@ -179,6 +178,13 @@ process_t *cluster_recorder (cluster_t *self, const char *name, int threads, con
     must (watched && self->watcher_count < CLUSTER_PROCESSES_MAX);
     *watched = (watched_t){self->history, process_pid (worker)};
     must (!pthread_create (&self->watchers[self->watcher_count++], NULL, watch, watched));
+    return worker;
+}
+
+process_t *cluster_worker (cluster_t *self, const char *name, int threads)
+{
+    process_t *worker = cluster_recorder (self, name, threads, NULL);
+    cluster_ready (worker);
     return worker;
 }
 

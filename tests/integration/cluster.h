@@ -16,6 +16,7 @@
 enum {
     CLUSTER_PROCESSES_MAX = 128, /* recorders in one test */
     CLUSTER_MASTERS = 3,         /* in a group */
+    CLUSTER_PORTS = 5,           /* of each */
     CLUSTER_PATIENCE_MS = 30000, /* for what takes a second on an idle machine */
 };
 
@@ -74,7 +75,9 @@ int cluster_leader (cluster_t *self);
 
 /* Starts a recorder that serves the queue "rec", with RM_FAILPOINTS unless NULL, and does not wait for it. */
 process_t *cluster_recorder (cluster_t *self, const char *name, int threads, const char *failpoints);
-/* The same with a ringworker: `queues` are NAME=HANDLER, end in NULL. */
+/* The same without fail points; waits until it has joined. */
+process_t *cluster_worker (cluster_t *self, const char *name, int threads);
+/* As cluster_recorder with a ringworker: `queues` are NAME=HANDLER, end in NULL. */
 process_t *cluster_ringworker (cluster_t *self, const char *name, int threads, const char *const *queues);
 /* Waits until it has joined. */
 void cluster_ready (process_t *worker);

@@ -10,13 +10,6 @@
 
 enum { THREADS = 4 };
 
-static process_t *start_worker (cluster_t *cluster, const char *name)
-{
-    process_t *worker = cluster_recorder (cluster, name, THREADS, NULL);
-    cluster_ready (worker);
-    return worker;
-}
-
 /* ---- the master -------------------------------------------------------------------------------------------------- */
 
 enum { KILLS = 5, KILL_AFTER_MS = 400 };
@@ -24,8 +17,8 @@ enum { KILLS = 5, KILL_AFTER_MS = 400 };
 void case_kill_master (cluster_t *cluster, unsigned times)
 {
     unsigned seed = (unsigned)time_us (), kills = times ? times : KILLS;
-    start_worker (cluster, "w1");
-    start_worker (cluster, "w2");
+    cluster_worker (cluster, "w1", THREADS);
+    cluster_worker (cluster, "w2", THREADS);
     load_t *keyed = load_start (
         cluster, &(load_plan_t){.name = "k", .keys = 24, .ms = 5, .long_every = 19, .long_ms = 400, .fail_every = 97});
     load_t *mixed = load_start (cluster, &(load_plan_t){.name = "m", .keys = 8, .ms = 2, .plain_every = 2});
@@ -49,8 +42,8 @@ void case_kill_master (cluster_t *cluster, unsigned times)
 void case_worker_and_master_killed_together (cluster_t *cluster, unsigned times)
 {
     (void)times;
-    process_t *w1 = start_worker (cluster, "w1");
-    start_worker (cluster, "w2");
+    process_t *w1 = cluster_worker (cluster, "w1", THREADS);
+    cluster_worker (cluster, "w2", THREADS);
     cluster_settle (cluster, 2);
     load_t *load = load_start (cluster, &(load_plan_t){.name = "k", .keys = 24, .ms = 20, .plain_every = 5});
     for (int i = 0; i < 3; i++) {
@@ -61,7 +54,7 @@ void case_worker_and_master_killed_together (cluster_t *cluster, unsigned times)
         cluster_kill (&w1);
         cluster_kill_master (cluster);
         cluster_master (cluster, NULL);
-        w1 = start_worker (cluster, "w1");
+        w1 = cluster_worker (cluster, "w1", THREADS);
         cluster_settle (cluster, 2);
     }
     load_stop (&load);
@@ -78,7 +71,7 @@ static void late_completion (cluster_t *cluster)
     uint64_t next = submit (cluster, .key = "k", .payload = "0 ok next");
     uint64_t frozen_us = cluster_stands (sleeper);
     must (cluster_recorded (cluster, "end", id, NULL) == 1);
-    process_t *successor = start_worker (cluster, "successor");
+    process_t *successor = cluster_worker (cluster, "successor", THREADS);
     history_outcome_t outcome = cluster_wait (cluster, cluster->client, id);
     must (!strcmp (outcome.bytes, "successor") && outcome.attempt == 2);
     cluster_wait (cluster, cluster->client, next);
@@ -97,11 +90,11 @@ static void late_completion (cluster_t *cluster)
 static void late_handler (cluster_t *cluster)
 {
     char at[32];
-    process_t *first = start_worker (cluster, "first");
+    process_t *first = cluster_worker (cluster, "first", THREADS);
     uint64_t id = submit (cluster, .key = "k", .payload = "2500 who", .bytes = "second");
     until (cluster_recorded (cluster, "start", id, NULL) == 1);
     uint64_t frozen_us = cluster_freeze (first);
-    start_worker (cluster, "second");
+    cluster_worker (cluster, "second", THREADS);
     cluster_settle (cluster, 1);
     until (cluster_recorded (cluster, "start", id, at) == 2);
     must (!strcmp (at, "second"));
@@ -126,8 +119,8 @@ void case_worker_stopped_past_its_lease (cluster_t *cluster, unsigned times)
 void case_master_stopped_past_the_lease (cluster_t *cluster, unsigned times)
 {
     (void)times;
-    start_worker (cluster, "w1");
-    start_worker (cluster, "w2");
+    cluster_worker (cluster, "w1", THREADS);
+    cluster_worker (cluster, "w2", THREADS);
     cluster_settle (cluster, 2);
     uint64_t keyed = submit (cluster, .key = "k", .payload = "4000 ok keyed");
     uint64_t plain = submit (cluster, .payload = "4000 ok plain");
@@ -230,11 +223,11 @@ void case_a_hung_command (cluster_t *cluster, unsigned times)
 void case_a_hung_handler (cluster_t *cluster, unsigned times)
 {
     (void)times;
-    process_t *w1 = start_worker (cluster, "w1");
+    process_t *w1 = cluster_worker (cluster, "w1", THREADS);
     uint64_t hung = submit (cluster, .key = "hung", .payload = "0 hang1", .timeout_ms = 500);
     uint64_t behind = submit (cluster, .key = "hung", .payload = "0 ok behind");
     until (cluster_recorded (cluster, "start", hung, NULL) == 1);
-    start_worker (cluster, "w2");
+    cluster_worker (cluster, "w2", THREADS);
     load_t *load = load_start (cluster, &(load_plan_t){.name = "k", .keys = 24, .ms = 20, .plain_every = 5});
     int status = process_wait (w1, CLUSTER_PATIENCE_MS);
     must (status != -1 && WIFEXITED (status) && WEXITSTATUS (status) != 0);

@@ -8,13 +8,6 @@
 
 enum { THREADS = 4, KILLS = 6, KILLS_MAX = 1000 };
 
-static process_t *start_worker (cluster_t *cluster, const char *name)
-{
-    process_t *worker = cluster_recorder (cluster, name, THREADS, NULL);
-    cluster_ready (worker);
-    return worker;
-}
-
 static load_t *start_load (cluster_t *cluster)
 {
     return load_start (cluster, &(load_plan_t){.name = "k",
@@ -40,6 +33,20 @@ static void start_again (cluster_t *cluster, int place)
         harness_fail ("master %d did not get ready again", cluster->ids[place]);
 }
 
+static void change (cluster_t *cluster, const char *what, int id, const char *at)
+{
+    const char *json;
+    if (rm_client_change (cluster->client, what, (uint64_t)id, at, 20000, &json))
+        harness_fail ("%s %d: %s", what, id, rm_client_error (cluster->client));
+}
+
+/* Tries to let the master at a place lead: it may not be able to yet. */
+static bool hands_over_to (cluster_t *cluster, int place)
+{
+    const char *json;
+    return !rm_client_change (cluster->client, "transfer", (uint64_t)cluster->ids[place], NULL, 5000, &json);
+}
+
 /* ---- the leader is killed ---------------------------------------------------------------------------------------- */
 
 static int by_size (const void *a, const void *b)
@@ -54,8 +61,8 @@ void case_group_leader_killed (cluster_t *cluster, unsigned times)
     unsigned seed = (unsigned)time_us (), kills = times ? times : KILLS;
     must (kills <= KILLS_MAX);
     printf ("seed %u\n", seed);
-    start_worker (cluster, "w1");
-    start_worker (cluster, "w2");
+    cluster_worker (cluster, "w1", THREADS);
+    cluster_worker (cluster, "w2", THREADS);
     load_t *load = start_load (cluster);
     for (unsigned n = 0; n < kills; n++) {
         sleep_ms (20 + rand_r (&seed) % 400);
@@ -84,7 +91,7 @@ void case_group_leader_killed_in_a_resize (cluster_t *cluster, unsigned times)
     static const char *const points[] = {"master.commit.resize_begin.after",   "master.send.sync1.after",
                                          "master.send.sync2.before",           "master.send.sync2.after",
                                          "master.commit.resize_commit.before", "master.send.sync3.before"};
-    process_t *steady = start_worker (cluster, "steady");
+    process_t *steady = cluster_worker (cluster, "steady", THREADS);
     cluster_settle (cluster, 1);
     load_t *load = start_load (cluster);
     for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
@@ -94,16 +101,14 @@ void case_group_leader_killed_in_a_resize (cluster_t *cluster, unsigned times)
         kill_one (cluster, next);
         cluster_start_one (cluster, next, failpoints);
         must (process_line (cluster->masters[next], "ready ", CLUSTER_PATIENCE_MS));
-        until (rm_client_change (cluster->client, "transfer", (uint64_t)cluster->ids[next], NULL, 5000,
-                                 &(const char *){NULL}) == 0);
+        until (hands_over_to (cluster, next));
         process_t *guest = NULL;
         for (unsigned round = 0; process_alive (cluster->masters[next]); round++) {
             must (round < 20);
             if (cluster_leader (cluster) != next)
-                rm_client_change (cluster->client, "transfer", (uint64_t)cluster->ids[next], NULL, 5000,
-                                  &(const char *){NULL});
+                hands_over_to (cluster, next);
             snprintf (name, sizeof name, "g%zu.%u", i, round);
-            guest = start_worker (cluster, name);
+            guest = cluster_worker (cluster, name, THREADS);
             until (cluster_live (cluster) == 2);
             process_signal (guest, SIGTERM);
             must (process_wait (guest, CLUSTER_PATIENCE_MS) == 0);
@@ -123,8 +128,8 @@ void case_group_leader_killed_in_a_resize (cluster_t *cluster, unsigned times)
 void case_group_leader_and_worker_killed_together (cluster_t *cluster, unsigned times)
 {
     (void)times;
-    process_t *w1 = start_worker (cluster, "w1");
-    start_worker (cluster, "w2");
+    process_t *w1 = cluster_worker (cluster, "w1", THREADS);
+    cluster_worker (cluster, "w2", THREADS);
     cluster_settle (cluster, 2);
     load_t *load = start_load (cluster);
     for (int i = 0; i < 3; i++) {
@@ -134,7 +139,7 @@ void case_group_leader_and_worker_killed_together (cluster_t *cluster, unsigned 
         process_signal (w1, SIGKILL);
         kill_one (cluster, leader);
         cluster_kill (&w1);
-        w1 = start_worker (cluster, "w1");
+        w1 = cluster_worker (cluster, "w1", THREADS);
         start_again (cluster, leader);
         cluster_settle (cluster, 2);
     }
@@ -147,8 +152,8 @@ void case_group_leader_and_worker_killed_together (cluster_t *cluster, unsigned 
 void case_group_leader_stopped (cluster_t *cluster, unsigned times)
 {
     (void)times;
-    start_worker (cluster, "w1");
-    start_worker (cluster, "w2");
+    cluster_worker (cluster, "w1", THREADS);
+    cluster_worker (cluster, "w2", THREADS);
     cluster_settle (cluster, 2);
     load_t *load = start_load (cluster);
     for (int i = 0; i < 3; i++) {
@@ -168,14 +173,12 @@ void case_group_leader_stopped (cluster_t *cluster, unsigned times)
 void case_group_leader_hands_over (cluster_t *cluster, unsigned times)
 {
     (void)times;
-    start_worker (cluster, "w1");
-    start_worker (cluster, "w2");
+    cluster_worker (cluster, "w1", THREADS);
+    cluster_worker (cluster, "w2", THREADS);
     load_t *load = start_load (cluster);
     for (int i = 0; i < 6; i++) {
-        const char *json;
         int leader = cluster_leader (cluster), next = (leader + 1) % CLUSTER_MASTERS;
-        if (rm_client_change (cluster->client, "transfer", (uint64_t)cluster->ids[next], NULL, 20000, &json))
-            harness_fail ("master %d would not hand over: %s", cluster->ids[leader], rm_client_error (cluster->client));
+        change (cluster, "transfer", cluster->ids[next], NULL);
         must (cluster_leader (cluster) == next);
         unsigned ended = load_ended (load);
         until (load_ended (load) >= ended + 20);
@@ -186,21 +189,14 @@ void case_group_leader_hands_over (cluster_t *cluster, unsigned times)
 
 /* ---- a master is replaced ---------------------------------------------------------------------------------------- */
 
-static void change (cluster_t *cluster, const char *what, int id, const char *at)
-{
-    const char *json;
-    if (rm_client_change (cluster->client, what, (uint64_t)id, at, 20000, &json))
-        harness_fail ("%s %d: %s", what, id, rm_client_error (cluster->client));
-}
-
 /* One that lost its disk has forgotten its votes, and what it acknowledged. */
 void case_group_disk_lost_and_master_replaced (cluster_t *cluster, unsigned times)
 {
     (void)times;
-    enum { NEWCOMER = 4, PORTS = 5 };
+    enum { NEWCOMER = 4 };
     char at[64];
-    start_worker (cluster, "w1");
-    start_worker (cluster, "w2");
+    cluster_worker (cluster, "w1", THREADS);
+    cluster_worker (cluster, "w2", THREADS);
     load_t *load = start_load (cluster);
     int lost = (cluster_leader (cluster) + 1) % CLUSTER_MASTERS;
     kill_one (cluster, lost);
@@ -214,11 +210,11 @@ void case_group_disk_lost_and_master_replaced (cluster_t *cluster, unsigned time
     cluster->ids[lost] = NEWCOMER;
     cluster_start_one (cluster, lost, NULL);
     must (process_logged (cluster->masters[lost], "still to be added", CLUSTER_PATIENCE_MS));
-    snprintf (at, sizeof at, "127.0.0.1:%d", cluster->base + lost * PORTS);
+    snprintf (at, sizeof at, "127.0.0.1:%d", cluster->base + lost * CLUSTER_PORTS);
     change (cluster, "add", NEWCOMER, at);
     must (process_line (cluster->masters[lost], "ready ", CLUSTER_PATIENCE_MS));
     /* It can lead, and the group goes on without one of the two that were there before. */
-    until (rm_client_change (cluster->client, "transfer", NEWCOMER, NULL, 5000, &(const char *){NULL}) == 0);
+    until (hands_over_to (cluster, lost));
     kill_one (cluster, (lost + 1) % CLUSTER_MASTERS);
     unsigned ended = load_ended (load);
     until (load_ended (load) >= ended + 50);

@@ -7,13 +7,6 @@
 
 enum { THREADS = 4 };
 
-static process_t *start_worker (cluster_t *cluster, const char *name, int threads)
-{
-    process_t *worker = cluster_recorder (cluster, name, threads, NULL);
-    cluster_ready (worker);
-    return worker;
-}
-
 static process_t *ringctl (cluster_t *cluster, const char *name, char *first, char *second, char *third)
 {
     char program[600];
@@ -28,9 +21,9 @@ static process_t *ringctl (cluster_t *cluster, const char *name, char *first, ch
 static void leave (cluster_t *cluster, void (*tell) (cluster_t *cluster, process_t *leaver))
 {
     history_forbid_restarts (cluster->history);
-    process_t *leaver = start_worker (cluster, "leaver", THREADS);
-    start_worker (cluster, "w2", THREADS);
-    start_worker (cluster, "w3", THREADS);
+    process_t *leaver = cluster_worker (cluster, "leaver", THREADS);
+    cluster_worker (cluster, "w2", THREADS);
+    cluster_worker (cluster, "w3", THREADS);
     cluster_settle (cluster, 3);
     load_t *slow = load_start (cluster, &(load_plan_t){.name = "s", .keys = 24, .ms = 100, .plain_every = 5});
     load_t *fast = load_start (cluster, &(load_plan_t){.name = "f", .keys = 24, .ms = 2, .once_every = 3});
@@ -129,12 +122,12 @@ void case_two_joins_and_a_leave_in_one_resize (cluster_t *cluster, unsigned time
     json_int_t epoch;
     char committed[64];
     (void)times;
-    process_t *leaver = start_worker (cluster, "w1", 2 * LONG_KEYS);
-    start_worker (cluster, "w2", 2 * LONG_KEYS);
+    process_t *leaver = cluster_worker (cluster, "w1", 2 * LONG_KEYS);
+    cluster_worker (cluster, "w2", 2 * LONG_KEYS);
     cluster_settle (cluster, 2);
     load_t *load = load_start (cluster, &(load_plan_t){.name = "k", .keys = 24, .ms = 5, .plain_every = 5});
     submit_long (cluster, ids);
-    start_worker (cluster, "w3", THREADS);
+    cluster_worker (cluster, "w3", THREADS);
     until (resize_holds (cluster, &epoch));
     process_t *w4 = cluster_recorder (cluster, "w4", THREADS, NULL);
     process_t *w5 = cluster_recorder (cluster, "w5", THREADS, NULL);
@@ -184,9 +177,9 @@ void case_watch_sync_prints_three_phases (cluster_t *cluster, unsigned times)
     (void)times;
     process_t *watcher = ringctl (cluster, "ringctl", "watch", "sync", NULL);
     must (process_logged (watcher, "watching", CLUSTER_PATIENCE_MS));
-    start_worker (cluster, "w1", 16);
-    start_worker (cluster, "w2", 16);
-    start_worker (cluster, "w3", 16);
+    cluster_worker (cluster, "w1", 16);
+    cluster_worker (cluster, "w2", 16);
+    cluster_worker (cluster, "w3", 16);
     cluster_settle (cluster, 3);
     json_int_t epoch = epoch_of_phase (cluster, &(int){0});
     do
@@ -202,7 +195,7 @@ void case_watch_sync_prints_three_phases (cluster_t *cluster, unsigned times)
     for (int i = 0; i < EIGHT; i++)
         until (cluster_recorded (cluster, "start", ids[i], NULL) == 1);
     unsigned before = load_ended (load);
-    start_worker (cluster, "joiner", 16);
+    cluster_worker (cluster, "joiner", 16);
     for (int phase = 1; phase <= 3; phase++) {
         printed = next_phase (watcher);
         if (printed.phase != phase || printed.epoch != epoch + 1)

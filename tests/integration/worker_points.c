@@ -137,8 +137,8 @@ static void kill_at (cluster_t *cluster, const point_t *point)
 
 static void kill_at_each (cluster_t *cluster, const point_t *points)
 {
-    cluster_ready (cluster_recorder (cluster, "w1", THREADS, NULL));
-    cluster_ready (cluster_recorder (cluster, "w2", THREADS, NULL));
+    cluster_worker (cluster, "w1", THREADS);
+    cluster_worker (cluster, "w2", THREADS);
     cluster_settle (cluster, STEADY);
     for (; points->name; points++)
         kill_at (cluster, points);

@@ -4,100 +4,48 @@
 #include <string.h>
 
 #include "abstract_inside.h"
+#include "entry.h"
 #include "ringmaster/error.h"
 
 /* An entry between its two applications: how things were before. */
 typedef struct {
-    rm_entry_kind_t kind;
-    uint64_t inc, id, epoch;
-    uint32_t attempt, verdict;
+    sim_entry_t is;
     uint32_t jobs, ring, leaving; /* sets */
     rm_outcome_t outcomes[ABSTRACT_JOBS];
     uint32_t attempts[ABSTRACT_JOBS];
 } entry_t;
 
-static uint32_t read_jobs (const abstract_t *self, rm_reader_t *reader)
+static uint32_t read_jobs (const abstract_t *self, rm_reader_t list)
 {
     uint32_t set = 0;
-    for (uint32_t count = rm_read_count (reader, 8); count; count--) {
-        uint64_t id = rm_read_u64 (reader);
+    for (uint32_t count = rm_read_count (&list, 8); count; count--) {
+        uint64_t id = rm_read_u64 (&list);
         set |= abstract_job_set (self, &id, 1);
     }
     return set;
 }
 
-static uint32_t read_incs (const abstract_t *self, rm_reader_t *reader)
+static uint32_t read_incs (const abstract_t *self, rm_reader_t list)
 {
     uint32_t set = 0;
-    for (uint32_t count = rm_read_count (reader, 8); count; count--) {
-        uint64_t inc = rm_read_u64 (reader);
+    for (uint32_t count = rm_read_count (&list, 8); count; count--) {
+        uint64_t inc = rm_read_u64 (&list);
         if (rm_state_member (&self->state, inc))
             set |= abstract_inc_set (self, &inc, 1);
     }
     return set;
 }
 
-static void skip_submit (rm_reader_t *reader)
-{
-    rm_session_id_t session;
-    rm_read_raw (reader, session.bytes, sizeof session.bytes);
-    rm_read_u64 (reader);
-    for (uint32_t count = rm_read_count (reader, 29); count; count--)
-        rm_read_submit_job (reader);
-}
-
 /* Reads an entry, to its end. */
 static void read_entry (const abstract_t *self, rm_reader_t *reader, entry_t *entry)
 {
-    rm_bytes_t queues[RM_WORKER_QUEUES_MAX];
-    rm_session_id_t session;
-    rm_entry_done_t done;
-    *entry = (entry_t){.kind = (rm_entry_kind_t)rm_read_u8 (reader)};
-    switch (entry->kind) {
-    case RM_ENTRY_SUBMIT:
-        skip_submit (reader);
-        break;
-    case RM_ENTRY_START:
-    case RM_ENTRY_UNSTART:
-        rm_read_u64 (reader);
-        rm_read_u64 (reader);
-        break;
-    case RM_ENTRY_DONE:
-    case RM_ENTRY_FAIL:
-        done = rm_read_done (reader);
-        entry->id = done.id;
-        entry->inc = done.inc;
-        entry->attempt = done.attempt;
-        entry->verdict = done.verdict;
-        break;
-    case RM_ENTRY_BURY:
-        rm_read_u64 (reader);
-        rm_read_bytes (reader);
-        break;
-    case RM_ENTRY_MEMBER_ADD:
-        entry->inc = rm_read_member_add (reader, queues).inc;
-        break;
-    case RM_ENTRY_MEMBER_REMOVE:
-        entry->inc = rm_read_u64 (reader);
-        entry->jobs = read_jobs (self, reader);
-        break;
-    case RM_ENTRY_RESIZE_BEGIN:
-        entry->epoch = rm_read_u64 (reader);
-        entry->ring = read_incs (self, reader);
-        entry->leaving = read_incs (self, reader);
-        break;
-    case RM_ENTRY_RESIZE_COMMIT:
-        entry->epoch = rm_read_u64 (reader);
-        break;
-    case RM_ENTRY_SESSION_EXPIRE:
-        rm_read_raw (reader, session.bytes, sizeof session.bytes);
-        break;
-    case RM_ENTRY_RESULT_EXPIRE:
-        rm_read_u32 (reader);
-        rm_read_u32 (reader);
-        break;
-    default:
-        break;
+    *entry = (entry_t){0};
+    sim_entry_read (&entry->is, reader);
+    if (entry->is.kind == RM_ENTRY_MEMBER_REMOVE)
+        entry->jobs = read_jobs (self, entry->is.lists[0]);
+    if (entry->is.kind == RM_ENTRY_RESIZE_BEGIN) {
+        entry->ring = read_incs (self, entry->is.lists[0]);
+        entry->leaving = read_incs (self, entry->is.lists[1]);
     }
     for (int i = 0; i < self->job_count; i++) {
         const rm_record_t *record = rm_state_record (&self->state, self->jobs[i]);
@@ -158,8 +106,8 @@ static void tell_begin (abstract_t *self, const entry_t *entry)
         uint16_t target = self->state.pools->target[self->slots[i]];
         targets[i] = target == RM_RING_NOBODY ? 0 : abstract_inc (self, self->state.members[target]->inc);
     }
-    abstract_say (self, EV_BEGIN, " %" PRIu64 " %u %u %d %d %d", entry->epoch, entry->ring, entry->leaving, targets[0],
-                  targets[1], targets[2]);
+    abstract_say (self, EV_BEGIN, " %" PRIu64 " %u %u %d %d %d", entry->is.epoch, entry->ring, entry->leaving,
+                  targets[0], targets[1], targets[2]);
     if (self->leading)
         self->resize = RM_RESIZE_PHASE1;
 }
@@ -180,22 +128,22 @@ int abstract_verdict (uint32_t verdict)
 
 static void tell_completed (abstract_t *self, const entry_t *entry)
 {
-    int job = abstract_job (self, entry->id);
+    int job = abstract_job (self, entry->is.id);
     if (job < 0)
         return;
-    const rm_record_t *record = rm_state_record (&self->state, entry->id);
+    const rm_record_t *record = rm_state_record (&self->state, entry->is.id);
     int effect =
         ended_by (self, entry) >> job & 1 ? HAS_ENDED
         : record && rm_record_attempt (record) != entry->attempts[job] && entry->outcomes[job] == RM_OUTCOME_NONE
             ? WAITS_AGAIN
             : CHANGED_NOTHING;
-    abstract_say (self, EV_ENDED, " %d %d %u %d %d", job, abstract_inc (self, entry->inc), entry->attempt - 1,
-                  abstract_verdict (entry->verdict), effect);
+    abstract_say (self, EV_ENDED, " %d %d %u %d %d", job, abstract_inc (self, entry->is.inc), entry->is.attempt - 1,
+                  abstract_verdict (entry->is.verdict), effect);
 }
 
 static void tell (abstract_t *self, const entry_t *entry, uint64_t last_id)
 {
-    switch (entry->kind) {
+    switch (entry->is.kind) {
     case RM_ENTRY_LEAD:
         abstract_say (self, EV_BARRIER, " %" PRIu64, self->state.term);
         break;
@@ -207,18 +155,18 @@ static void tell (abstract_t *self, const entry_t *entry, uint64_t last_id)
         tell_completed (self, entry);
         break;
     case RM_ENTRY_MEMBER_ADD:
-        abstract_say (self, EV_ADD, " %d", abstract_inc (self, entry->inc));
+        abstract_say (self, EV_ADD, " %d", abstract_inc (self, entry->is.inc));
         break;
     case RM_ENTRY_MEMBER_REMOVE:
-        abstract_say (self, EV_REMOVE, " %d %u %u", abstract_inc (self, entry->inc), entry->jobs,
+        abstract_say (self, EV_REMOVE, " %d %u %u", abstract_inc (self, entry->is.inc), entry->jobs,
                       ended_by (self, entry));
         break;
     case RM_ENTRY_RESIZE_BEGIN:
         tell_begin (self, entry);
         break;
     case RM_ENTRY_RESIZE_COMMIT:
-        abstract_say (self, EV_COMMIT, " %" PRIu64, entry->epoch);
-        if (self->resize == RM_RESIZE_COMMIT && entry->epoch == self->state.epoch)
+        abstract_say (self, EV_COMMIT, " %" PRIu64, entry->is.epoch);
+        if (self->resize == RM_RESIZE_COMMIT && entry->is.epoch == self->state.epoch)
             self->resize = RM_RESIZE_IDLE;
         break;
     default:

@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #include "check_inside.h"
+#include "entry.h"
 
 /* ---- a batch, read entry by entry ---------------------------------------------------------------------------------- */
 
@@ -28,81 +29,30 @@ static bool find_member (const members_t *self, uint64_t inc, uint32_t *at)
     return false;
 }
 
-static void skip_ids (rm_reader_t *reader)
+static void note_completion (check_t *self, const sim_entry_t *entry, const members_t *members)
 {
-    for (uint32_t count = rm_read_count (reader, 8); count; count--)
-        rm_read_u64 (reader);
-}
-
-static void read_submit (rm_reader_t *reader)
-{
-    rm_session_id_t session;
-    rm_read_raw (reader, session.bytes, sizeof session.bytes);
-    rm_read_u64 (reader);
-    for (uint32_t count = rm_read_count (reader, 29); count; count--)
-        rm_read_submit_job (reader);
-}
-
-static void read_done (check_t *self, rm_reader_t *reader, const members_t *members)
-{
-    rm_entry_done_t done = rm_read_done (reader);
     uint32_t at;
     if (self->completion_count < CHECK_COMPLETIONS_MAX)
         self->completions[self->completion_count++] = (check_completion_t){
-            done.id, done.attempt, done.verdict == RM_VERDICT_OK, find_member (members, done.inc, &at)};
+            entry->id, entry->attempt, entry->verdict == RM_VERDICT_OK, find_member (members, entry->inc, &at)};
 }
 
 static void read_entry (check_t *self, rm_reader_t *reader, members_t *members)
 {
-    rm_bytes_t queues[RM_WORKER_QUEUES_MAX];
-    rm_session_id_t session;
+    sim_entry_t entry;
     uint32_t at;
-    switch ((rm_entry_kind_t)rm_read_u8 (reader)) {
-    case RM_ENTRY_SUBMIT:
-        read_submit (reader);
-        break;
-    case RM_ENTRY_START:
-    case RM_ENTRY_UNSTART:
-        rm_read_u64 (reader);
-        rm_read_u64 (reader);
-        break;
-    case RM_ENTRY_DONE:
-    case RM_ENTRY_FAIL:
-        read_done (self, reader, members);
-        break;
-    case RM_ENTRY_BURY:
-        rm_read_u64 (reader);
-        rm_read_bytes (reader);
-        break;
-    case RM_ENTRY_MEMBER_ADD:
-        add_member (members, rm_read_member_add (reader, queues).inc);
-        break;
-    case RM_ENTRY_MEMBER_REMOVE:
-        if (find_member (members, rm_read_u64 (reader), &at))
-            members->incs[at] = members->incs[--members->count];
-        skip_ids (reader);
-        break;
-    case RM_ENTRY_RESIZE_BEGIN:
-        rm_read_u64 (reader);
-        skip_ids (reader);
-        skip_ids (reader);
-        break;
-    case RM_ENTRY_RESIZE_COMMIT:
-        rm_read_u64 (reader);
-        break;
-    case RM_ENTRY_SESSION_EXPIRE:
-        rm_read_raw (reader, session.bytes, sizeof session.bytes);
-        break;
-    case RM_ENTRY_RESULT_EXPIRE:
-        rm_read_u32 (reader);
-        rm_read_u32 (reader);
-        break;
-    case RM_ENTRY_LEAD:
-        self->counts.terms++;
-        break;
-    default:
+    if (!sim_entry_read (&entry, reader)) {
         VIOLATION (self, "rebuilt", "batch %" PRIu64 " has an entry of no kind", self->index);
+        return;
     }
+    if (entry.kind == RM_ENTRY_DONE || entry.kind == RM_ENTRY_FAIL)
+        note_completion (self, &entry, members);
+    else if (entry.kind == RM_ENTRY_MEMBER_ADD)
+        add_member (members, entry.inc);
+    else if (entry.kind == RM_ENTRY_MEMBER_REMOVE && find_member (members, entry.inc, &at))
+        members->incs[at] = members->incs[--members->count];
+    else if (entry.kind == RM_ENTRY_LEAD)
+        self->counts.terms++;
 }
 
 void check_read_batch (check_t *self, rm_part_t batch)

@@ -194,6 +194,14 @@ static void step_down (sim_t *self, uint32_t who)
     check_deposed (self->check, who);
 }
 
+/* Another one leads, or is about to: nothing of its is this one's to act on. */
+static void give_way (sim_t *self, uint32_t who)
+{
+    const sim_master_t *master = self->masters[who];
+    if (master->leads && (master->deposed || sim_raft_leader (self, master->raft) != who))
+        step_down (self, who);
+}
+
 static void watch_role (sim_t *self, uint32_t who)
 {
     sim_master_t *master = self->masters[who];
@@ -201,8 +209,9 @@ static void watch_role (sim_t *self, uint32_t who)
     if (leads && !master->leads) {
         master->leads = true;
         rm_leader_stand (&master->leader, now (self, who));
-    } else if (master->leads && (master->deposed || sim_raft_leader (self, master->raft) != who))
-        step_down (self, who);
+    } else {
+        give_way (self, who);
+    }
     master->leader.cut_off = master->leads && sim_raft_is_cut_off (self, who, master->raft);
     uint32_t leader = sim_raft_leader (self, master->raft);
     master->leader.group =
@@ -331,8 +340,7 @@ void sim_master_applies (sim_t *self, uint32_t who, uint64_t index, uint64_t ter
 {
     sim_master_t *master = self->masters[who];
     proposal_t proposal;
-    if (master->leads && sim_raft_leader (self, master->raft) != who)
-        step_down (self, who); /* another one's batches are not this one's to act on */
+    give_way (self, who);
     master->batches++;
     story (self, who, "applies batch %llu", (unsigned long long)master->batches);
     check_batch (self->check, who, master->batches, batch, size, written_us);
