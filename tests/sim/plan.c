@@ -233,6 +233,32 @@ static void defaults (plan_t *self, uint64_t seed)
     };
 }
 
+/* In one life of sixteen a client in a hurry has a line to one master from the beginning that loses half of what it says and
+ * brings some of it late: what is given up there is often one of its first requests, and comes when others are under way. Drawn
+ * by itself, so that the other lives are what they would be without it. */
+static void draw_hurry (plan_t *self, uint64_t until_us)
+{
+    uint64_t random = self->seed * 0xd1342543de82ef95u + self->master_count;
+    if (!once_in (&random, 16))
+        return;
+    uint32_t client = (uint32_t)below (&random, self->client_count);
+    self->bursts[client] = false;
+    for (uint32_t i = 0; i < self->item_count; i++)
+        if (self->items[i].client == client)
+            self->items[i].give_up_ms = (uint32_t)between (&random, 20, 120);
+    self->faults[self->fault_count] = (plan_fault_t){
+        .kind = FAULT_LOSSY,
+        .index = self->fault_count,
+        .who = self->master_count + self->worker_count + client,
+        .other = draw_master (self, &random),
+        .at_us = 1,
+        .for_us = between (&random, until_us / 4, until_us),
+        .ways = PLAN_TO_MASTER,
+        .number = 500,
+    };
+    self->fault_count++;
+}
+
 void plan_draw (plan_t *self, uint32_t masters, uint64_t seed)
 {
     uint64_t random = seed * 0x9e3779b97f4a7c15u + 0x6a09e667f3bcc909u;
@@ -268,6 +294,7 @@ void plan_draw (plan_t *self, uint32_t masters, uint64_t seed)
     uint32_t kinds = draw_kinds (&random);
     while (self->fault_count < faults)
         draw_fault (self, &random, kinds, trouble_us);
+    draw_hurry (self, trouble_us);
     self->calm_us = trouble_us + 200 * MS;
 }
 

@@ -6,10 +6,11 @@ set -u
 [ $# -eq 2 ] || { echo "usage: regressions.sh RINGSIM SEEDS" >&2; exit 2; }
 bad=0
 count=0
-while read -r seed mutant what; do
+while read -r seed masters mutant what; do
     [[ $seed =~ ^[0-9]+$ ]] || continue
     count=$((count + 1))
-    word=$("$1" --seed "$seed") || { bad=$((bad + 1)); printf '%s (%s): %s\n' "$mutant" "$what" "$word"; }
+    word=$("$1" --seed "$seed" --masters "$masters") ||
+        { bad=$((bad + 1)); printf 'seed %s (%s; %s): %s\n' "$seed" "$mutant" "$what" "$word"; }
 done <"$2"
 [ $count -gt 0 ] || { echo "regressions: $2 names no seed" >&2; exit 1; }
 [ $bad -eq 0 ] || { echo "regressions: $bad of $count lives have a violation" >&2; exit 1; }

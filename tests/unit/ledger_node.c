@@ -49,6 +49,8 @@ static int apply (void *arg, const void *batch, size_t size)
     memcpy (&number, bytes, sizeof number);
     if (number != self->state + 1 || number == self->refuse)
         return RM_EPROTO;
+    if (self->leader && number > self->proposed)
+        return RM_ESTATE; /* another one's, and it was not told that it leads no longer */
     for (size_t i = sizeof number; i < size; i++)
         if (bytes[i] != filler (number, i))
             return RM_EPROTO;
