@@ -11,6 +11,7 @@
 
 #include "ctl/ctl.h"
 #include "ctl/json.h"
+#include "ctl/show/text.h"
 #include "proto/buf.h"
 #include "proto/limits.h"
 

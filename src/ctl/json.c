@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "proto/limits.h"
-
 void rm_ctl_json_print (json_t *document)
 {
     json_dumpf (document, stdout, JSON_COMPACT);
@@ -49,24 +47,4 @@ void rm_ctl_json_set_bytes (json_t *object, const char *name, const void *data, 
 json_t *rm_ctl_json_inc (uint64_t inc)
 {
     return inc ? json_sprintf ("%016" PRIx64, inc) : json_null ();
-}
-
-void rm_ctl_mask (char *text, bool lines)
-{
-    for (unsigned char *at = (unsigned char *)text; *at; at++) {
-        bool stays = lines && (*at == '\n' || *at == '\t');
-        bool c1 = *at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0; /* U+0080 … U+009F, of which one begins a sequence */
-        if ((*at < 0x20 && !stays) || *at == 0x7f || c1)
-            *at = '?';
-        if (c1)
-            *++at = '?';
-    }
-}
-
-const char *rm_ctl_plain (const char *text)
-{
-    static char plain[RM_REASON_BYTES_MAX + 1];
-    snprintf (plain, sizeof plain, "%s", text);
-    rm_ctl_mask (plain, true);
-    return plain;
 }

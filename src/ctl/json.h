@@ -1,11 +1,10 @@
-/*  JSON and text as ringctl prints them.
+/*  JSON as ringctl prints them.
  *
  *  Thread rule: one thread.
  */
 #pragma once
 
 #include <jansson.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,9 +16,3 @@ void rm_ctl_json_set_bytes (json_t *object, const char *name, const void *data, 
 
 /* An incarnation as JSON: 16 hex digits; null for 0, nobody. */
 json_t *rm_ctl_json_inc (uint64_t inc);
-
-/* Replaces in place what a terminal might obey, byte by byte; with `lines`, newlines and tabs stay. */
-void rm_ctl_mask (char *text, bool lines);
-
-/* The text with everything a terminal might obey replaced but newlines and tabs; in static memory, until the next call. */
-const char *rm_ctl_plain (const char *text);

@@ -7,7 +7,8 @@
 
 #include "ctl/ctl.h"
 #include "ctl/json.h"
-#include "ctl/table.h"
+#include "ctl/show/table.h"
+#include "ctl/show/text.h"
 #include "proto/limits.h"
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
@@ -44,45 +45,10 @@ static void cell_number (rm_ctl_table_t *table, const json_t *object, const char
     rm_ctl_table_cell (table, "%s", count_of (object, name));
 }
 
-/* "250 ms", "12 s", "3 min 12 s", "5 h 3 min", "12 d 5 h". */
-static const char *time_text (long long ms, char *text, size_t size)
-{
-    long long s = ms / 1000;
-    if (ms < 0)
-        snprintf (text, size, "-");
-    else if (ms < 1000)
-        snprintf (text, size, "%lld ms", ms);
-    else if (s < 60)
-        snprintf (text, size, "%lld s", s);
-    else if (s < 3600)
-        snprintf (text, size, "%lld min %lld s", s / 60, s % 60);
-    else if (s < 86400)
-        snprintf (text, size, "%lld h %lld min", s / 3600, s / 60 % 60);
-    else
-        snprintf (text, size, "%lld d %lld h", s / 86400, s / 3600 % 24);
-    return text;
-}
-
-static const char *bytes_text (long long bytes, char *text, size_t size)
-{
-    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
-    double number = (double)bytes / 1024;
-    int unit = 0;
-    for (; number >= 1024 && unit < 3; unit++)
-        number /= 1024;
-    if (bytes < 0)
-        snprintf (text, size, "-");
-    else if (bytes < 1024)
-        snprintf (text, size, "%lld B", bytes);
-    else
-        snprintf (text, size, "%.1f %s", number, units[unit]);
-    return text;
-}
-
 static void cell_time (rm_ctl_table_t *table, const json_t *object, const char *name)
 {
     char text[64];
-    rm_ctl_table_cell (table, "%s", time_text (number_of (object, name), text, sizeof text));
+    rm_ctl_table_cell (table, "%s", rm_ctl_time_text (number_of (object, name), text, sizeof text));
 }
 
 /* "a, b, c" of an array of strings. */
@@ -133,28 +99,40 @@ static int ask (rm_ctl_t *self, const char *what, void (*show) (const json_t *an
 
 /* ---- status ------------------------------------------------------------------------------------------------------ */
 
+/* In one line, if there is room for it; else a line each. */
+static void show_endpoints (const json_t *endpoints)
+{
+    static const char *const sockets[] = {"jobs", "work", "sync", "http"};
+    enum { COUNT = sizeof sockets / sizeof *sockets };
+    rm_ctl_paper_t paper = rm_ctl_paper ();
+    size_t width = strlen ("endpoints  ");
+    for (size_t i = 0; i < COUNT; i++)
+        width += rm_ctl_width (sockets[i]) + rm_ctl_width (text_of (endpoints, sockets[i])) + (i ? 3 : 1);
+    const char *apart = paper.columns && width > paper.columns ? "\n           " : ", ";
+    for (size_t i = 0; i < COUNT; i++)
+        printf ("%s%s %s", i ? apart : "endpoints  ", sockets[i], rm_ctl_plain (text_of (endpoints, sockets[i])));
+    putchar ('\n');
+}
+
 static void show_head (const json_t *status)
 {
     char text[64];
     const json_t *jobs = json_object_get (status, "jobs"), *resize = json_object_get (status, "resize");
-    const json_t *ledger = json_object_get (status, "ledger"), *ends = json_object_get (status, "endpoints");
+    const json_t *ledger = json_object_get (status, "ledger");
     printf ("master     %s, term %s, epoch %s, up %s\n",
             json_is_false (json_object_get (status, "leader")) ? "not the leader" : "leader", count_of (status, "term"),
-            count_of (status, "epoch"), time_text (number_of (status, "uptime_ms"), text, sizeof text));
+            count_of (status, "epoch"), rm_ctl_time_text (number_of (status, "uptime_ms"), text, sizeof text));
     printf ("jobs       %s waiting, %s running, %s done, %s dead; %s accepted\n", count_of (jobs, "waiting"),
             count_of (jobs, "running"), count_of (jobs, "done"), count_of (jobs, "dead"), count_of (jobs, "accepted"));
-    printf ("memory     %s of jobs, %s sessions\n", bytes_text (number_of (status, "bytes"), text, sizeof text),
+    printf ("memory     %s of jobs, %s sessions\n", rm_ctl_bytes_text (number_of (status, "bytes"), text, sizeof text),
             count_of (status, "sessions"));
     if (number_of (resize, "phase") > 0)
         printf ("resize     phase %s of epoch %s\n", count_of (resize, "phase"), count_of (resize, "epoch"));
     else
         printf ("resize     none\n");
     printf ("ledger     %s batches, %s, %s snapshots\n", count_of (ledger, "batches"),
-            bytes_text (number_of (ledger, "bytes"), text, sizeof text), count_of (ledger, "snapshots"));
-    static const char *const sockets[] = {"jobs", "work", "sync", "http"};
-    for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++)
-        printf ("%s%s %s", i ? ", " : "endpoints  ", sockets[i], rm_ctl_plain (text_of (ends, sockets[i])));
-    putchar ('\n');
+            rm_ctl_bytes_text (number_of (ledger, "bytes"), text, sizeof text), count_of (ledger, "snapshots"));
+    show_endpoints (json_object_get (status, "endpoints"));
     printf ("workers    %s\n", count_of (status, "workers"));
 }
 
@@ -164,7 +142,7 @@ static void show_status (const json_t *status)
     const json_t *queues = json_object_get (status, "queues");
     if (json_array_size (queues))
         putchar ('\n');
-    rm_ctl_table_t *table = rm_ctl_table_new ("QUEUE|POOL|>WAITING|>RUNNING|>DONE|>DEAD|>WORKERS");
+    rm_ctl_table_t *table = rm_ctl_table_new ("QUEUE|-POOL|>WAITING|>RUNNING|>DONE|>DEAD|->WORKERS");
     size_t i;
     json_t *queue;
     json_array_foreach (queues, i, queue) {
@@ -191,13 +169,14 @@ static void show_workers (const json_t *answer)
     const json_t *workers = json_object_get (answer, "workers");
     if (!json_array_size (workers))
         puts ("no workers");
-    rm_ctl_table_t *table = rm_ctl_table_new ("WORKER|POOL|STATE|QUEUES|>THREADS|>SLOTS|>IN FLIGHT|>DONE|>HEARD");
+    rm_ctl_table_t *table =
+        rm_ctl_table_new ("WORKER|--POOL|STATE|---QUEUES|->THREADS|-->SLOTS|>IN FLIGHT|->DONE|-->HEARD");
     size_t i;
     json_t *worker;
     json_array_foreach (workers, i, worker) {
         rm_ctl_table_cell (table, "%s", text_of (worker, "name"));
         rm_ctl_table_cell (table, "%s", text_of (worker, "pool"));
-        rm_ctl_table_cell (table, "%s", text_of (worker, "state"));
+        rm_ctl_table_state (table, text_of (worker, "state"));
         cell_list (table, json_object_get (worker, "queues"));
         cell_number (table, worker, "threads");
         cell_number (table, worker, "slots");
@@ -221,7 +200,7 @@ static void show_pool (const json_t *pool)
     long long slots = number_of (pool, "slots");
     printf ("\npool %s: %s slots, %s moving\n", rm_ctl_plain (text_of (pool, "name")), count_of (pool, "slots"),
             count_of (pool, "moving"));
-    rm_ctl_table_t *table = rm_ctl_table_new ("WORKER|INCARNATION|>SLOTS|>SHARE");
+    rm_ctl_table_t *table = rm_ctl_table_new ("WORKER|-INCARNATION|>SLOTS|>SHARE");
     size_t i;
     json_t *member;
     json_array_foreach (members, i, member) {
@@ -257,14 +236,14 @@ static void show_jobs (const json_t *answer)
     const json_t *jobs = json_object_get (answer, "jobs");
     if (!json_array_size (jobs))
         puts ("no jobs");
-    rm_ctl_table_t *table = rm_ctl_table_new (">ID|QUEUE|KEY|STATE|WORKER|>ATTEMPT|>AGE");
+    rm_ctl_table_t *table = rm_ctl_table_new (">ID|-QUEUE|--KEY|STATE|-WORKER|-->ATTEMPT|->AGE");
     size_t i;
     json_t *job;
     json_array_foreach (jobs, i, job) {
         cell_number (table, job, "id");
         rm_ctl_table_cell (table, "%s", text_of (job, "queue"));
         rm_ctl_table_cell (table, "%s", text_of (job, "key"));
-        rm_ctl_table_cell (table, "%s", text_of (job, "state"));
+        rm_ctl_table_state (table, text_of (job, "state"));
         rm_ctl_table_cell (table, "%s", text_of (job, "worker"));
         cell_number (table, job, "attempt");
         cell_time (table, job, "age_ms");
@@ -316,7 +295,7 @@ int rm_ctl_drain (rm_ctl_t *self)
 static void show_masters (const json_t *answer)
 {
     const json_t *masters = json_object_get (answer, "masters");
-    rm_ctl_table_t *table = rm_ctl_table_new (">ID|JOBS|ROLE|>HEARD|>BEHIND");
+    rm_ctl_table_t *table = rm_ctl_table_new (">ID|-JOBS|ROLE|->HEARD|>BEHIND");
     size_t i;
     json_t *master;
     printf ("cluster %s, generation %s, term %s, format %s\n", rm_ctl_plain (text_of (answer, "cluster")),
@@ -324,8 +303,8 @@ static void show_masters (const json_t *answer)
     json_array_foreach (masters, i, master) {
         cell_number (table, master, "id");
         rm_ctl_table_cell (table, "%s", text_of (master, "jobs"));
-        rm_ctl_table_cell (table, "%s",
-                           json_is_true (json_object_get (master, "leader")) ? "leader" : text_of (master, "role"));
+        rm_ctl_table_state (table,
+                            json_is_true (json_object_get (master, "leader")) ? "leader" : text_of (master, "role"));
         cell_time (table, master, "heard_ms");
         cell_number (table, master, "behind");
     }

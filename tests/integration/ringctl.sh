@@ -126,7 +126,7 @@ gives 0 "lonely  -              1        -     -     -        0" "" status
 gives 0 "w1      default  live   echo, mail        8  16384       3/16  1005  120 ms" "" workers
 gives 0 "w1      00000000000000aa   8192  50.0 %" "" ring
 gives 0 "      7  bank   b?ob  running  w1            2  1 min 5 s" "" jobs --limit 2
-for command in status workers ring jobs "why 7" "drain w1"; do
+for command in status workers ring jobs masters "why 7" "drain w1"; do
     # shellcheck disable=SC2086
     gives 0 "{" "" $command --json
     [ "$(wc -l <"$box/out")" -eq 1 ] || complain "$command --json: not one line"
@@ -156,6 +156,28 @@ script -qec "'$ringctl' wait 1 1 5" /dev/null >"$box/out" 2>"$box/err" </dev/nul
 same "$box/out" 'hello\r\nhello\r\n\377\000z\r\n' || complain "wait: results on a terminal"
 gives 0 "*" "" wait 1 1 5
 same "$box/out" 'hellohello\377\000z' || complain "wait: more than the bytes"
+
+# On a terminal a table fits, and its states are tinted unless $NO_COLOR is set; elsewhere it is plain and whole.
+on_terminal () { # COLUMNS ARGUMENTS…
+    local columns=$1
+    shift
+    TERM=xterm LC_ALL=C.UTF-8 script -qec "stty cols $columns; timeout 20 '$ringctl' $*" /dev/null >"$box/raw" 2>"$box/err" </dev/null
+    tr -d '\r' <"$box/raw" | sed 's/\x1b\[[0-9]*m//g' >"$box/out"
+}
+on_terminal 40 workers
+[ -s "$box/out" ] && [ "$(LC_ALL=C.UTF-8 awk '{ print length ($0) }' "$box/out" | sort -n | tail -1)" -le 40 ] ||
+    complain "workers: wider than the terminal"
+grep -qF "w1      live         8       3/16  1005" "$box/out" || complain "workers: other columns than there is room for"
+grep -q $'\033\\[32mlive' "$box/raw" || complain "workers: no colour on a terminal"
+NO_COLOR=1 on_terminal 200 workers
+! grep -q $'\033' "$box/raw" && holds "$box/out" "w1      default  live   echo, mail" || complain "workers: NO_COLOR"
+on_terminal 50 status
+holds "$box/out" "           work -" || complain "status: endpoints in a line that is too long"
+for columns in 40 60 100; do
+    on_terminal $columns jobs
+    [ "$(LC_ALL=C.UTF-8 awk '{ print length ($0) }' "$box/out" | sort -n | tail -1)" -le "$columns" ] ||
+        complain "jobs: wider than $columns columns"
+done
 
 # A reader that leaves is no error to talk about; a full disk is.
 timeout 20 "$ringctl" watch sync --count 20 2>"$box/err" | head -1 >"$box/out"
