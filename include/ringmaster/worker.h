@@ -37,20 +37,22 @@ RM_EXPORT void rm_worker_destroy (rm_worker_t **self_p);
 /* Sets one option, before rm_worker_run:
  *   name     text  how it is called (host-pid)        threads  n   jobs at a time (the machine's cores)
  *   pool     text  the pool it belongs to (default)   quiet    0|1 no log on stderr (0)
+ *   insecure 0|1   "shell" may serve masters beyond this machine's loopback (0)
  * 0 or RM_EINVAL (rm_worker_error says which). */
 RM_EXPORT int rm_worker_set (rm_worker_t *self, const char *option, const char *value);
 
 /* Serves `queue` with `handler`; `arg` is handed through. 0, RM_EINVAL (bad name), RM_ESTATE (served already, or running). */
 RM_EXPORT int rm_worker_handle (rm_worker_t *self, const char *queue, rm_handler_fn *handler, void *arg);
 
-/* Serves `queue` with a command: "exec:COMMAND" (run by sh -c) or "builtin:echo|sleep|fail". */
+/* Serves `queue` with a command: "exec:COMMAND" (run by sh -c), "builtin:echo|sleep|fail", or "shell": each job's payload
+ * is a command (docs/map.md). The shell serves masters of this machine's loopback only, unless it is told `insecure`. */
 RM_EXPORT int rm_worker_handle_named (rm_worker_t *self, const char *queue, const char *handler);
 
 /* Called on the worker's thread once it is joined for the first time. */
 RM_EXPORT void rm_worker_on_ready (rm_worker_t *self, void (*ready) (const char *name, void *arg), void *arg);
 
 /* Works until it was stopped (SIGTERM, SIGINT or rm_worker_stop: finishes what runs, hands back the rest, leaves) or
- * drained by an operator: 0. RM_EINVAL: nothing to serve. RM_EDENIED: the master refused it for good. RM_EUNREACHABLE: no
+ * drained by an operator: 0. RM_EINVAL: nothing to serve. RM_EDENIED: the master refused it for good, or the shell refuses it. RM_EUNREACHABLE: no
  * master answered for 10 s, before it had joined or while it was leaving.
  * Ends the process with exit code 1 at a second signal, and when a handler runs on past its timeout, or past the loss of
  * the lease, by the master's grace time: nobody could promise that the job runs once at a time otherwise. */

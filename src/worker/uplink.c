@@ -69,9 +69,21 @@ static void fail (rm_uplink_t *self, const char *trouble, uint64_t now_ms)
     self->due_ms = now_ms + self->delay_ms;
 }
 
+static bool is_allowed (const rm_uplink_t *self, const rm_endpoint_t *endpoint)
+{
+    return !self->loopback_only || rm_endpoint_is_loopback (endpoint);
+}
+
+static const char not_allowed[] = "it is not on this machine's loopback, and the shell would run whatever it says";
+
 static void ask (rm_uplink_t *self, uint64_t now_ms)
 {
-    if (!rm_endpoint_parse (&self->asked, rm_masters_current (&self->masters), NULL))
+    bool is_endpoint = !rm_endpoint_parse (&self->asked, rm_masters_current (&self->masters), NULL);
+    if (is_endpoint && !is_allowed (self, &self->asked)) {
+        fail (self, not_allowed, now_ms);
+        return;
+    }
+    if (is_endpoint)
         self->hello = rm_socket_connect (RM_SOCKET_REQ, &self->asked, NULL);
     rm_msg_t msg = {.type = RM_MSG_HELLO, .hello = {{self->name, (uint32_t)strlen (self->name)}}};
     rm_buf_t frame = {0};
@@ -99,6 +111,10 @@ static void welcomed (rm_uplink_t *self, const rm_msg_welcome_t *welcome, uint64
     rm_endpoint_t work, sync;
     if (!read_endpoint (&work, welcome->work) || !read_endpoint (&sync, welcome->sync)) {
         fail (self, "its welcome names no endpoints", now_ms);
+        return;
+    }
+    if (!is_allowed (self, &work) || !is_allowed (self, &sync)) {
+        fail (self, not_allowed, now_ms);
         return;
     }
     rm_masters_learn (&self->masters, welcome->masters, welcome->master_count);

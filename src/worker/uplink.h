@@ -21,6 +21,7 @@
 typedef struct {
     rm_masters_t masters; /* the one in turn is next */
     const char *name;     /* of the worker, for the master's log; borrowed */
+    bool loopback_only;   /* masters that others than this machine can reach are no use; set once it is made */
     unsigned redirects;   /* in a row: two that point at each other are no leader */
     rm_endpoint_t asked;  /* who is, or was last */
     rm_socket_t *hello;   /* REQ, while asking */

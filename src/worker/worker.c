@@ -11,6 +11,7 @@
 #include "proto/alloc.h"
 #include "worker/builtin.h"
 #include "worker/failpoints.h"
+#include "worker/shell.h"
 #include "worker/signals.h"
 
 /* A name longer than any may be is not valid, however long it is. */
@@ -132,8 +133,14 @@ int rm_worker_set (rm_worker_t *self, const char *option, const char *value)
             self->quiet = number;
         return rc;
     }
-    return rm_fault (&self->fault, RM_EINVAL, "there is no option '%.40s': name, pool, threads and quiet are known",
-                     option);
+    if (!strcmp (option, "insecure")) {
+        rc = set_number (self, option, 0, 1, &number, value);
+        if (!rc)
+            self->insecure = number;
+        return rc;
+    }
+    return rm_fault (&self->fault, RM_EINVAL,
+                     "there is no option '%.40s': name, pool, threads, quiet and insecure are known", option);
 }
 
 static bool is_served (const rm_worker_t *self, const char *queue)
@@ -171,14 +178,15 @@ int rm_worker_handle (rm_worker_t *self, const char *queue, rm_handler_fn *handl
     return serve (self, queue, handler, arg, NULL);
 }
 
-static int serve_command (rm_worker_t *self, const char *queue, const char *text)
+/* Serves with `handler`, which is given the command `text`. */
+static int serve_command (rm_worker_t *self, const char *queue, rm_handler_fn *handler, const char *text)
 {
     rm_exec_t *command = rm_malloc (sizeof *command + strlen (text) + 1);
     if (!command)
         return rm_fault (&self->fault, RM_ENOMEM, "%s", rm_strerror (RM_ENOMEM));
     char *copy = strcpy ((char *)(command + 1), text);
     *command = (rm_exec_t){.command = copy, .guard = &self->guard};
-    int rc = serve (self, queue, rm_exec_run, command, command);
+    int rc = serve (self, queue, handler, command, command);
     if (rc)
         rm_free (command);
     return rc;
@@ -188,14 +196,20 @@ int rm_worker_handle_named (rm_worker_t *self, const char *queue, const char *ha
 {
     static const char exec[] = "exec:", builtin[] = "builtin:";
     if (handler && !strncmp (handler, exec, strlen (exec)) && handler[strlen (exec)])
-        return serve_command (self, queue, handler + strlen (exec));
+        return serve_command (self, queue, rm_exec_run, handler + strlen (exec));
+    if (handler && !strcmp (handler, "shell")) {
+        int rc = serve_command (self, queue, rm_shell_run, "");
+        self->runs_any |= !rc;
+        return rc;
+    }
     rm_handler_fn *found = NULL;
     if (handler && !strncmp (handler, builtin, strlen (builtin)))
         found = rm_builtin (handler + strlen (builtin));
     if (!found)
-        return rm_fault (&self->fault, RM_EINVAL,
-                         "'%.60s' is not a handler: builtin:echo, builtin:sleep, builtin:fail and exec:COMMAND are",
-                         handler ? handler : "");
+        return rm_fault (
+            &self->fault, RM_EINVAL,
+            "'%.60s' is not a handler: builtin:echo, builtin:sleep, builtin:fail, exec:COMMAND and shell are",
+            handler ? handler : "");
     return serve (self, queue, found, NULL, NULL);
 }
 
@@ -219,6 +233,19 @@ static bool has_commands (const rm_worker_t *self)
         if (self->commands[i])
             return true;
     return false;
+}
+
+/* Whoever reaches a master can have the shell run anything: it must be one that only this machine reaches. */
+static int check_masters (rm_worker_t *self)
+{
+    for (unsigned i = 0; i < self->master_count && self->runs_any && !self->insecure; i++)
+        if (!rm_endpoint_is_loopback (&self->masters[i]))
+            return rm_fault (
+                &self->fault, RM_EDENIED,
+                "the shell runs whatever the clients of %s say, and that is not on this machine's loopback; "
+                "say --insecure if everyone who reaches it may run commands here",
+                self->masters[i].text);
+    return 0;
 }
 
 static int make_work (rm_worker_t *self)
@@ -248,6 +275,8 @@ int rm_worker_run (rm_worker_t *self)
     if (!self->served_count)
         return rm_fault (&self->fault, RM_EINVAL, "there is nothing to serve: give it a queue and a handler");
     int rc = rm_worker_failpoints_declare (&self->fault);
+    if (!rc)
+        rc = check_masters (self);
     if (rc)
         return rc;
     if (self->runs)
@@ -266,6 +295,7 @@ int rm_worker_run (rm_worker_t *self)
         goto destroy_work;
     if ((rc = rm_uplink_init (&self->link, self->masters, self->master_count, self->name, rm_clock_ms ())))
         goto stop_crew;
+    self->link.loopback_only = self->runs_any && !self->insecure;
     rm_signals_watch (self);
     rc = rm_worker_loop (self);
     rm_signals_unwatch (self);

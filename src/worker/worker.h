@@ -24,6 +24,8 @@ struct rm_worker {
     char pool[RM_POOL_NAME_BYTES_MAX + 1];
     unsigned threads;
     bool quiet;
+    bool insecure; /* whoever reaches the masters may have commands run */
+    bool runs_any; /* a queue is served with the shell */
 
     rm_served_t served[RM_WORKER_QUEUES_MAX];  /* the queues' names are owned */
     rm_exec_t *commands[RM_WORKER_QUEUES_MAX]; /* owned, with the command behind it; NULL: another kind of handler */

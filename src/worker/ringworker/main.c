@@ -21,6 +21,8 @@ static struct {
     const char *name;
     rm_option_list_t queues;
     int64_t threads; /* 0: the machine's cores */
+    bool shell;
+    bool insecure;
     bool quiet;
     bool list_failpoints;
 } said;
@@ -31,14 +33,19 @@ static const rm_option_t options[] = {
              &said.master),
     RM_LIST ('q', "queue", "NAME=HANDLER",
              "serve a queue, as often as there are queues; HANDLER is builtin:echo,\n"
-             "builtin:sleep (milliseconds), builtin:fail or exec:COMMAND (by sh -c):\n"
+             "builtin:sleep (milliseconds), builtin:fail, shell or exec:COMMAND (by sh -c):\n"
              "stdin is the payload, stdout the result, stderr says why it failed;\n"
              "exit code 75 leaves the job another try, others but 0 end it dead;\n"
              "RM_KEY, RM_QUEUE, RM_JOB_ID, RM_TOKEN and RM_ATTEMPT are set",
              &said.queues),
+    RM_FLAG (0, "shell", "serve the queue \"shell\", whose jobs say themselves what to run (ringctl map)", &said.shell),
     RM_TEXT ('p', "pool", "NAME", "the pool to belong to (default)", &said.pool),
     RM_NUMBER ('t', "threads", "N", 1, RM_WORKER_THREADS_MAX, "jobs at a time (the machine's cores)", &said.threads),
     RM_TEXT ('n', "name", "W", "what the worker is called (HOST-PID)", &said.name),
+    RM_FLAG (0, "insecure",
+             "let the shell run what masters beyond this machine's loopback say: whoever\n"
+             "reaches them runs commands here",
+             &said.insecure),
     RM_FLAG (0, "quiet", "no log on stderr", &said.quiet),
     RM_FLAG (0, "list-failpoints", "print the places where a test can kill it, and leave", &said.list_failpoints),
     RM_OPTIONS_END,
@@ -101,10 +108,14 @@ static int configure (rm_worker_t *worker)
         code = set (worker, "threads", said.threads ? threads : NULL);
     if (!code)
         code = set (worker, "quiet", said.quiet ? "1" : NULL);
+    if (!code)
+        code = set (worker, "insecure", said.insecure ? "1" : NULL);
+    if (!code && said.shell)
+        code = serve (worker, "shell=shell");
     for (size_t i = 0; i < said.queues.count && !code; i++)
         code = serve (worker, said.queues.items[i]);
-    if (!code && !said.queues.count)
-        code = rm_options_refuse (&program, NULL, "there is nothing to serve: give it --queue NAME=HANDLER");
+    if (!code && !said.queues.count && !said.shell)
+        code = rm_options_refuse (&program, NULL, "there is nothing to serve: give it --queue NAME=HANDLER or --shell");
     return code;
 }
 
