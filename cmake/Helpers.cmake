@@ -13,16 +13,22 @@ function (rm_program name)
     target_link_libraries (${name} PRIVATE ${ARGN})
 endfunction ()
 
-# rm_test (KIND/NAME [TIMEOUT seconds] [ALONE] COMMAND …): a test, labelled KIND. It fails after TIMEOUT (120 s unless
-# said); ALONE keeps other tests from running beside it. A program of KIND is also built by the target tests_KIND.
+# rm_test (KIND/NAME [TIMEOUT seconds] [WAITS] [ALONE] COMMAND …): a test, labelled KIND. It fails after TIMEOUT (120 s
+# unless said). It is taken to keep a processor busy; one that WAITS (for timers, disks, elections) counts half, so that
+# `ctest -j 2N` fills N processors. ALONE keeps other tests from running beside it. Those that may take longest begin
+# first. A program of KIND is also built by the target tests_KIND.
 function (rm_test name)
-    cmake_parse_arguments (PARSE_ARGV 1 arg "ALONE" "TIMEOUT" "COMMAND")
+    cmake_parse_arguments (PARSE_ARGV 1 arg "ALONE;WAITS" "TIMEOUT" "COMMAND")
     if (NOT arg_TIMEOUT)
         set (arg_TIMEOUT 120)
     endif ()
+    set (slots 2)
+    if (arg_WAITS)
+        set (slots 1)
+    endif ()
     string (REGEX MATCH "^[^/]+" kind ${name})
     add_test (NAME ${name} COMMAND ${arg_COMMAND})
-    set_tests_properties (${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS ${kind})
+    set_tests_properties (${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} COST ${arg_TIMEOUT} PROCESSORS ${slots} LABELS ${kind})
     if (arg_ALONE)
         set_tests_properties (${name} PROPERTIES RUN_SERIAL ON)
     endif ()

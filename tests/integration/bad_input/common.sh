@@ -22,6 +22,7 @@ complain () {
     echo "bad $case: $*"
     sed 's/^/    stdout: /' "$box/out" 2>/dev/null | cut -c1-300
     sed 's/^/    stderr: /' "$box/err" 2>/dev/null | cut -c1-600
+    cat "$box/master.log" "$box/all" 2>/dev/null | tail -n 3 | sed 's/^/    log: /' | cut -c1-600
     bad=1
 }
 
