@@ -12,6 +12,8 @@
 enum {
     BUSY_SPREAD = 4,      /* a busy answer's time is stretched by up to a fourth */
     BUSY_MS_MIN = 10,     /* a master that names no time is not asked in a tight loop */
+    PAUSE_MS_MIN = 25,    /* before the next master is asked who leads … */
+    PAUSE_SHARE = 8,      /* … and this part of the time that nobody has led for */
     ASK_MS_MIN = 10,      /* a master that will not sit on a wait is not asked in a tight loop either */
     WAIT_MS_MIN = 10,     /* a wait with less time left than this is over */
     ERROR_MIN = RM_ESTATE /* the last of the error numbers */
@@ -140,7 +142,7 @@ static void end_unreachable (rm_pirate_t *self, uint64_t now_ms, rm_pirate_effec
     char list[512] = "";
     size_t size = 0;
     for (uint32_t i = 0; i < self->masters.count && size < sizeof list; i++) {
-        int more = snprintf (list + size, sizeof list - size, "%s%s", i ? ", " : "", self->masters.endpoints[i]);
+        int more = snprintf (list + size, sizeof list - size, "%s%s", i ? ", " : "", self->masters.all[i].endpoint);
         size += more > 0 ? (size_t)more : 0;
     }
     say (self, "no master %s for %.1f s (asked %s)", self->leaderless ? "led" : "answered",
@@ -178,19 +180,31 @@ static uint64_t after (uint64_t base_ms, uint64_t more_ms)
     return more_ms > RM_PIRATE_FOREVER - base_ms ? RM_PIRATE_FOREVER : base_ms + more_ms;
 }
 
-/* The per-try timeout that is in turn, without its jitter. */
-static uint64_t try_timeout_ms (const rm_pirate_t *self)
+/* A time with full jitter on top, up to as long again, so that a fleet does not beat in step. */
+static uint64_t spread (uint64_t ms, uint64_t random)
 {
-    return rm_backoff_next (&self->policy, self->failures + 1, 0, 0);
+    return ms + random % (ms + 1);
 }
 
-/* The same with full jitter on top: the n-th answer is awaited for the n-th timeout and, so that a fleet does not beat
- * in step, for up to as long again. */
-static uint64_t spread_timeout_ms (const rm_pirate_t *self, uint64_t random)
+/* The per-try timeout that is in turn, without its jitter. It grows without the group's cap only towards a master that is
+ * slow and not dead: another one has named it since. */
+static uint64_t try_timeout_ms (const rm_pirate_t *self)
 {
-    rm_backoff_t jitter = self->policy;
-    jitter.jitter = RM_JITTER_FULL;
-    return try_timeout_ms (self) + rm_backoff_next (&jitter, self->failures + 1, 0, random);
+    uint64_t grown_ms = rm_backoff_next (&self->policy, self->failures + 1, 0, 0);
+    uint64_t first_ms = (uint64_t)self->policy.delay_ms;
+    if (self->masters.count == 1 || self->sure)
+        return grown_ms;
+    return min_u64 (grown_ms, first_ms > RM_PIRATE_GROUP_MS ? first_ms : RM_PIRATE_GROUP_MS);
+}
+
+/* How long to wait where nobody is known to lead: a part of the time that this has lasted, so that an election's end is
+ * soon found out, and a long outage is not made worse. Who allows few sends does not spend them within one election. */
+static uint64_t pause_ms (const rm_pirate_t *self, uint64_t now_ms)
+{
+    if (self->policy.tries)
+        return rm_backoff_next (&self->policy, self->sends, 0, 0);
+    uint64_t share_ms = (now_ms - self->heard_ms) / PAUSE_SHARE;
+    return min_u64 (share_ms > PAUSE_MS_MIN ? share_ms : PAUSE_MS_MIN, (uint64_t)self->policy.cap_ms);
 }
 
 /* How long the master may sit on this wait: it must answer before we stop listening. */
@@ -243,16 +257,16 @@ static void send_request (rm_pirate_t *self, uint64_t now_ms, uint64_t random, r
     self->answered = false;
     self->sends++;
     self->sent_ms = now_ms;
-    self->due_ms = after (now_ms, wait_ms + spread_timeout_ms (self, random));
+    self->due_ms = after (now_ms, wait_ms + spread (try_timeout_ms (self), random));
     move_to (self, RM_PIRATE_ASKED);
     effects->until_ms = until (self);
 }
 
 /* The next send goes to the next master, on a socket of its own. */
-static void turn_away (rm_pirate_t *self, rm_pirate_effects_t *effects)
+static void turn_away (rm_pirate_t *self, uint64_t now_ms, rm_pirate_effects_t *effects)
 {
-    rm_masters_next (&self->masters);
-    self->connected = false;
+    rm_masters_next (&self->masters, now_ms);
+    self->sure = self->connected = false;
     effects->close = true;
 }
 
@@ -319,7 +333,8 @@ static void on_time (rm_pirate_t *self, uint64_t now_ms, uint64_t random, rm_pir
     } else {
         self->busy = false;
         self->failures++;
-        turn_away (self, effects);
+        rm_masters_silent (&self->masters, self->sent_ms);
+        turn_away (self, now_ms, effects);
         send_request (self, now_ms, random, effects);
     }
 }
@@ -376,17 +391,16 @@ static void on_not_leader (rm_pirate_t *self, const rm_msg_not_leader_t *reply, 
     self->leaderless = true;
     self->busy = false;
     rm_masters_learn (&self->masters, reply->masters, reply->master_count);
-    turn_away (self, effects);
+    turn_away (self, now_ms, effects);
     bool follows = self->redirects < RM_PIRATE_REDIRECTS_MAX && !out_of_tries (self);
-    if (follows && rm_masters_turn_to (&self->masters, reply->leader)) {
+    if (follows && rm_masters_turn_to (&self->masters, reply->leader, now_ms)) {
+        self->sure = true;
         self->redirects++;
         send_request (self, now_ms, random, effects);
         return;
     }
-    uint64_t due_ms = after (now_ms, spread_timeout_ms (self, random));
-    self->failures++;
     self->redirects = 0;
-    pause_until (self, due_ms, now_ms, effects);
+    pause_until (self, after (now_ms, spread (pause_ms (self, now_ms), random)), now_ms, effects);
 }
 
 static void on_result (rm_pirate_t *self, const rm_msg_t *reply, uint64_t now_ms, uint64_t random,
@@ -441,6 +455,7 @@ static void on_reply (rm_pirate_t *self, const rm_msg_t *reply, uint64_t now_ms,
     if (self->state != RM_PIRATE_ASKED || self->answered)
         return;
     self->answered = true;
+    rm_masters_heard (&self->masters);
     rm_msg_type_t asked = self->request.type;
     if (reply->type == RM_MSG_BUSY) {
         on_busy (self, &reply->busy, now_ms, random, effects);

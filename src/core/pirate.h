@@ -33,6 +33,7 @@ enum {
     RM_PIRATE_INITIAL_MS = 250,       /* first per-try timeout */
     RM_PIRATE_FACTOR_PERMILLE = 2000, /* how it grows */
     RM_PIRATE_CAP_MS = 8000,          /* where its growth stops */
+    RM_PIRATE_GROUP_MS = 400,         /* … where another master may lead by now: about an election */
     RM_PIRATE_ASK_MS = 1000,          /* how long a master may sit on one `wait` */
     RM_PIRATE_SILENCE_MS = 10000,     /* a wait without end ends when no master answered for so long */
     RM_PIRATE_REDIRECTS_MAX = 5,      /* `not_leader` followed at once, in a row */
@@ -90,9 +91,10 @@ typedef struct {
     bool answered;                   /* the last send was answered, so its socket is free to send again */
     bool busy;                       /* … with "busy" */
     bool leaderless;                 /* the last answer was "not me" */
+    bool sure;                       /* another master named the one in turn, and it is not taken to be dead */
     uint64_t sent_ms;                /* when it was sent last */
     uint64_t due_ms;                 /* when to send (again) */
-    uint32_t failures;               /* timeouts and leaderless answers since a master was of use: the growth */
+    uint32_t failures;               /* timeouts since a master was of use: the growth */
     uint32_t sends;                  /* sends since it last got on */
     uint32_t redirects;              /* followed in a row */
     rm_buf_t frame;                  /* what was sent last */

@@ -41,7 +41,7 @@ void rm_uplink_close (rm_uplink_t *self)
 void rm_uplink_drop (rm_uplink_t *self, uint64_t now_ms)
 {
     hang_up (self);
-    rm_masters_next (&self->masters);
+    rm_masters_next (&self->masters, now_ms);
     self->due_ms = now_ms;
 }
 
@@ -64,7 +64,7 @@ static void fail (rm_uplink_t *self, const char *trouble, uint64_t now_ms)
     hang_up (self);
     self->trouble = trouble;
     self->redirects = 0;
-    rm_masters_next (&self->masters);
+    rm_masters_next (&self->masters, now_ms);
     self->delay_ms = rm_backoff_next (&patience, ++self->failures, self->delay_ms, rm_random_u64 ());
     self->due_ms = now_ms + self->delay_ms;
 }
@@ -85,6 +85,7 @@ static void ask (rm_uplink_t *self, uint64_t now_ms)
     }
     if (is_endpoint)
         self->hello = rm_socket_connect (RM_SOCKET_REQ, &self->asked, NULL);
+    self->asked_ms = now_ms;
     rm_msg_t msg = {.type = RM_MSG_HELLO, .hello = {{self->name, (uint32_t)strlen (self->name)}}};
     rm_buf_t frame = {0};
     if (!self->hello || rm_msg_encode (&msg, &frame) || rm_socket_send_buf (self->hello, NULL, &frame))
@@ -133,7 +134,7 @@ static void welcomed (rm_uplink_t *self, const rm_msg_welcome_t *welcome, uint64
 static void redirected (rm_uplink_t *self, const rm_msg_not_leader_t *not_leader, uint64_t now_ms)
 {
     rm_masters_learn (&self->masters, not_leader->masters, not_leader->master_count);
-    if (self->redirects == REDIRECTS_MAX || !rm_masters_turn_to (&self->masters, not_leader->leader)) {
+    if (self->redirects == REDIRECTS_MAX || !rm_masters_turn_to (&self->masters, not_leader->leader, now_ms)) {
         fail (self, "it does not lead, and knows nobody who does", now_ms);
         return;
     }
@@ -165,10 +166,13 @@ bool rm_uplink_step (rm_uplink_t *self, uint64_t now_ms)
     if (self->hello) {
         rm_frame_t frame = {0};
         int rc = rm_socket_recv (self->hello, NULL, &frame);
-        if (rc == 1)
+        if (rc == 1) {
+            rm_masters_heard (&self->masters);
             hear (self, &frame, now_ms);
-        else if (rc || now_ms >= self->due_ms)
+        } else if (rc || now_ms >= self->due_ms) {
+            rm_masters_silent (&self->masters, self->asked_ms);
             fail (self, "it does not answer", now_ms);
+        }
         rm_frame_close (&frame);
     }
     if (!self->work && !self->hello && now_ms >= self->due_ms)

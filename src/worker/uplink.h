@@ -24,6 +24,7 @@ typedef struct {
     bool loopback_only;   /* masters that others than this machine can reach are no use; set once it is made */
     unsigned redirects;   /* in a row: two that point at each other are no leader */
     rm_endpoint_t asked;  /* who is, or was last */
+    uint64_t asked_ms;    /* … and when */
     rm_socket_t *hello;   /* REQ, while asking */
     rm_socket_t *work;    /* DEALER, while linked */
     rm_socket_t *sync;    /* SUB, while linked */

@@ -150,12 +150,39 @@ static void tear_down (void)
 
 TestSuite (pirate, .init = set_up, .fini = tear_down, .timeout = 20);
 
+/* A client that was given one master alone. */
+static void know_one (void)
+{
+    rm_session_id_t id = session (1);
+    rm_pirate_close (&t.pirate);
+    cr_assert_eq (rm_pirate_init (&t.pirate, MASTERS, 1, &id, t.now_ms), 0);
+}
+
 Test (pirate, the_timeout_doubles_up_to_its_cap)
 {
+    know_one ();
     submit ("x", 600000);
     const uint64_t growth_ms[] = {250, 500, 1000, 2000, 4000, 8000, 8000};
     for (size_t i = 0; i < sizeof growth_ms / sizeof *growth_ms; i++)
         cr_expect_eq (silence (), growth_ms[i], "try %zu", i);
+}
+
+Test (pirate, where_another_master_may_lead_no_timeout_outgrows_an_election)
+{
+    submit ("x", 600000);
+    const uint64_t growth_ms[] = {250, 400, 400, 400};
+    for (size_t i = 0; i < sizeof growth_ms / sizeof *growth_ms; i++)
+        cr_expect_eq (silence (), growth_ms[i], "try %zu", i);
+}
+
+Test (pirate, a_first_timeout_above_an_elections_is_kept)
+{
+    rm_backoff_t policy = rm_pirate_policy ();
+    policy.delay_ms = 3000;
+    cr_assert_eq (rm_pirate_configure (&t.pirate, &policy, NULL), 0);
+    submit ("x", 600000);
+    cr_expect_eq (silence (), 3000);
+    cr_expect_eq (silence (), 3000);
 }
 
 Test (pirate, jitter_spreads_each_timeout_over_as_long_again)
@@ -296,6 +323,39 @@ Test (pirate, a_leader_among_the_masters_becomes_the_one_in_turn)
     cr_expect_str_eq (t.at, MASTERS[0]);
 }
 
+/* It is killed; the others name it until one of them is elected. */
+Test (pirate, a_leader_that_is_silent_is_not_followed_to_while_the_others_may_not_have_missed_it)
+{
+    submit ("x", 60000);
+    uint64_t from_ms = t.now_ms;
+    silence ();
+    cr_expect_str_eq (t.at, MASTERS[1]);
+    for (int i = 0; t.now_ms < from_ms + 800; i++) {
+        cr_assert_lt (i, 20);
+        not_leader (i % 2 ? "" : MASTERS[0]);
+        cr_expect_leq (silence (), 110, "it is asked for the new one soon");
+        cr_expect_str_eq (t.at, i % 2 ? MASTERS[1] : MASTERS[2], "the silent one is not asked");
+    }
+    not_leader (MASTERS[2]);
+    cr_expect_str_eq (t.at, MASTERS[2], "the new one is followed to at once");
+}
+
+/* Its disk hangs, or its machine is overloaded: it leads, and needs longer than the timeouts. */
+Test (pirate, a_slow_leader_is_given_more_time_once_the_others_have_confirmed_it)
+{
+    submit ("x", 60000);
+    silence ();
+    for (uint64_t expected_ms = 500; expected_ms <= 4000; expected_ms *= 2) {
+        for (int i = 0; strcmp (t.at, MASTERS[0]); i++) {
+            cr_assert_lt (i, 100);
+            not_leader (MASTERS[0]);
+            if (strcmp (t.at, MASTERS[0]))
+                silence ();
+        }
+        cr_expect_eq (silence (), expected_ms);
+    }
+}
+
 Test (pirate, redirects_in_a_circle_end_in_a_pause)
 {
     submit ("x", 5000);
@@ -304,7 +364,7 @@ Test (pirate, redirects_in_a_circle_end_in_a_pause)
     cr_expect_eq (t.sends, 1 + RM_PIRATE_REDIRECTS_MAX);
     not_leader ("tcp://y:9");
     cr_expect_eq (t.sends, 1 + RM_PIRATE_REDIRECTS_MAX);
-    cr_expect_eq (silence (), 250);
+    cr_expect_eq (silence (), 25);
     cr_expect_str_eq (t.at, "tcp://y:9", "the one behind it");
 }
 
@@ -320,15 +380,38 @@ Test (pirate, the_group_that_a_master_names_is_asked_too)
     }
 }
 
-Test (pirate, an_unknown_leader_is_awaited_with_growing_pauses)
+Test (pirate, an_unknown_leader_is_awaited_with_pauses_that_grow_with_the_outage)
 {
-    submit ("x", 60000);
-    const uint64_t growth_ms[] = {250, 500, 1000, 2000};
-    for (int i = 0; i < 4; i++) {
+    submit ("x", 600000);
+    uint64_t from_ms = t.now_ms, pause_ms = 0;
+    for (int i = 0; pause_ms < RM_PIRATE_CAP_MS; i++) {
         not_leader ("");
-        cr_expect_eq (silence (), growth_ms[i]);
+        uint64_t share_ms = (t.now_ms - from_ms) / 8;
+        pause_ms = share_ms < 25 ? 25 : share_ms < RM_PIRATE_CAP_MS ? share_ms : RM_PIRATE_CAP_MS;
+        cr_expect_eq (silence (), pause_ms);
         cr_expect_str_eq (t.at, MASTERS[(i + 1) % 3]);
     }
+    for (int i = 0; i < 20; i++) {
+        t.random = (uint64_t)i * 0x9e3779b97f4a7c15;
+        not_leader ("");
+        uint64_t took_ms = silence ();
+        cr_expect (took_ms >= RM_PIRATE_CAP_MS && took_ms <= 2 * RM_PIRATE_CAP_MS, "%lu", took_ms);
+    }
+}
+
+Test (pirate, few_tries_are_not_spent_within_one_election)
+{
+    rm_backoff_t policy = rm_pirate_policy ();
+    policy.tries = 4;
+    cr_assert_eq (rm_pirate_configure (&t.pirate, &policy, NULL), 0);
+    submit ("x", 60000);
+    const uint64_t growth_ms[] = {250, 500, 1000};
+    for (int i = 0; i < 3; i++) {
+        not_leader ("");
+        cr_expect_eq (silence (), growth_ms[i]);
+    }
+    not_leader ("");
+    cr_expect_eq (t.effects.error, RM_EUNREACHABLE);
 }
 
 Test (pirate, a_redirect_to_nonsense_is_not_followed)
@@ -336,7 +419,7 @@ Test (pirate, a_redirect_to_nonsense_is_not_followed)
     submit ("x", 5000);
     not_leader ("ipc:///etc/passwd");
     cr_expect_eq (t.sends, 1);
-    cr_expect_eq (silence (), 250);
+    cr_expect_eq (silence (), 25);
 }
 
 Test (pirate, the_deadline_ends_it)
