@@ -40,11 +40,23 @@ static void say_busy (rm_leader_t *self, const rm_address_t *to, const char *tex
     rm_leader_to_client (self, to, &msg);
 }
 
-/* Which id a request has, or why it has none: RM_ESTALE, RM_ECONFLICT, RM_EEXPIRED. */
-static int find_request (const rm_ledger_session_t *session, uint64_t seq, uint64_t hash, uint64_t *id)
+/* Why requests of a session that is not known are refused. Not long after a restore from a backup it may be one that began
+ * after the backup, whose requests may have been run by the cluster of before; later it can only be one that was silent. */
+static int unknown_session (const rm_leader_t *self)
+{
+    const rm_state_t *state = self->state;
+    bool lately = state->skipped_count && state->time_ms - state->restored_ms < self->config.session_ttl_ms;
+    return lately ? RM_ESTATE : RM_EEXPIRED;
+}
+
+/* Which id a request has, or why it has none: RM_ESTALE, RM_ECONFLICT, RM_EEXPIRED, RM_ESTATE. */
+static int find_request (const rm_leader_t *self, const rm_ledger_session_t *session, uint64_t seq, uint64_t hash,
+                         uint64_t *id)
 {
     if (!session)
-        return RM_EEXPIRED;
+        return unknown_session (self);
+    if (session->floor == RM_SESSION_ENDED)
+        return RM_ESTATE;
     const rm_request_t *request = rm_session_request (session, seq);
     if (!request)
         return RM_ESTALE;
@@ -98,13 +110,15 @@ static verdict_t judge (const rm_leader_t *self, const rm_msg_submit_t *submit, 
         else if (job->data.size > self->config.payload_bytes_max)
             verdict.error = RM_ETOOBIG;
         else if (!known)
-            verdict.error = RM_EEXPIRED;
+            verdict.error = unknown_session (self);
+        else if (floor == RM_SESSION_ENDED)
+            verdict.error = RM_ESTATE;
         else if (job->seq <= floor || job->seq <= submit->floor)
             verdict.error = RM_ESTALE;
         else if (job->seq - floor > RM_SESSION_WINDOW)
             verdict.error = RM_EINVAL;
         else if (!is_fresh (session, job))
-            verdict.error = find_request (session, job->seq, rm_submit_hash (job), &id);
+            verdict.error = find_request (self, session, job->seq, rm_submit_hash (job), &id);
     }
     return verdict;
 }
@@ -265,7 +279,7 @@ static void answer_known (rm_leader_t *self, const pending_t *pending)
     int error = 0;
     for (uint32_t i = 0; i < pending->count && !error; i++) {
         jobs[i].seq = pending->requests[i].seq;
-        error = find_request (session, jobs[i].seq, pending->requests[i].hash, &jobs[i].id);
+        error = find_request (self, session, jobs[i].seq, pending->requests[i].hash, &jobs[i].id);
         if (error)
             rm_leader_refuse_request (self, &pending->from, error, jobs[i].seq);
     }
@@ -363,7 +377,7 @@ static rm_result_job_t result_of (const rm_leader_t *self, uint64_t id)
     const rm_record_t *record = rm_state_record (self->state, id);
     rm_result_job_t job = {.id = id};
     if (!record) {
-        job.outcome = id && id <= self->state->last_id ? RM_OUTCOME_GONE : RM_OUTCOME_UNKNOWN;
+        job.outcome = rm_state_gave (self->state, id) ? RM_OUTCOME_GONE : RM_OUTCOME_UNKNOWN;
         return job;
     }
     job.outcome = record->outcome;

@@ -37,6 +37,13 @@ void rm_leader_refuse_request (rm_leader_t *self, const rm_address_t *to, int co
                           "was run: begin a new session, with request 1",
                           n, self->config.session_ttl_ms / 1000);
         break;
+    case RM_ESTATE:
+        rm_leader_refuse (
+            self, to, code, seq,
+            "the session of request %llu ended when the masters began anew from a backup: the request may "
+            "have been run before that, so look what became of it before you submit it anew",
+            n);
+        break;
     case RM_EINVAL:
         rm_leader_refuse (
             self, to, code, seq,

@@ -88,6 +88,15 @@ static void read_counters (restorer_t *self)
     state->time_ms = rm_read_u64 (&self->small);
     state->session_numbers = rm_read_u64 (&self->small);
     expect (self, state->committed_epoch <= state->epoch);
+    if (self->format < 3)
+        return;
+    state->skipped_count = rm_read_u64 (&self->small);
+    state->skipped_after = rm_read_u64 (&self->small);
+    state->restored_ms = rm_read_u64 (&self->small);
+    expect (self, state->skipped_count && state->skipped_count <= state->last_id);
+    expect (self, state->skipped_after <= state->last_id &&
+                      state->last_id - state->skipped_after >= RM_GENERATION_IDS &&
+                      state->restored_ms <= state->time_ms);
 }
 
 static void read_pools (restorer_t *self)
@@ -232,7 +241,7 @@ static void read_requests (restorer_t *self, rm_ledger_session_t *session)
     for (uint32_t i = 0; i < count && goes_on (self); i++) {
         id = rm_read_u64 (&self->small);
         uint64_t hash = rm_read_u64 (&self->small);
-        expect (self, id <= self->state->last_id && (id || !hash));
+        expect (self, id ? rm_state_gave (self->state, id) : !hash);
         if (id && goes_on (self) && rm_session_note (session, session->floor + i + 1, id, hash))
             self->no_memory = true;
     }
@@ -343,7 +352,7 @@ static uint64_t read_record (restorer_t *self, uint64_t before)
 {
     rm_record_t it = {0};
     uint16_t mask = read_fields (self, &it);
-    expect (self, it.id > before && it.id <= self->state->last_id);
+    expect (self, it.id > before && rm_state_gave (self->state, it.id));
     it.key_bytes = read_blob (self, mask & RM_HAS_KEY);
     it.reason = read_blob (self, mask & RM_HAS_REASON);
     it.result = read_blob (self, mask & RM_HAS_RESULT);
@@ -396,7 +405,7 @@ static void check (restorer_t *self)
     const rm_state_t *state = self->state;
     expect (self, self->small.at == self->small.end && self->large.at == self->large.end);
     expect (self, self->ended_count == state->ended_count);
-    expect (self, state->last_id == state->waiting_count + state->done_count + state->dead_count);
+    expect (self, rm_state_accepted_count (state) == state->waiting_count + state->done_count + state->dead_count);
 }
 
 static void read_state (restorer_t *self)

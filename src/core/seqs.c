@@ -73,7 +73,7 @@ void rm_seqs_accepted (rm_seqs_t *self)
 void rm_seqs_refused (rm_seqs_t *self, int error)
 {
     RM_ASSERT (self->pending);
-    if (error == RM_EEXPIRED)
+    if (error == RM_EEXPIRED || error == RM_ESTATE)
         self->over = true;
     else if (error == RM_ESTALE || error == RM_ECONFLICT)
         next_number (self);

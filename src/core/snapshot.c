@@ -129,6 +129,11 @@ static void put_counters (rm_snapshot_t *self, const rm_state_t *state)
     put_u64 (self, state->last_id);
     put_u64 (self, state->time_ms);
     put_u64 (self, state->session_numbers);
+    if (!state->skipped_count)
+        return;
+    put_u64 (self, state->skipped_count);
+    put_u64 (self, state->skipped_after);
+    put_u64 (self, state->restored_ms);
 }
 
 static void put_pools (rm_snapshot_t *self, const rm_state_t *state)
@@ -319,7 +324,7 @@ rm_snapshot_t *rm_snapshot_take (const rm_state_t *state)
     put_records (self, state);
     for (const rm_queue_t *queue = state->queues; queue; queue = queue->hh.next)
         put_ended (self, queue);
-    self->head[0] = RM_SNAPSHOT_FORMAT;
+    self->head[0] = state->skipped_count ? RM_SNAPSHOT_FORMAT : RM_SNAPSHOT_FORMAT - 1;
     store_u64 (self->head + 1, self->large_bytes);
     for (const chunk_t *chunk = self->first; chunk; chunk = chunk->next)
         add_part (self, chunk->data, chunk->size);

@@ -25,6 +25,17 @@ rm_record_t *rm_state_record (const rm_state_t *self, uint64_t id)
     return record;
 }
 
+bool rm_state_gave (const rm_state_t *self, uint64_t id)
+{
+    bool skipped = self->skipped_count && id > self->skipped_after && id - self->skipped_after <= RM_GENERATION_IDS;
+    return id && id <= self->last_id && !skipped;
+}
+
+uint64_t rm_state_accepted_count (const rm_state_t *self)
+{
+    return self->last_id - self->skipped_count;
+}
+
 rm_queue_t *rm_state_queue (const rm_state_t *self, rm_bytes_t name)
 {
     rm_queue_t *queue;

@@ -7,7 +7,7 @@
  *  The structs below are one half ledger (in the log and in snapshots), one half the leader's own (`lead`, never logged,
  *  rebuilt after each change of leader). core/leader writes only `lead` members; core/state writes only the others.
  *
- *  Invariants: accepted = waiting + ended + forgotten; the records of a key hang in accept order; a slot's owner and
+ *  Invariants: accepted = last_id - skipped = waiting + ended + forgotten; the records of a key hang in accept order; a slot's owner and
  *  target are among its holders.
  *  Thread rule: all of it belongs to the loop's thread.
  */
@@ -26,10 +26,14 @@
 
 enum {
     RM_STATE_FORMAT = 1,    /* of entries */
-    RM_SNAPSHOT_FORMAT = 2, /* what is written; 1, which knows nothing of removed members, is read too */
+    RM_SNAPSHOT_FORMAT = 3, /* the newest: of a state that was restored from a backup. Others are written as 2; 1, which
+                               knows nothing of removed members, is read too */
     RM_HOLDERS_MAX = 6,     /* holders of one slot; a join that would need a seventh waits for the commit */
     RM_REMOVED_MAX = 4 * RM_MEMBERS_MAX, /* incarnations that are remembered after their removal */
 };
+
+#define RM_GENERATION_IDS UINT64_C (1000000000000) /* job ids that a restore from a backup skips (core/generation) */
+#define RM_SESSION_ENDED  UINT64_MAX               /* the floor of a session that a restore has ended */
 
 typedef struct rm_state rm_state_t;
 typedef struct rm_record rm_record_t;
@@ -206,6 +210,9 @@ struct rm_state {
     uint64_t epoch;           /* of the newest begin */
     uint64_t committed_epoch; /* of the newest commit: a resize is current while it is below epoch */
     uint64_t last_id;         /* the newest job id */
+    uint64_t skipped_count;   /* ids that were never given, by restores from a backup; 0: it was never restored */
+    uint64_t skipped_after;   /* the newest id before the newest of these gaps, of RM_GENERATION_IDS */
+    uint64_t restored_ms;     /* ledger time of the newest restore */
     uint64_t time_ms;         /* the newest stamp: wall clock that never goes back */
     uint64_t session_numbers;
     uint32_t queue_count, pool_count, member_count;
@@ -235,6 +242,10 @@ rm_record_t *rm_state_record (const rm_state_t *self, uint64_t id);
 rm_queue_t *rm_state_queue (const rm_state_t *self, rm_bytes_t name);
 rm_pool_t *rm_state_pool (const rm_state_t *self, rm_bytes_t name);
 rm_member_t *rm_state_member (const rm_state_t *self, uint64_t inc);
+/* True if a job of that id was ever accepted; or may have been, if it lies in a gap before the newest. */
+bool rm_state_gave (const rm_state_t *self, uint64_t id);
+/* How many jobs were ever accepted. */
+uint64_t rm_state_accepted_count (const rm_state_t *self);
 /* True if the incarnation was a member, and was removed. */
 bool rm_state_was_removed (const rm_state_t *self, uint64_t inc);
 rm_ledger_session_t *rm_state_session (const rm_state_t *self, const rm_session_id_t *id);

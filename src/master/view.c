@@ -75,7 +75,7 @@ static json_t *status (const rm_view_t *self)
         "term", integer (state->term), "epoch", integer (state->epoch), "leader", self->leader->leading, "uptime_ms",
         integer (self->uptime_ms), "jobs", "waiting", integer (state->waiting_count - running), "running",
         integer (running), "done", integer (state->done_count), "dead", integer (state->dead_count), "accepted",
-        integer (state->last_id), "bytes", integer (state->waiting_bytes), "sessions",
+        integer (rm_state_accepted_count (state)), "bytes", integer (state->waiting_bytes), "sessions",
         integer (HASH_COUNT (state->sessions)), "workers", integer (self->leader->peer_count), "resize", "phase",
         phases[resize], "state", rm_resize_state_name (resize), "epoch", integer (state->epoch), "ledger", "batches",
         integer (ledger.applied), "bytes", integer (ledger.log_bytes), "snapshots", integer (ledger.snapshots), "group",
@@ -234,7 +234,7 @@ int rm_view_query (const rm_view_t *self, const rm_msg_query_t *query, rm_buf_t 
     json_t *document = NULL;
     if (rm_bytes_equal (query->what, rm_bytes ("why"))) {
         if (!rm_state_record (self->state, query->id))
-            return query->id && query->id <= self->state->last_id ? RM_EGONE : RM_EUNKNOWN;
+            return rm_state_gave (self->state, query->id) ? RM_EGONE : RM_EUNKNOWN;
         document = why (self, query->id);
     } else if (rm_bytes_equal (query->what, rm_bytes ("status"))) {
         document = status (self);
@@ -277,7 +277,7 @@ void rm_view_metrics (const rm_view_t *self, rm_buf_t *out)
     metric (out, "ringmaster_resize_running", "gauge", "1 while a resize runs.",
             leader->resize.state != RM_RESIZE_IDLE);
     metric (out, "ringmaster_workers", "gauge", "Live workers.", leader->peer_count);
-    metric (out, "ringmaster_jobs_accepted_total", "counter", "Jobs ever accepted.", state->last_id);
+    metric (out, "ringmaster_jobs_accepted_total", "counter", "Jobs ever accepted.", rm_state_accepted_count (state));
     metric (out, "ringmaster_jobs_done_total", "counter", "Jobs that ended done.", state->done_count);
     metric (out, "ringmaster_jobs_dead_total", "counter", "Jobs that ended otherwise.", state->dead_count);
     metric (out, "ringmaster_jobs_waiting", "gauge", "Jobs that wait.", state->waiting_count - running);

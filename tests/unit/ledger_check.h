@@ -16,7 +16,7 @@ typedef const char *claim_t;
 
 static inline claim_t check_record (const rm_state_t *state, const rm_record_t *record)
 {
-    HOLDS (record->id && record->id <= state->last_id);
+    HOLDS (rm_state_gave (state, record->id));
     HOLDS (rm_state_record (state, record->id) == record);
     HOLDS (rm_list_linked (&record->line));
     if (record->outcome != RM_OUTCOME_NONE) {
@@ -51,7 +51,7 @@ static inline claim_t check_records (const rm_state_t *state)
     HOLDS (state->ended_count == ended);
     HOLDS (state->started_count == started);
     /* accepted = waiting + ended + forgotten */
-    HOLDS (state->last_id == state->waiting_count + state->done_count + state->dead_count);
+    HOLDS (rm_state_accepted_count (state) == state->waiting_count + state->done_count + state->dead_count);
     HOLDS (state->ended_count <= state->done_count + state->dead_count);
     return NULL;
 }
@@ -170,7 +170,8 @@ static inline claim_t check_sessions (const rm_state_t *state)
         number = session->number;
         count += session->waiting_count;
         bytes += session->waiting_bytes;
-        for (uint64_t seq = session->floor + 1; seq <= session->floor + session->request_count; seq++) {
+        for (uint32_t i = 1; i <= session->request_count; i++) {
+            uint64_t seq = session->floor + i;
             const rm_request_t *request = rm_session_request (session, seq);
             HOLDS (!request || request->id <= state->last_id);
         }

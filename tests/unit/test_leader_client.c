@@ -1,4 +1,6 @@
 /*  What the leader owes clients: sessions, order of answers, overload, long polls, what is forgotten. */
+#include <stdio.h>
+
 #include "leader_fixture.h"
 
 TestSuite (leader_client, .init = cluster_begin, .fini = cluster_end);
@@ -28,6 +30,15 @@ static int error_code (void)
 {
     const rm_msg_t *msg = sent ("client", RM_MSG_ERROR);
     return msg ? msg->error.code : 0;
+}
+
+static const char *error_text (void)
+{
+    static char text[512];
+    const rm_msg_t *msg = sent ("client", RM_MSG_ERROR);
+    snprintf (text, sizeof text, "%.*s", msg ? (int)msg->error.text.size : 0,
+              msg ? (const char *)msg->error.text.data : "");
+    return text;
 }
 
 /* ---- accepted --------------------------------------------------------------------------------------------------- */
@@ -122,6 +133,33 @@ Test (leader_client, a_request_at_or_below_the_floor_it_brings_itself_is_stale)
     turn ();
     cr_assert_eq (error_code (), RM_ESTALE);
     cr_assert_eq (state->last_id, 1, "nothing was accepted that is answered by an error");
+}
+
+/* After a restore from a backup. What was answered before would be known to be so; what was not may have run. */
+Test (leader_client, a_session_that_a_restore_ended_is_told_so)
+{
+    put (NULL, "a");
+    rm_session_raise_floor (rm_state_session (state, &client.session), RM_SESSION_ENDED);
+    for (uint64_t seq = 1; seq <= 3; seq++) {
+        ask_for (seq, "a");
+        turn ();
+        cr_assert_eq (error_code (), RM_ESTATE);
+        cr_assert (strstr (error_text (), "began anew from a backup"));
+    }
+    cr_assert_eq (state->last_id, 1);
+}
+
+Test (leader_client, a_session_that_is_not_known_soon_after_a_restore_may_be_of_before)
+{
+    state->last_id = state->skipped_count = 1;
+    state->restored_ms = state->time_ms;
+    ask_for (2, "a");
+    cr_assert_eq (error_code (), RM_ESTATE);
+    after (config.session_ttl_ms);
+    turn ();
+    put_job (&(client_t){.address = "other", .session = {{9}}}, job_of ("q", NULL, "makes the ledger's time go on"));
+    ask_for (2, "a");
+    cr_assert_eq (error_code (), RM_EEXPIRED);
 }
 
 Test (leader_client, the_same_number_with_another_payload_is_a_conflict)

@@ -501,6 +501,21 @@ Test (pirate, a_forgotten_session_is_replaced_without_a_word)
     cr_expect (t.effects.ended && !t.effects.error);
 }
 
+Test (pirate, a_request_of_before_a_restore_is_not_sent_again_and_the_next_one_begins_anew)
+{
+    submit ("x", 1000);
+    accept_it (1);
+    submit ("y", 1000);
+    rm_session_id_t old = t.sent.submit.session;
+    error (RM_ESTATE, 2);
+    cr_expect (t.effects.ended && !t.effects.send);
+    cr_expect_eq (t.effects.error, RM_ESTATE);
+    submit ("z", 1000);
+    cr_expect (t.effects.send);
+    cr_expect (memcmp (&old, &t.sent.submit.session, sizeof old));
+    cr_expect_eq (sent_seq (), 1);
+}
+
 /* It has begun the spare session itself: there is no third one, and the second one may not look like new again. */
 Test (pirate, a_session_that_was_begun_by_the_request_is_not_begun_again)
 {
