@@ -75,6 +75,20 @@ RM_EXPORT int rm_client_wait (rm_client_t *self, uint64_t id, int timeout_ms, rm
 RM_EXPORT int rm_client_query (rm_client_t *self, const char *what, uint64_t id, const char *queue, unsigned limit,
                                int timeout_ms, const char **json_p);
 
+/* Which jobs rm_client_jobs lists; NULL, and 0, stand for all. */
+typedef struct {
+    const char *queue;
+    const char *state; /* "waiting", "delayed", "running", "done", "dead", "cancelled", "expired" */
+    const char *key;
+    const char *worker; /* where they are */
+    uint64_t before;    /* only those with a lower id */
+    unsigned limit;     /* at most so many; 0: 100 */
+} rm_jobs_t;
+
+/* Lists jobs, the newest first; answers as rm_client_query. Where the JSON has "next", there may be more: ask again with that as
+ * `before`. */
+RM_EXPORT int rm_client_jobs (rm_client_t *self, const rm_jobs_t *which, int timeout_ms, const char **json_p);
+
 /* Takes a worker out in good order; answers as rm_client_query. */
 RM_EXPORT int rm_client_drain (rm_client_t *self, const char *worker, int timeout_ms, const char **json_p);
 

@@ -380,6 +380,7 @@ rm_leader_config_t rm_leader_defaults (void)
         .client_jobs_max = 500000,
         .client_bytes_max = 512ull << 20,
         .waiters_max = 65536,
+        .list_looks_max = 100000,
         .busy_ms = 250,
         .retry =
             {.tries = RM_TRIES, .delay_ms = 1000, .factor_permille = 2000, .cap_ms = 60000, .jitter = RM_JITTER_FULL},

@@ -61,9 +61,10 @@ typedef struct {
     uint64_t jobs_max, bytes_max; /* not ended, in all */
     uint64_t queue_jobs_max, queue_bytes_max;
     uint64_t client_jobs_max, client_bytes_max;
-    uint32_t waiters_max; /* long polls at a time */
-    uint32_t busy_ms;     /* what a refused client is told to wait */
-    rm_backoff_t retry;   /* between the attempts of a failing job */
+    uint32_t waiters_max;    /* long polls at a time */
+    uint32_t list_looks_max; /* jobs that one list looks at */
+    uint32_t busy_ms;        /* what a refused client is told to wait */
+    rm_backoff_t retry;      /* between the attempts of a failing job */
 } rm_leader_config_t;
 
 typedef enum { RM_SLOT_UNKNOWN, RM_SLOT_CLOSED, RM_SLOT_OPEN, RM_SLOT_STATES } rm_slot_state_t;
@@ -148,7 +149,9 @@ enum {
     RM_DISPATCH_JOBS = 256,        /* in one dispatch */
     RM_DISPATCH_BYTES = 256 << 10, /* about */
     RM_PREFETCH_MAX = 1024,        /* jobs a worker holds beyond its threads */
-    RM_PREFETCH_US = 4000,         /* so much work a thread is kept ahead with, while jobs are shorter */
+    RM_LIST_JOBS_USUAL = 100,      /* jobs in a list, if it is not said */
+    RM_LIST_JOBS_MAX = 10000,
+    RM_PREFETCH_US = 4000, /* so much work a thread is kept ahead with, while jobs are shorter */
 };
 
 /* Where clients find the masters. All is the shell's, and may change between two calls. */
@@ -237,6 +240,10 @@ uint32_t rm_leader_drain (rm_leader_t *self, rm_now_t now, rm_bytes_t worker);
 
 /* One sentence: where the job is and what it waits for. False: no such job. */
 bool rm_leader_why (const rm_leader_t *self, rm_now_t now, uint64_t id, char *text, size_t size);
+/* Calls `each` for the jobs that a query of jobs asks for, the newest first, as long as the shell can afford to look: the
+ * config's list_looks_max. Answers what to go on with as `before`; 0: there are no more. */
+uint64_t rm_leader_list (const rm_leader_t *self, rm_now_t now, const rm_msg_query_t *query,
+                         void (*each) (void *arg, const rm_record_t *record), void *arg);
 /* "waiting", "delayed", "running", "done", "dead" … */
 const char *rm_record_state_name (const rm_record_t *record, uint64_t wall_ms);
 /* "idle", "phase 1" … */

@@ -126,6 +126,7 @@ rm_queue_t *rm_state_add_queue (rm_state_t *self, rm_bytes_t name)
         return NULL;
     }
     queue->number = self->queue_count++;
+    rm_list_init (&queue->open);
     rm_list_init (&queue->unkeyed);
     rm_list_init (&queue->ended);
     queue->tries = RM_TRIES;
@@ -249,6 +250,7 @@ static rm_record_t *new_record (rm_state_t *self, uint64_t id, rm_queue_t *queue
         return NULL;
     }
     record->queue = queue;
+    rm_list_init (&record->open);
     rm_list_init (&record->line);
     rm_list_init (&record->lead.flight);
     rm_list_init (&record->lead.aside);
@@ -271,6 +273,7 @@ rm_record_t *rm_state_add_record (rm_state_t *self, uint64_t id, rm_queue_t *que
         }
     }
     rm_list_append (record->key ? &record->key->records : &queue->unkeyed, &record->line);
+    rm_list_append (&queue->open, &record->open);
     record->key_bytes = key_bytes;
     record->data = data;
     record->data_size = data->size;
@@ -329,6 +332,7 @@ void rm_state_shelve (rm_state_t *self, rm_record_t *record, rm_outcome_t outcom
     record->session->waiting_bytes -= record->data_size;
     record->session = NULL;
     rm_blob_unref (&record->data);
+    rm_list_remove (&record->open);
     rm_list_remove (&record->line);
     record->outcome = outcome;
     record->ended_ms = ended_ms;

@@ -84,6 +84,7 @@ struct rm_record {
     uint64_t ended_ms;
     uint64_t started_inc; /* at-most-once: who holds it by a logged start; 0: nobody */
     rm_outcome_t outcome;
+    rm_link_t open;    /* in queue->open until it ends */
     rm_link_t line;    /* in its key's or (without a key) its queue's records; once ended in queue->ended */
     UT_hash_handle hh; /* rm_state_t.records by id */
 
@@ -123,6 +124,7 @@ struct rm_queue {
     rm_pool_t *pool; /* NULL until a worker served it */
     rm_key_t *keys;
     rm_link_t unkeyed;    /* rm_record_t.line of jobs without a key, in accept order */
+    rm_link_t open;       /* rm_record_t.open: all that have not ended, in accept order */
     rm_link_t ended;      /* rm_record_t.line, oldest first */
     uint64_t ended_bytes; /* results and reasons kept */
     uint64_t ended_count;

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,10 +37,10 @@ typedef struct {
     int64_t timeout_ms;
     bool wait;
     bool at_most_once;
-    const char *queue; /* jobs */
-    int64_t limit;     /* jobs */
-    int64_t count;     /* watch: lines to print; 0: no end */
-    bool until_commit; /* watch */
+    const char *queue, *state, *worker; /* jobs: which; and their key */
+    int64_t limit;                      /* jobs */
+    int64_t count;                      /* watch: lines to print; 0: no end */
+    bool until_commit;                  /* watch */
 } rm_ctl_said_t;
 
 typedef struct {
@@ -60,6 +61,7 @@ int rm_ctl_wait (rm_ctl_t *self);
 int rm_ctl_status (rm_ctl_t *self);
 int rm_ctl_workers (rm_ctl_t *self);
 int rm_ctl_ring (rm_ctl_t *self);
+int rm_ctl_queues (rm_ctl_t *self);
 int rm_ctl_jobs (rm_ctl_t *self);
 int rm_ctl_why (rm_ctl_t *self);
 int rm_ctl_drain (rm_ctl_t *self);
@@ -69,6 +71,13 @@ int rm_ctl_watch (rm_ctl_t *self);
 
 /* Says on stderr how the client's last request failed; the exit code for `error`. */
 int rm_ctl_fail (const rm_ctl_t *self, int error);
+
+/* Says that an answer is none; the exit code. */
+int rm_ctl_refuse_answer (void);
+/* Shows an answer, or how there came to be none: as it came with --json, else by `show`. The exit code. */
+int rm_ctl_show_answer (const rm_ctl_t *self, int error, const char *text, void (*show) (const json_t *answer));
+/* Asks the master, and shows its answer. The exit code. */
+int rm_ctl_ask (rm_ctl_t *self, const char *what, void (*show) (const json_t *answer));
 
 /* Says a sentence on stderr. */
 void rm_ctl_say (const char *format, ...) __attribute__ ((format (printf, 1, 2)));

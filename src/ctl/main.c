@@ -30,8 +30,14 @@ static const rm_option_t submit_options[] = {
     RM_OPTIONS_END};
 
 static const rm_option_t jobs_options[] = {
-    RM_SECTION ("Options"), RM_TEXT ('q', "queue", "QUEUE", "only those of this queue", &ctl.said.queue),
-    RM_NUMBER ('n', "limit", "N", 1, 10000, "at most so many (20)", &ctl.said.limit), RM_OPTIONS_END};
+    RM_SECTION ("Options"),
+    RM_TEXT ('q', "queue", "QUEUE", "only those of this queue", &ctl.said.queue),
+    RM_TEXT ('s', "state", "STATE", "only those that are waiting, delayed, running, done,\ndead, cancelled or expired",
+             &ctl.said.state),
+    RM_TEXT ('k', "key", "KEY", "only those of this key", &ctl.said.key),
+    RM_TEXT ('w', "worker", "WORKER", "only those at workers of this name", &ctl.said.worker),
+    RM_NUMBER ('n', "limit", "N", 1, 10000, "at most so many (20)", &ctl.said.limit),
+    RM_OPTIONS_END};
 
 static const rm_option_t watch_options[] = {
     RM_SECTION ("Options"), RM_NUMBER ('n', "count", "N", 1, INT32_MAX, "leave after so many lines", &ctl.said.count),
@@ -53,8 +59,18 @@ static const rm_command_t commands[] = {
      "  ringctl wait 7 8 9 --json"},
     {"status", NULL, "how the master, its queues and its ledger are", NULL, "  ringctl status --json"},
     {"workers", NULL, "the workers, what they serve and what they do", NULL, "  ringctl workers"},
-    {"ring", NULL, "who owns how much of each pool's ring", NULL, "  ringctl ring --json"},
-    {"jobs", NULL, "jobs that wait, run, or ended not long ago", jobs_options, "  ringctl jobs --queue mail --limit 5"},
+    {"ring", NULL,
+     "who owns what of each pool's ring\n"
+     "A letter of the picture stands for many slots in a row, and says whose most of them are.",
+     NULL, "  ringctl ring --json"},
+    {"queues", NULL, "the queues: what waits, runs and has ended, who serves them", NULL, "  ringctl queues"},
+    {"jobs", NULL,
+     "jobs that wait, run, or ended not long ago\n"
+     "The newest first. A job must fit all that is said.",
+     jobs_options,
+     "  ringctl jobs --queue mail --limit 5\n"
+     "  ringctl jobs --state dead --json\n"
+     "  ringctl jobs --key bob --worker w1"},
     {"why", "ID", "where a job is and what it waits for, in a sentence", NULL, "  ringctl why 7"},
     {"drain", "WORKER", "let a worker finish what it runs, and leave", NULL, "  ringctl drain w1"},
     {"masters", NULL, "the masters of the group, who leads, and how far the others are", NULL, "  ringctl masters"},
@@ -135,10 +151,10 @@ static int run (rm_ctl_t *self)
     static const struct {
         const char *name;
         int (*run) (rm_ctl_t *self);
-    } table[] = {{"submit", rm_ctl_submit},   {"wait", rm_ctl_wait},    {"status", rm_ctl_status},
-                 {"workers", rm_ctl_workers}, {"ring", rm_ctl_ring},    {"jobs", rm_ctl_jobs},
-                 {"why", rm_ctl_why},         {"drain", rm_ctl_drain},  {"watch", rm_ctl_watch},
-                 {"masters", rm_ctl_masters}, {"master", rm_ctl_master}};
+    } table[] = {{"submit", rm_ctl_submit},   {"wait", rm_ctl_wait},       {"status", rm_ctl_status},
+                 {"workers", rm_ctl_workers}, {"ring", rm_ctl_ring},       {"jobs", rm_ctl_jobs},
+                 {"queues", rm_ctl_queues},   {"why", rm_ctl_why},         {"drain", rm_ctl_drain},
+                 {"watch", rm_ctl_watch},     {"masters", rm_ctl_masters}, {"master", rm_ctl_master}};
     size_t i = 0;
     while (strcmp (table[i].name, self->command->name))
         i++;

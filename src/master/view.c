@@ -44,18 +44,30 @@ static counts_t *count_queues (const rm_view_t *self)
     return counts;
 }
 
+static uint64_t age (const rm_view_t *self, const rm_record_t *record)
+{
+    return self->now.wall_ms > record->accepted_ms ? self->now.wall_ms - record->accepted_ms : 0;
+}
+
+/* How old the queue's oldest job that has not ended is; null: there is none. */
+static json_t *oldest (const rm_view_t *self, const rm_queue_t *queue)
+{
+    rm_link_t *first = rm_list_first (&queue->open);
+    return first ? integer (age (self, RM_OWNER (first, rm_record_t, open))) : json_null ();
+}
+
 static json_t *queues (const rm_view_t *self)
 {
     counts_t *counts = count_queues (self);
     json_t *list = counts ? json_array () : NULL;
     for (const rm_queue_t *queue = self->state->queues; list && queue; queue = queue->hh.next) {
         uint32_t running = counts[queue->number].running;
-        json_array_append_new (list,
-                               json_pack ("{s:s, s:s?, s:o, s:o, s:o, s:o, s:o}", "name", queue->name, "pool",
-                                          queue->pool ? queue->pool->name : NULL, "waiting",
-                                          integer (queue->waiting_count - running), "running", integer (running),
-                                          "done", integer (queue->done_count), "dead", integer (queue->dead_count),
-                                          "workers", integer (counts[queue->number].workers)));
+        json_array_append_new (
+            list, json_pack ("{s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o}", "name", queue->name, "pool",
+                             queue->pool ? queue->pool->name : NULL, "waiting",
+                             integer (queue->waiting_count - running), "running", integer (running), "done",
+                             integer (queue->done_count), "dead", integer (queue->dead_count), "workers",
+                             integer (counts[queue->number].workers), "oldest_ms", oldest (self, queue)));
     }
     rm_free (counts);
     return list;
@@ -180,23 +192,25 @@ static json_t *job (const rm_view_t *self, const rm_record_t *record)
     return json_pack ("{s:o, s:s, s:o, s:s, s:s?, s:o, s:o}", "id", integer (record->id), "queue", record->queue->name,
                       "key", key_text (record), "state", rm_record_state_name (record, self->now.wall_ms), "worker",
                       record->lead.peer ? record->lead.peer->member->name : NULL, "attempt",
-                      integer (rm_record_attempt (record)), "age_ms",
-                      integer (self->now.wall_ms > record->accepted_ms ? self->now.wall_ms - record->accepted_ms : 0));
+                      integer (rm_record_attempt (record)), "age_ms", integer (age (self, record)));
 }
 
-/* The newest first. */
+typedef struct {
+    const rm_view_t *view;
+    json_t *list;
+} listing_t;
+
+static void list_job (void *arg, const rm_record_t *record)
+{
+    listing_t *listing = arg;
+    json_array_append_new (listing->list, job (listing->view, record));
+}
+
 static json_t *jobs (const rm_view_t *self, const rm_msg_query_t *query)
 {
-    json_t *list = json_array ();
-    const rm_state_t *state = self->state;
-    const rm_queue_t *queue = query->queue.size ? rm_state_queue (state, query->queue) : NULL;
-    const rm_record_t *record =
-        state->records ? ELMT_FROM_HH (state->records->hh.tbl, state->records->hh.tbl->tail) : NULL;
-    uint32_t limit = query->limit > RM_VIEW_JOBS_MAX ? RM_VIEW_JOBS_MAX : query->limit ? query->limit : 100;
-    for (; record && json_array_size (list) < limit; record = record->hh.prev)
-        if (!query->queue.size || record->queue == queue)
-            json_array_append_new (list, job (self, record));
-    return json_pack ("{s:o}", "jobs", list);
+    listing_t listing = {self, json_array ()};
+    uint64_t next = rm_leader_list (self->leader, self->now, query, list_job, &listing);
+    return json_pack ("{s:o, s:o*}", "jobs", listing.list, "next", next ? integer (next) : NULL);
 }
 
 /* A handler's reason may hold any bytes, and be cut in the middle of a letter; JSON takes UTF-8 only. What is not ASCII is

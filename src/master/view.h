@@ -16,8 +16,6 @@ typedef struct {
     const rm_ledger_t *ledger;
 } rm_view_t;
 
-enum { RM_VIEW_JOBS_MAX = 10000 }; /* listed at most: the loop does nothing else meanwhile */
-
 /* Appends the JSON document that `query` asks for: 0, RM_EINVAL (no such thing), RM_EUNKNOWN (no such job), RM_EGONE (kept
  * no longer), RM_ETOOBIG (it would be larger than an answer may be), RM_ENOMEM. */
 int rm_view_query (const rm_view_t *self, const rm_msg_query_t *query, rm_buf_t *out);

@@ -156,6 +156,10 @@ static const rm_field_t query_rows[] = {
     {U64 (rm_msg_t, query.id, "id", 0), OPTIONAL},
     {NAMED (rm_msg_t, query.queue, "queue"), OPTIONAL},
     {U32 (rm_msg_t, query.limit, "limit", 0, UINT32_MAX), OPTIONAL},
+    {NAMED (rm_msg_t, query.state, "state"), OPTIONAL},
+    {BYTES (rm_msg_t, query.key, "key", RM_KEY_BYTES_MAX), OPTIONAL},
+    {NAMED (rm_msg_t, query.worker, "worker"), OPTIONAL},
+    {U64 (rm_msg_t, query.before, "before", 0), OPTIONAL},
 };
 
 static const rm_field_t drain_rows[] = {{NAMED (rm_msg_t, drain.worker, "worker")}};

@@ -162,10 +162,14 @@ typedef struct {
 } rm_msg_welcome_t;
 
 typedef struct {
-    rm_bytes_t what;  /* "status" | "workers" | "ring" | "jobs" | "why" */
+    rm_bytes_t what;  /* "status" | "workers" | "ring" | "jobs" | "masters" | "why" */
     uint64_t id;      /* why: the job */
-    rm_bytes_t queue; /* jobs: only of this queue; may be empty */
+    rm_bytes_t queue; /* jobs: only of this queue; empty: of all, and so with the next three */
     uint32_t limit;   /* jobs: at most so many */
+    rm_bytes_t state;
+    rm_bytes_t key;
+    rm_bytes_t worker;
+    uint64_t before; /* jobs: only those with a lower id; 0: all */
 } rm_msg_query_t;
 
 typedef struct {

@@ -34,14 +34,15 @@ static const char *document (rm_bytes_t what)
                "\"resize\":{\"phase\":2,\"epoch\":4},\"ledger\":{\"batches\":120,\"bytes\":1363149,\"snapshots\":2},"
                "\"endpoints\":{\"jobs\":\"tcp://a\\u001b[2J:1\",\"http\":\"\\u009b2J\"},"
                "\"queues\":[{\"name\":\"echo\",\"pool\":\"default\",\"waiting\":12,\"running\":3,\"done\":1005,"
-               "\"dead\":1,\"workers\":2},{\"name\":\"lonely\",\"waiting\":1,\"workers\":0}]}";
+               "\"dead\":1,\"workers\":2,\"oldest_ms\":65000},{\"name\":\"lonely\",\"waiting\":1,\"workers\":0}]}";
     if (is (what, "workers"))
         return "{\"workers\":[{\"name\":\"w1\",\"inc\":\"00000000000000aa\",\"pool\":\"default\",\"queues\":[\"echo\","
                "\"mail\"],\"threads\":8,\"state\":\"live\",\"slots\":16384,\"inflight\":3,\"window\":16,"
                "\"last_heard_ms\":120,\"done\":1005},{\"name\":\"w2\"}]}";
     if (is (what, "ring"))
         return "{\"epoch\":3,\"pools\":[{\"name\":\"default\",\"slots\":16384,\"moving\":0,\"members\":[{\"name\":"
-               "\"w1\",\"inc\":\"00000000000000aa\",\"slots\":8192},{\"name\":\"w2\",\"slots\":8192}]}]}";
+               "\"w1\",\"inc\":\"00000000000000aa\",\"slots\":8192},{\"name\":\"w2\",\"slots\":8192}],\"ranges\":[[0,"
+               "8191,\"w1\"],[8192,12287,\"w2\"],[12288,16383,\"\"]]}]}";
     if (is (what, "jobs"))
         return "{\"jobs\":[{\"id\":7,\"queue\":\"bank\",\"key\":\"b\\u001bob\",\"state\":\"running\",\"worker\":\"w1\","
                "\"attempt\":2,\"age_ms\":65000},{\"id\":1234567,\"queue\":\"echo\",\"state\":\"waiting\"}]}";

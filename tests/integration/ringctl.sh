@@ -69,12 +69,16 @@ gives 2 "" "the queue's name must be 1 to 128" submit "two words" x
 gives 2 "" "the queue's name must be 1 to 128" submit "$(printf 'q%.0s' {1..129})" x
 gives 2 "" "a worker's name is 1 to 128" drain "two words"
 gives 2 "" "a queue's name has 1 to 128" jobs --queue ""
+gives 2 "" "'asleep' is not waiting, delayed, running" jobs --state asleep
+gives 2 "" "has 1 byte or more" jobs --key ""
+gives 2 "" "'two words' is not a name" jobs --worker "two words"
+gives 2 "" "--limit must be a number from 1" jobs --limit 0
 gives 2 "" "--master 'udp://x:1'" --master udp://x:1 status
 gives 2 "" "--master 'tcp://127.0.0.1'" status --master tcp://127.0.0.1
 
 # Help.
 gives 0 "Examples:" "" --help
-for command in submit wait status workers ring jobs why drain masters master watch; do
+for command in submit wait status workers ring queues jobs why drain masters master watch; do
     gives 0 "ringctl $command" "" $command --help
 done
 gives 0 "ringctl " "" --version
@@ -124,9 +128,12 @@ gives 0 "leader, term 1, epoch 3, up 3 min 12 s" "" status
 gives 0 "echo    default       12        3  1005     1        2" "" status
 gives 0 "lonely  -              1        -     -     -        0" "" status
 gives 0 "w1      default  live   echo, mail        8  16384       3/16  1005  120 ms" "" workers
-gives 0 "w1      00000000000000aa   8192  50.0 %" "" ring
+gives 0 "A  w1      00000000000000aa   8192  50.0 %" "" ring
+gives 0 "$(printf 'A%.0s' {1..32})$(printf 'B%.0s' {1..16})$(printf '.%.0s' {1..16})" "" ring
+gives 0 "echo    default      12        3  1005     1        2  1 min 5 s" "" queues
+gives 0 '{"queues":[{"name":"echo",' "" queues --json
 gives 0 "      7  bank   b?ob  running  w1            2  1 min 5 s" "" jobs --limit 2
-for command in status workers ring jobs masters "why 7" "drain w1"; do
+for command in status workers ring queues jobs masters "why 7" "drain w1"; do
     # shellcheck disable=SC2086
     gives 0 "{" "" $command --json
     [ "$(wc -l <"$box/out")" -eq 1 ] || complain "$command --json: not one line"

@@ -101,7 +101,8 @@ static inline rm_msg_t sample_client_message (rm_msg_type_t type)
         msg.wait = (rm_msg_wait_t){sample_session (), sample_ids, COUNT_OF (sample_ids), 2000};
         break;
     case RM_MSG_QUERY:
-        msg.query = (rm_msg_query_t){TEXT ("why"), 7, TEXT ("mail"), 100};
+        msg.query = (rm_msg_query_t){TEXT ("why"), 7,           TEXT ("mail"), 100, TEXT ("waiting"),
+                                     TEXT ("bob"), TEXT ("w1"), UINT64_MAX};
         break;
     case RM_MSG_DRAIN:
         msg.drain.worker = TEXT ("w1");

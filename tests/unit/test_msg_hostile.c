@@ -128,7 +128,8 @@ static bool may_miss (const frame_t *frame, size_t map, span_t key)
 {
     static const char *const optional[][2] = {
         {"hello", "client"},      {"wait", "session"}, {"query", "id"},          {"query", "queue"},
-        {"query", "limit"},       {"change", "at"},    {"welcome", "http"},      {"busy", "text"},
+        {"query", "limit"},       {"query", "state"},  {"query", "key"},         {"query", "worker"},
+        {"query", "before"},      {"change", "at"},    {"welcome", "http"},      {"busy", "text"},
         {"error", "text"},        {"error", "seq"},    {"not_leader", "leader"}, {"welcome", "masters"},
         {"not_leader", "masters"}};
     if (is_key (frame, key, "v"))

@@ -174,11 +174,17 @@ Test (spelling, welcome)
 
 Test (spelling, query_and_answer)
 {
-    read_as (RM_MSG_QUERY, "{type:query, v:1, what:why, id:7, queue:mail, limit:10}");
+    read_as (RM_MSG_QUERY,
+             "{type:query, v:1, what:why, id:7, queue:mail, limit:10, state:dead, key:#626f62, worker:w1, "
+             "before:9}");
     cr_assert (is (msg.query.what, "why"));
     cr_assert_eq (msg.query.id, 7);
     cr_assert (is (msg.query.queue, "mail"));
     cr_assert_eq (msg.query.limit, 10);
+    cr_assert (is (msg.query.state, "dead"));
+    cr_assert (is (msg.query.key, "bob"));
+    cr_assert (is (msg.query.worker, "w1"));
+    cr_assert_eq (msg.query.before, 9);
     written_the_same ();
     read_as (RM_MSG_ANSWER, "{type:answer, v:1, json:'{}'}");
     cr_assert (is (msg.answer.json, "{}"));

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# What ringctl shows of a real master: the ring, the queues, and the jobs that a filter asks for.
+#   ctl_shown.sh BIN_DIR
+set -u
+bin=$1
+# shellcheck source=tests/integration/ctl_cluster.sh
+. "$(dirname "$0")/ctl_cluster.sh"
+start_cluster
+worker w1 --queue echo=builtin:echo --queue bad=builtin:fail --queue slow=builtin:sleep --threads 1
+worker w2 --queue echo=builtin:echo --queue bad=builtin:fail --queue slow=builtin:sleep --threads 1
+until_true 60 'ring --json shows both' 'ctl ring --json | grep -q "\"moving\":0" && ctl workers | grep -c live | grep -qx 2'
+
+# The ring: a picture, and who has how much.
+ctl ring >"$box/ring"
+sed -n 4p "$box/ring" | grep -qx '[AB]\{64\}' || complain "ring: no picture" "$box/ring"
+grep -Eq '^[AB]  w1 +[0-9a-f]{16} +8192  50\.0 %$' "$box/ring" || complain "ring: not half of it" "$box/ring"
+
+# Jobs of every state: some that have ended, two that run, two that wait for them.
+ctl submit echo one --wait >/dev/null
+ctl submit bad two --key bob --tries 1 --wait >/dev/null 2>&1
+slow=$(ctl submit slow 600000 --key ann)
+ctl submit slow 600000 --key ann >/dev/null
+until_true 60 'job 3 runs' 'ctl why 3 | grep -q "at the worker"'
+
+listed () { # IDS ARGUMENTS…: which jobs are listed, the newest first
+    local ids=$1 got
+    shift
+    got=$(ctl jobs "$@" --json | tr '{' '\n' | sed -n 's/^"id":\([0-9]*\),.*/\1/p' | paste -sd ' ')
+    [ "$got" = "$ids" ] || complain "jobs $*: '$got', not '$ids'"
+}
+listed "4 3 2 1"
+listed "1" --queue echo
+listed "4 3" --queue slow
+listed "2" --state dead
+listed "1" --state done
+listed "3" --state running
+listed "4" --state waiting
+listed "2" --key bob
+listed "4 3" --key ann
+listed "" --key nobody
+listed "4 3" --limit 2
+at=$(ctl jobs --state running --json | sed 's/.*"worker":"\([^"]*\)".*/\1/')
+listed "3" --worker "$at"
+listed "3" --worker "$at" --queue slow --key ann --state running
+listed "" --worker "$at" --queue echo
+[ "$slow" = 3 ] || complain "job 3 is $slow"
+
+# More than one page of a master's looks is not in a test of this size (test_leader_list is); a page of the limit is.
+listed "4" --limit 1
+
+# The queues.
+ctl queues >"$box/queues"
+grep -Eq '^slow +default +1 +1 +0 +0 +2  [0-9]+ (ms|s)$' "$box/queues" || complain "queues: slow" "$box/queues"
+grep -Eq '^bad +default +0 +0 +0 +1 +2 +-$' "$box/queues" || complain "queues: bad" "$box/queues"
+ctl queues --json | grep -q '"name":"slow",.*"oldest_ms":[0-9]' || complain "queues --json"
+
+end "ringctl shows what there is"
