@@ -137,12 +137,14 @@ static int check (const rm_program_t *program, const rm_master_config_t *config)
     return 0;
 }
 
-/* Tests cannot wait for as long as clients rely on. */
-static void shorten_sessions (rm_leader_config_t *config)
+/* Tests cannot wait for as long as clients rely on, nor write as much as lies between two comparisons. */
+static void shorten (rm_master_config_t *config)
 {
-    const char *text = getenv ("RM_TEST_SESSION_TTL_MS");
-    if (text)
-        config->session_ttl_ms = (uint32_t)strtoul (text, NULL, 10);
+    const char *ttl = getenv ("RM_TEST_SESSION_TTL_MS"), *digest = getenv ("RM_TEST_DIGEST_BYTES");
+    if (ttl)
+        config->leader.session_ttl_ms = (uint32_t)strtoul (ttl, NULL, 10);
+    if (digest)
+        config->digest_bytes = strtoul (digest, NULL, 10);
 }
 
 bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, int *exit_code)
@@ -202,7 +204,7 @@ bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, 
     if (!rm_options_parse (&parsed, &program, argc, argv, exit_code))
         return false;
     limits_to (&limits, &config->leader);
-    shorten_sessions (&config->leader);
+    shorten (config);
     *exit_code = read_group (&program, config, &said);
     if (!*exit_code)
         *exit_code = check (&program, config);

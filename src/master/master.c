@@ -367,7 +367,8 @@ static bool open_ledger (rm_master_t *self)
                                        .peer_count = peers->count,
                                        .secret = self->config->secret,
                                        .secret_bytes = self->config->secret_bytes,
-                                       .snapshot_bytes = (uint64_t)self->config->snapshot_bytes};
+                                       .snapshot_bytes = (uint64_t)self->config->snapshot_bytes,
+                                       .digest_bytes = self->config->digest_bytes};
     const rm_ledger_events_t events = {self,       on_apply, on_restore, on_snapshot, on_snapshot_done,
                                        on_settled, on_role,  on_failed,  on_said};
     self->ledger = rm_ledger_new (&self->loop, &config, &events);

@@ -73,26 +73,32 @@ static json_t *queues (const rm_view_t *self)
     return list;
 }
 
+static json_t *ledger (const rm_view_t *self)
+{
+    rm_ledger_status_t status;
+    rm_ledger_status (self->ledger, &status);
+    return json_pack ("{s:o, s:o, s:o, s:o, s:o}", "batches", integer (status.applied), "bytes",
+                      integer (status.log_bytes), "snapshots", integer (status.snapshots), "restored",
+                      integer (status.restored), "verified", integer (status.verified));
+}
+
 static json_t *status (const rm_view_t *self)
 {
     const rm_state_t *state = self->state;
     uint32_t running = in_flight (self);
     static const int phases[RM_RESIZE_STATES] = {0, 1, 1, 2, 3};
     rm_resize_state_t resize = self->leader->resize.state;
-    rm_ledger_status_t ledger;
-    rm_ledger_status (self->ledger, &ledger);
-    return json_pack (
-        "{s:o, s:o, s:b, s:o, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:{s:i, s:s, s:o}, s:{s:o, s:o, s:o}, "
-        "s:o, s:o, s:{s:s, s:s, s:s, s:s}}",
-        "term", integer (state->term), "epoch", integer (state->epoch), "leader", self->leader->leading, "uptime_ms",
-        integer (self->uptime_ms), "jobs", "waiting", integer (state->waiting_count - running), "running",
-        integer (running), "done", integer (state->done_count), "dead", integer (state->dead_count), "accepted",
-        integer (rm_state_accepted_count (state)), "bytes", integer (state->waiting_bytes), "sessions",
-        integer (HASH_COUNT (state->sessions)), "workers", integer (self->leader->peer_count), "resize", "phase",
-        phases[resize], "state", rm_resize_state_name (resize), "epoch", integer (state->epoch), "ledger", "batches",
-        integer (ledger.applied), "bytes", integer (ledger.log_bytes), "snapshots", integer (ledger.snapshots), "group",
-        rm_group_json (self->ledger), "queues", queues (self), "endpoints", "jobs", self->jobs, "work", self->work,
-        "sync", self->sync, "http", self->http);
+    return json_pack ("{s:o, s:o, s:b, s:o, s:{s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:{s:i, s:s, s:o}, s:o, "
+                      "s:o, s:o, s:{s:s, s:s, s:s, s:s}}",
+                      "term", integer (state->term), "epoch", integer (state->epoch), "leader", self->leader->leading,
+                      "uptime_ms", integer (self->uptime_ms), "jobs", "waiting",
+                      integer (state->waiting_count - running), "running", integer (running), "done",
+                      integer (state->done_count), "dead", integer (state->dead_count), "accepted",
+                      integer (rm_state_accepted_count (state)), "bytes", integer (state->waiting_bytes), "sessions",
+                      integer (HASH_COUNT (state->sessions)), "workers", integer (self->leader->peer_count), "resize",
+                      "phase", phases[resize], "state", rm_resize_state_name (resize), "epoch", integer (state->epoch),
+                      "ledger", ledger (self), "group", rm_group_json (self->ledger), "queues", queues (self),
+                      "endpoints", "jobs", self->jobs, "work", self->work, "sync", self->sync, "http", self->http);
 }
 
 /* ---- workers and the ring --------------------------------------------------------------------------------------- */

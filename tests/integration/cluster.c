@@ -9,7 +9,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ASK_MS = 1000, CALL_MS = 60000, READY_MS = 30000, END_MS = 20000 };
+#include "http.h"
+
+enum { ASK_MS = 1000, CALL_MS = 60000, READY_MS = 30000, END_MS = 20000, HTTP_PORT = 3, FORMAT = 2 /* has digests */ };
+
+/* Of a group, so that snapshots and comparisons come often. */
+#define SNAPSHOT_BYTES "65536"
+#define DIGEST_BYTES   "16384"
 
 uint64_t time_us (void)
 {
@@ -23,6 +29,7 @@ uint64_t time_us (void)
 /* Starts all of them; each is ready once one leads. */
 static void open_group (cluster_t *self)
 {
+    setenv ("RM_TEST_DIGEST_BYTES", DIGEST_BYTES, 1);
     for (int i = 0; i < CLUSTER_MASTERS; i++)
         self->ids[i] = i + 1;
     for (int i = 0; i < CLUSTER_MASTERS; i++)
@@ -30,6 +37,7 @@ static void open_group (cluster_t *self)
     for (int i = 0; i < CLUSTER_MASTERS; i++)
         if (!process_line (self->masters[i], "ready ", READY_MS))
             harness_fail ("master %d did not get ready", i + 1);
+    cluster_change (self, "upgrade", FORMAT, NULL);
 }
 
 void cluster_open (cluster_t *self, bool group)
@@ -118,10 +126,60 @@ void cluster_start_one (cluster_t *self, int place, const char *failpoints)
     snprintf (data, sizeof data, "%s%d", self->data, self->ids[place]);
     snprintf (id, sizeof id, "%d", self->ids[place]);
     snprintf (name, sizeof name, "m%d", self->ids[place]);
-    char *argv[] = {program, "--data", data, "--id", id, "--peers", peers, NULL};
+    char *argv[] = {program, "--data", data, "--id", id, "--peers", peers, "--snapshot-bytes", SNAPSHOT_BYTES, NULL};
     char *environment[] = {setting (text, sizeof text, failpoints), NULL};
     self->masters[place] = process_start (name, argv, environment);
     free (environment[0]);
+}
+
+void cluster_start_again (cluster_t *self, int place)
+{
+    cluster_start_one (self, place, NULL);
+    if (!process_line (self->masters[place], "ready ", READY_MS))
+        harness_fail ("master %d did not get ready again", self->ids[place]);
+}
+
+void cluster_change (cluster_t *self, const char *what, int id, const char *at)
+{
+    const char *json;
+    if (rm_client_change (self->client, what, (uint64_t)id, at, END_MS, &json))
+        harness_fail ("%s %d: %s", what, id, rm_client_error (self->client));
+}
+
+json_t *cluster_status (const cluster_t *self, int place)
+{
+    static char text[1 << 16];
+    int port = self->base + place * CLUSTER_PORTS + HTTP_PORT;
+    return http_get ("127.0.0.1", port, "/status", ASK_MS, text, sizeof text) ? json_loads (text, 0, NULL) : NULL;
+}
+
+json_int_t cluster_ledger (const cluster_t *self, int place, const char *what)
+{
+    json_t *status = cluster_status (self, place);
+    json_t *number = json_object_get (json_object_get (status, "ledger"), what);
+    json_int_t value = number ? json_integer_value (number) : -1;
+    json_decref (status);
+    return value;
+}
+
+static bool agreed (const cluster_t *self, json_int_t since)
+{
+    for (int i = 0; i < CLUSTER_MASTERS; i++)
+        if (cluster_ledger (self, i, "verified") <= since)
+            return false;
+    return true;
+}
+
+void cluster_agree (cluster_t *self)
+{
+    char payload[2000] = "0 ok ";
+    json_int_t since = cluster_ledger (self, cluster_leader (self), "batches");
+    memset (payload + strlen (payload), 'x', sizeof payload - 1 - strlen (payload));
+    for (uint64_t end = time_ms () + 2 * CLUSTER_PATIENCE_MS; !agreed (self, since);) {
+        if (time_ms () > end)
+            harness_fail ("the masters have not found their states to be the same");
+        cluster_wait (self, self->client, submit (self, .payload = payload));
+    }
 }
 
 void cluster_wipe (const cluster_t *self, int place)

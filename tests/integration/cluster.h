@@ -68,6 +68,17 @@ void cluster_kill_master (cluster_t *self);
 
 /* Starts the master at a place (from 0), and does not wait for it. Its log is "m1", "m2" … by its id. */
 void cluster_start_one (cluster_t *self, int place, const char *failpoints);
+/* Starts it again, and waits until it belongs to the group. */
+void cluster_start_again (cluster_t *self, int place);
+/* Has the group of masters changed ("add", "remove" …), and fails the test if that is refused. */
+void cluster_change (cluster_t *self, const char *what, int id, const char *at);
+/* What the master at a place says of itself, leader or not; NULL: it does not answer. The caller's to decref. */
+json_t *cluster_status (const cluster_t *self, int place);
+/* A number of what it says of its ledger ("batches", "snapshots", "restored", "verified"); -1: it does not answer. */
+json_int_t cluster_ledger (const cluster_t *self, int place, const char *what);
+/* Waits until all three masters have compared a state that is newer than this moment; fails the test if that does not come
+ * about: one whose state is not the leader's stops. Submits jobs, so there must be a worker. */
+void cluster_agree (cluster_t *self);
 /* Removes the data directory of the one at a place. */
 void cluster_wipe (const cluster_t *self, int place);
 /* The place of the one that leads; waits until there is one. */

@@ -17,27 +17,12 @@ static load_t *start_load (cluster_t *cluster)
                                                .long_ms = 400,
                                                .fail_every = 97,
                                                .plain_every = 5,
-                                               .once_every = 0});
+                                               .bytes = 400});
 }
 
 static void kill_one (cluster_t *cluster, int place)
 {
     cluster_kill (&cluster->masters[place]);
-}
-
-/* Starts it again, and waits until it belongs to the group. */
-static void start_again (cluster_t *cluster, int place)
-{
-    cluster_start_one (cluster, place, NULL);
-    if (!process_line (cluster->masters[place], "ready ", CLUSTER_PATIENCE_MS))
-        harness_fail ("master %d did not get ready again", cluster->ids[place]);
-}
-
-static void change (cluster_t *cluster, const char *what, int id, const char *at)
-{
-    const char *json;
-    if (rm_client_change (cluster->client, what, (uint64_t)id, at, 20000, &json))
-        harness_fail ("%s %d: %s", what, id, rm_client_error (cluster->client));
 }
 
 /* Tries to let the master at a place lead: it may not be able to yet. */
@@ -73,12 +58,13 @@ void case_group_leader_killed (cluster_t *cluster, unsigned times)
         waits[n] = (int)(time_ms () - begun_ms);
         printf ("kill %u of %u: master %d; the next job was accepted after %d ms\n", n + 1, kills, cluster->ids[leader],
                 waits[n]);
-        start_again (cluster, leader);
+        cluster_start_again (cluster, leader);
         cluster_wait (cluster, cluster->client, probe);
         unsigned ended = load_ended (load);
         until (load_ended (load) >= ended + 20);
     }
     load_stop (&load);
+    cluster_agree (cluster);
     qsort (waits, kills, sizeof *waits, by_size);
     printf ("from the kill to the next accepted job: median %d ms, p99 %d ms, longest %d ms\n", waits[kills / 2],
             waits[kills * 99 / 100], waits[kills - 1]);
@@ -118,7 +104,7 @@ void case_group_leader_killed_in_a_resize (cluster_t *cluster, unsigned times)
         process_destroy (&cluster->masters[next]);
         unsigned ended = load_ended (load);
         until (load_ended (load) >= ended + 20);
-        start_again (cluster, next);
+        cluster_start_again (cluster, next);
     }
     load_stop (&load);
     cluster_settle (cluster, 1);
@@ -140,7 +126,7 @@ void case_group_leader_and_worker_killed_together (cluster_t *cluster, unsigned 
         kill_one (cluster, leader);
         cluster_kill (&w1);
         w1 = cluster_worker (cluster, "w1", THREADS);
-        start_again (cluster, leader);
+        cluster_start_again (cluster, leader);
         cluster_settle (cluster, 2);
     }
     load_stop (&load);
@@ -168,6 +154,7 @@ void case_group_leader_stopped (cluster_t *cluster, unsigned times)
     }
     load_stop (&load);
     cluster_settle (cluster, 2);
+    cluster_agree (cluster);
 }
 
 void case_group_leader_hands_over (cluster_t *cluster, unsigned times)
@@ -178,13 +165,14 @@ void case_group_leader_hands_over (cluster_t *cluster, unsigned times)
     load_t *load = start_load (cluster);
     for (int i = 0; i < 6; i++) {
         int leader = cluster_leader (cluster), next = (leader + 1) % CLUSTER_MASTERS;
-        change (cluster, "transfer", cluster->ids[next], NULL);
+        cluster_change (cluster, "transfer", cluster->ids[next], NULL);
         must (cluster_leader (cluster) == next);
         unsigned ended = load_ended (load);
         until (load_ended (load) >= ended + 20);
     }
     load_stop (&load);
     cluster_settle (cluster, 2);
+    cluster_agree (cluster);
 }
 
 /* ---- a master is replaced ---------------------------------------------------------------------------------------- */
@@ -198,6 +186,7 @@ void case_group_disk_lost_and_master_replaced (cluster_t *cluster, unsigned time
     cluster_worker (cluster, "w1", THREADS);
     cluster_worker (cluster, "w2", THREADS);
     load_t *load = start_load (cluster);
+    until (cluster_ledger (cluster, cluster_leader (cluster), "snapshots") >= 2); /* the log has lost its beginning */
     int lost = (cluster_leader (cluster) + 1) % CLUSTER_MASTERS;
     kill_one (cluster, lost);
     cluster_wipe (cluster, lost);
@@ -206,17 +195,20 @@ void case_group_disk_lost_and_master_replaced (cluster_t *cluster, unsigned time
     must (!process_line (cluster->masters[lost], "ready ", 1500));
     kill_one (cluster, lost);
     cluster_wipe (cluster, lost);
-    change (cluster, "remove", cluster->ids[lost], NULL);
+    cluster_change (cluster, "remove", cluster->ids[lost], NULL);
     cluster->ids[lost] = NEWCOMER;
     cluster_start_one (cluster, lost, NULL);
     must (process_logged (cluster->masters[lost], "still to be added", CLUSTER_PATIENCE_MS));
     snprintf (at, sizeof at, "127.0.0.1:%d", cluster->base + lost * CLUSTER_PORTS);
-    change (cluster, "add", NEWCOMER, at);
+    cluster_change (cluster, "add", NEWCOMER, at);
     must (process_line (cluster->masters[lost], "ready ", CLUSTER_PATIENCE_MS));
     /* It can lead, and the group goes on without one of the two that were there before. */
     until (hands_over_to (cluster, lost));
     kill_one (cluster, (lost + 1) % CLUSTER_MASTERS);
     unsigned ended = load_ended (load);
     until (load_ended (load) >= ended + 50);
+    cluster_start_again (cluster, (lost + 1) % CLUSTER_MASTERS);
+    must (cluster_ledger (cluster, lost, "restored") > 0);
     load_stop (&load);
+    cluster_agree (cluster);
 }

@@ -34,14 +34,17 @@ static bool turn_of (unsigned every, unsigned n)
 static void submit_one (load_t *self, rm_client_t *client, unsigned n)
 {
     const load_plan_t *plan = &self->plan;
-    char key[HISTORY_KEY_BYTES / 2], payload[64];
+    char key[HISTORY_KEY_BYTES / 2], payload[LOAD_BYTES_MAX + 64];
     unsigned number = turn_of (plan->plain_every, n) || !plan->keys ? NO_KEY : n % plan->keys;
     bool fails = turn_of (plan->fail_every, n), for_good = fails && n / plan->fail_every % 2;
     job_t job = {.payload = payload, .at_most_once = !fails && turn_of (plan->once_every, n), .tries = fails ? 2 : 0};
     snprintf (key, sizeof key, "%s%u", plan->name, number);
     unsigned ms = turn_of (plan->long_every, n) ? plan->long_ms : plan->ms;
     const char *verb = for_good ? "fail" : fails ? "fail1" : "ok";
-    snprintf (payload, sizeof payload, "%u %s %s %u", ms, verb, plan->name, n);
+    int size = snprintf (payload, sizeof payload, "%u %s %s %u ", ms, verb, plan->name, n);
+    for (; size < (int)plan->bytes; size++)
+        payload[size] = (char)('a' + (unsigned)size % 26);
+    payload[size] = 0;
     if (number != NO_KEY)
         job.key = key;
     if (for_good)
@@ -150,7 +153,7 @@ static void *collect_all (void *arg)
 load_t *load_start (cluster_t *cluster, const load_plan_t *plan)
 {
     load_t *self = calloc (1, sizeof *self);
-    must (self && plan->keys <= KEYS_MAX);
+    must (self && plan->keys <= KEYS_MAX && plan->bytes <= LOAD_BYTES_MAX);
     self->cluster = cluster;
     self->plan = *plan;
     if (!plan->window)

@@ -8,6 +8,8 @@
 
 #include "cluster.h"
 
+enum { LOAD_BYTES_MAX = 4000 };
+
 /* Numbers of 0 mean: none, or no limit. */
 typedef struct {
     const char *name;     /* in front of its keys: loads of different names share none */
@@ -18,6 +20,7 @@ typedef struct {
     unsigned plain_every; /* each so-manieth job has no key */
     unsigned fail_every;  /* … fails: by turns in its first attempt only, and for good */
     unsigned once_every;  /* … is at-most-once, unless it fails */
+    unsigned bytes;       /* its payload is filled up to so many (no more than LOAD_BYTES_MAX) */
     unsigned window;      /* submitted and not ended, at most (64) */
     unsigned limit;       /* jobs in all */
 } load_plan_t;
