@@ -29,8 +29,13 @@ enum {
     RM_DONE = 1, /* the handler's result is the data */
     RM_DIED = 2, /* failed for good; the reason says why */
     RM_CANCELLED = 3,
-    RM_EXPIRED = 4
+    RM_EXPIRED = 4,
+    /* Of rm_client_wait_any only: */
+    RM_GONE = 5,   /* it has ended, and its outcome is kept no longer */
+    RM_UNKNOWN = 6 /* no such job was ever accepted */
 };
+
+enum { RM_CLIENT_MANY_MAX = 4096 }; /* jobs in one call */
 
 /* A job to submit. Zero means: as the queue is set. Inputs are copied before a call returns. */
 typedef struct {
@@ -66,9 +71,23 @@ RM_EXPORT int rm_client_call (rm_client_t *self, const rm_spec_t *spec, int time
  * have been accepted; calling again with the same spec right away sends the same (session, seq), so it is not doubled. */
 RM_EXPORT int rm_client_submit (rm_client_t *self, const rm_spec_t *spec, int timeout_ms, uint64_t *id_p);
 
+/* Submits 1 … RM_CLIENT_MANY_MAX jobs in one message: all of them are accepted, with their ids in `ids` in the same order,
+ * or none is. Jobs that run in order (of one key) do so in this order. Errors and repetition as rm_client_submit;
+ * RM_EINVAL: a count or a spec that is not allowed, RM_ETOOBIG: more than 16 MiB in all, RM_EBUSY: the master has no room
+ * for all of them. */
+RM_EXPORT int rm_client_submit_many (rm_client_t *self, const rm_spec_t *specs, size_t count, int timeout_ms,
+                                     uint64_t *ids);
+
 /* Waits for a job of any client: 0 and its result, RM_ETIMEDOUT, RM_EGONE, RM_EUNKNOWN, RM_EUNREACHABLE (no master
  * answered for 10 s, or for the whole timeout if that is shorter). */
 RM_EXPORT int rm_client_wait (rm_client_t *self, uint64_t id, int timeout_ms, rm_result_t **result_p);
+
+/* Waits until at least one of 1 … RM_CLIENT_MANY_MAX jobs has ended: 0, and in `results` (room for `count`) the result of
+ * each job that is known to have ended, for the caller to destroy, NULL for the others. A job of which nothing is known any
+ * more, or ever was, has ended as RM_GONE or RM_UNKNOWN. Large results come in several calls: call again for those left.
+ * On an error all are NULL: RM_ETIMEDOUT (none has ended), RM_EUNREACHABLE (as rm_client_wait), RM_EINVAL, RM_ENOMEM. */
+RM_EXPORT int rm_client_wait_any (rm_client_t *self, const uint64_t *ids, size_t count, int timeout_ms,
+                                  rm_result_t **results);
 
 /* Asks the master: `what` is "status", "workers", "ring", "jobs", "masters", "why" (with the job's id) or "endpoints" (where its
  * other sockets are). The JSON text lives until the next answer to this client. */

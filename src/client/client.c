@@ -260,12 +260,9 @@ static int check_spec (rm_client_t *self, const rm_spec_t *spec)
     return 0;
 }
 
-int rm_client_submit (rm_client_t *self, const rm_spec_t *spec, int timeout_ms, uint64_t *id_p)
+static rm_submit_job_t job_of (const rm_spec_t *spec)
 {
-    int error = check_spec (self, spec);
-    if (error)
-        return error;
-    rm_submit_job_t job = {
+    return (rm_submit_job_t){
         .queue = rm_bytes (spec->queue),
         .key = rm_bytes (spec->key),
         .data = {spec->data, (uint32_t)spec->size},
@@ -273,15 +270,59 @@ int rm_client_submit (rm_client_t *self, const rm_spec_t *spec, int timeout_ms, 
         .timeout_ms = spec->timeout_ms,
         .flags = spec->at_most_once ? RM_JOB_AT_MOST_ONCE : 0,
     };
-    rm_msg_t request = {.type = RM_MSG_SUBMIT, .submit = {.jobs = &job, .job_count = 1}}, reply;
-    error = ask (self, &request, timeout_ms, RM_PIRATE_FOREVER, &reply);
+}
+
+/* Submits what was checked. */
+static int submit (rm_client_t *self, rm_submit_job_t *jobs, size_t count, int timeout_ms, uint64_t *ids)
+{
+    rm_msg_t request = {.type = RM_MSG_SUBMIT, .submit = {.jobs = jobs, .job_count = (uint32_t)count}}, reply;
+    int error = ask (self, &request, timeout_ms, RM_PIRATE_FOREVER, &reply);
     if (error)
         return error;
-    self->last_id = reply.accepted.jobs[0].id;
+    for (size_t i = 0; i < count; i++)
+        ids[i] = reply.accepted.jobs[i].id;
+    self->last_id = ids[count - 1];
     rm_msg_close (&reply);
-    if (id_p)
-        *id_p = self->last_id;
     return 0;
+}
+
+int rm_client_submit (rm_client_t *self, const rm_spec_t *spec, int timeout_ms, uint64_t *id_p)
+{
+    int error = check_spec (self, spec);
+    if (error)
+        return error;
+    rm_submit_job_t job = job_of (spec);
+    uint64_t id;
+    error = submit (self, &job, 1, timeout_ms, &id);
+    if (!error && id_p)
+        *id_p = id;
+    return error;
+}
+
+int rm_client_submit_many (rm_client_t *self, const rm_spec_t *specs, size_t count, int timeout_ms, uint64_t *ids)
+{
+    if (!count || count > RM_CLIENT_MANY_MAX)
+        return fail (self, RM_EINVAL, "%zu jobs cannot be submitted at once: 1 to %d can", count, RM_CLIENT_MANY_MAX);
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        int error = check_spec (self, &specs[i]);
+        if (error)
+            return error;
+        bytes +=
+            specs[i].size + (specs[i].key ? strlen (specs[i].key) : 0) + strlen (specs[i].queue) + RM_MESSAGE_ROW_BYTES;
+    }
+    if (bytes > RM_FRAME_BYTES_MAX / 2)
+        return fail (self, RM_ETOOBIG,
+                     "%zu jobs of %zu bytes in all are more than one message may have: submit fewer at once", count,
+                     bytes);
+    rm_submit_job_t *jobs = rm_malloc (count * sizeof *jobs);
+    if (!jobs)
+        return out_of_memory (self);
+    for (size_t i = 0; i < count; i++)
+        jobs[i] = job_of (&specs[i]);
+    int error = submit (self, jobs, count, timeout_ms, ids);
+    rm_free (jobs);
+    return error;
 }
 
 int rm_client_wait (rm_client_t *self, uint64_t id, int timeout_ms, rm_result_t **result_p)
@@ -298,6 +339,31 @@ int rm_client_wait (rm_client_t *self, uint64_t id, int timeout_ms, rm_result_t 
         return out_of_memory (self);
     *result_p = result;
     return 0;
+}
+
+int rm_client_wait_any (rm_client_t *self, const uint64_t *ids, size_t count, int timeout_ms, rm_result_t **results)
+{
+    if (!count || count > RM_CLIENT_MANY_MAX)
+        return fail (self, RM_EINVAL, "%zu jobs cannot be waited for at once: 1 to %d can", count, RM_CLIENT_MANY_MAX);
+    for (size_t i = 0; i < count; i++) {
+        results[i] = NULL;
+        if (!ids[i])
+            return fail (self, RM_EINVAL, "there is no job 0: ids begin with 1");
+    }
+    rm_msg_t request = {.type = RM_MSG_WAIT, .wait = {.ids = (uint64_t *)ids, .id_count = (uint32_t)count, .any = 1}};
+    rm_msg_t reply;
+    int error = ask (self, &request, timeout_ms, RM_PIRATE_SILENCE_MS, &reply);
+    if (error)
+        return error;
+    for (uint32_t i = 0; i < reply.result.job_count && !error; i++) {
+        const rm_result_job_t *job = &reply.result.jobs[i];
+        if (job->outcome != RM_OUTCOME_NONE && !(results[i] = rm_result_new (job)))
+            error = out_of_memory (self);
+    }
+    rm_msg_close (&reply);
+    for (size_t i = 0; i < count && error; i++)
+        rm_result_destroy (&results[i]);
+    return error;
 }
 
 int rm_client_call (rm_client_t *self, const rm_spec_t *spec, int timeout_ms, rm_result_t **result_p)

@@ -14,7 +14,9 @@ struct rm_result {
 };
 
 _Static_assert((int)RM_DONE == RM_OUTCOME_DONE && (int)RM_DIED == RM_OUTCOME_DEAD &&
-                   (int)RM_CANCELLED == RM_OUTCOME_CANCELLED && (int)RM_EXPIRED == RM_OUTCOME_EXPIRED,
+                   (int)RM_CANCELLED == RM_OUTCOME_CANCELLED && (int)RM_EXPIRED == RM_OUTCOME_EXPIRED &&
+                   (int)RM_GONE == RM_OUTCOME_GONE && (int)RM_UNKNOWN == RM_OUTCOME_UNKNOWN &&
+                   (int)RM_CLIENT_MANY_MAX == RM_MESSAGE_JOBS_MAX,
                "the public outcomes are the wire's");
 
 rm_result_t *rm_result_new (const rm_result_job_t *job)

@@ -368,6 +368,7 @@ struct waiter {
     rm_heap_node_t end; /* when it is answered at the latest */
     rm_address_t from;
     uint32_t count, open; /* ids, and how many of them have not ended */
+    bool any;             /* one that has is enough */
     uint64_t *ids;
     watch_t watches[];
 };
@@ -433,7 +434,7 @@ void rm_leader_answer_waiters (rm_leader_t *self, rm_record_t *record)
     for (rm_link_t *first; (first = rm_list_first (&record->lead.waiters));) {
         waiter_t *waiter = RM_OWNER (first, watch_t, link)->waiter;
         rm_list_remove (first);
-        if (--waiter->open == 0)
+        if (--waiter->open == 0 || waiter->any)
             answer_waiter (self, waiter);
     }
 }
@@ -457,6 +458,7 @@ static waiter_t *make_waiter (rm_leader_t *self, const rm_address_t *from, const
     }
     waiter->from = *from;
     waiter->count = wait->id_count;
+    waiter->any = wait->any;
     for (uint32_t i = 0; i < wait->id_count; i++) {
         watch_t *watch = &waiter->watches[i];
         rm_record_t *record = rm_state_record (self->state, wait->ids[i]);
@@ -482,7 +484,7 @@ static void take_wait (rm_leader_t *self, const rm_address_t *from, const rm_msg
     waiter_t *waiter = make_waiter (self, from, wait);
     if (!waiter)
         rm_leader_out_of_memory (self);
-    else if (!waiter->open || !wait->timeout_ms)
+    else if (!waiter->open || !wait->timeout_ms || (waiter->any && waiter->open < waiter->count))
         answer_waiter (self, waiter);
 }
 

@@ -132,8 +132,11 @@ static void end_too_old (rm_pirate_t *self, uint64_t now_ms, rm_pirate_effects_t
 
 static void end_not_ended (rm_pirate_t *self, uint64_t now_ms, rm_pirate_effects_t *effects)
 {
-    say (self, "job %" PRIu64 " has not ended after %.1f s", self->request.wait.ids[0],
-         (double)(now_ms - self->begun_ms) / 1000);
+    double seconds = (double)(now_ms - self->begun_ms) / 1000;
+    if (self->request.wait.id_count == 1)
+        say (self, "job %" PRIu64 " has not ended after %.1f s", self->request.wait.ids[0], seconds);
+    else
+        say (self, "none of %" PRIu32 " jobs has ended after %.1f s", self->request.wait.id_count, seconds);
     end (self, RM_ETIMEDOUT, effects);
 }
 
@@ -229,7 +232,6 @@ static int encode (rm_pirate_t *self, uint32_t wait_ms)
     if (is_submit (self)) {
         request->submit.session = self->seqs.session;
         request->submit.floor = self->seqs.floor;
-        request->submit.jobs = &self->job;
     } else if (is_wait (self)) {
         request->wait.session = self->seqs.known ? self->seqs.session : (rm_session_id_t){{0}};
         request->wait.timeout_ms = wait_ms;
@@ -304,12 +306,11 @@ static void begin (rm_pirate_t *self, const rm_pirate_event_t *event, uint64_t n
     self->failures = self->sends = self->redirects = 0;
     *self->text = *self->words = 0;
     if (is_submit (self)) {
-        RM_ASSERT (self->request.submit.job_count == 1);
-        self->job = self->request.submit.jobs[0];
         self->renewed = self->seqs.over; /* it begins with the spare session, of which there is one */
-        rm_seqs_begin (&self->seqs, &self->job, &self->spare, (int64_t)now_ms);
+        rm_seqs_begin (&self->seqs, self->request.submit.jobs, self->request.submit.job_count, &self->spare,
+                       (int64_t)now_ms);
     }
-    RM_ASSERT (!is_wait (self) || self->request.wait.id_count == 1);
+    RM_ASSERT (!is_wait (self) || self->request.wait.id_count == 1 || self->request.wait.any);
     send_request (self, now_ms, random, effects);
 }
 
@@ -358,18 +359,37 @@ static void succeed (rm_pirate_t *self, const rm_msg_t *reply, rm_pirate_effects
 
 static bool is_accepted (const rm_pirate_t *self, const rm_msg_accepted_t *accepted)
 {
-    return is_submit (self) && !memcmp (&accepted->session, &self->seqs.session, sizeof accepted->session) &&
-           accepted->job_count == 1 && accepted->jobs[0].seq == self->job.seq && accepted->jobs[0].id;
+    if (!is_submit (self) || memcmp (&accepted->session, &self->seqs.session, sizeof accepted->session) ||
+        accepted->job_count != self->seqs.count)
+        return false;
+    for (uint32_t i = 0; i < accepted->job_count; i++)
+        if (accepted->jobs[i].seq != self->seqs.seq + i || !accepted->jobs[i].id)
+            return false;
+    return true;
 }
 
 static bool is_result (const rm_pirate_t *self, const rm_msg_result_t *result)
 {
-    return is_wait (self) && result->job_count == 1 && result->jobs[0].id == self->request.wait.ids[0];
+    if (!is_wait (self) || !result->job_count || result->job_count > self->request.wait.id_count)
+        return false;
+    for (uint32_t i = 0; i < result->job_count; i++)
+        if (result->jobs[i].id != self->request.wait.ids[i])
+            return false;
+    return true;
+}
+
+static bool has_ended (const rm_msg_result_t *result)
+{
+    for (uint32_t i = 0; i < result->job_count; i++)
+        if (result->jobs[i].outcome != RM_OUTCOME_NONE)
+            return true;
+    return false;
 }
 
 static bool is_error (const rm_pirate_t *self, const rm_msg_error_t *error)
 {
-    return error->seq == 0 || (is_submit (self) && error->seq == self->job.seq);
+    return error->seq == 0 ||
+           (is_submit (self) && error->seq >= self->seqs.seq && error->seq - self->seqs.seq < self->seqs.count);
 }
 
 /* "Busy": comes back at the time it was told, or a little later, so that those who were told the same do not come
@@ -410,13 +430,15 @@ static void on_result (rm_pirate_t *self, const rm_msg_t *reply, uint64_t now_ms
     heard_from (self, now_ms);
     self->busy = false;
     self->sends = 0;
-    if (job->outcome == RM_OUTCOME_NONE) {
+    if (!has_ended (&reply->result)) {
         if (self->deadline_ms < after (now_ms, WAIT_MS_MIN))
             end_not_ended (self, now_ms, effects);
         else if (now_ms < self->sent_ms + ASK_MS_MIN)
             pause_until (self, self->sent_ms + ASK_MS_MIN, now_ms, effects);
         else
             send_request (self, now_ms, random, effects);
+    } else if (self->request.wait.any) {
+        succeed (self, reply, effects);
     } else if (job->outcome == RM_OUTCOME_GONE) {
         say (self, "job %" PRIu64 " has ended, and its outcome is kept no longer", job->id);
         end (self, RM_EGONE, effects);
@@ -436,7 +458,7 @@ static void on_error (rm_pirate_t *self, const rm_msg_error_t *error, uint64_t n
     /* The session is forgotten, and this request is too young to have been forgotten with it: it never ran. */
     if (is_submit (self) && code == RM_EEXPIRED && !self->seqs.inherited && !self->renewed) {
         self->renewed = true;
-        rm_seqs_renew (&self->seqs, &self->job, &self->spare, (int64_t)now_ms);
+        rm_seqs_renew (&self->seqs, self->request.submit.jobs, &self->spare, (int64_t)now_ms);
         send_request (self, now_ms, random, effects);
         return;
     }

@@ -51,8 +51,9 @@ typedef enum { RM_PIRATE_BEGIN, RM_PIRATE_REPLY, RM_PIRATE_TIME } rm_pirate_even
 
 typedef struct {
     rm_pirate_event_type_t type;
-    const rm_msg_t *msg;  /* begin: the request (hello, submit of one job, wait for one id, query, drain), what it
-                                    * points to must live until its end; reply: what came */
+    const rm_msg_t *msg;  /* begin: the request (hello, submit, wait for one id or for any of several, query, drain),
+                                    * what it points to must live until its end, and a submit's jobs are numbered there;
+                                    * reply: what came */
     uint64_t deadline_ms; /* begin: when it ends unanswered; RM_PIRATE_FOREVER */
     uint64_t silence_ms;  /* begin: ends it after so long without any answer; RM_PIRATE_FOREVER */
     const rm_session_id_t *spare; /* begin: random bits, in case a new session is needed */
@@ -79,7 +80,6 @@ typedef struct {
     rm_pirate_state_t state;
     /* the request under way */
     rm_msg_t request;      /* strings and arrays are the caller's */
-    rm_submit_job_t job;   /* submit: its job, with our seq */
     rm_session_id_t spare; /* for a new session */
     bool renewed;          /* it has been moved to a new session already */
     uint64_t begun_ms;

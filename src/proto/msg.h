@@ -131,6 +131,7 @@ typedef struct {
     uint64_t *ids;
     uint32_t id_count;
     uint32_t timeout_ms; /* answered at the latest after this */
+    uint32_t any;        /* 1: answered when one of them has ended; 0: when all have */
 } rm_msg_wait_t;
 
 typedef struct { /* [id, outcome, attempt, reason, data] */

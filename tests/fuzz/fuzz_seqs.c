@@ -19,6 +19,7 @@ static void there_and_back (const rm_seqs_t *seqs)
     CLAIM (!rm_seqs_load (&again, text, NOW_MS, UNIX_MS), "%s", text);
     CLAIM (!memcmp (&again.session, &seqs->session, sizeof again.session));
     CLAIM (again.seq == seqs->seq && again.floor == seqs->floor && again.pending == seqs->pending);
+    CLAIM (!again.pending || again.count == seqs->count);
     CLAIM (again.since_ms == seqs->since_ms && again.inherited == seqs->inherited);
 }
 
@@ -30,7 +31,7 @@ static void use (rm_seqs_t *seqs)
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         rm_submit_job_t job = {.queue = rm_bytes ("q"), .tries = (uint32_t)i};
         uint64_t before = seqs->over ? 0 : seqs->seq;
-        rm_seqs_begin (seqs, &job, &spare, NOW_MS);
+        rm_seqs_begin (seqs, &job, 1, &spare, NOW_MS);
         CLAIM (job.seq == seqs->seq && seqs->floor == seqs->seq - 1 && seqs->seq >= before);
         rm_seqs_too_old (seqs, NOW_MS);
         if (ends[i])

@@ -172,8 +172,7 @@ static void step (sim_t *self, uint32_t who, const rm_pirate_event_t *event)
     rm_pirate_effects_t effects;
     rm_pirate_step (&client->pirate, event, sim_clock_ms (self, who), rm_splitmix (&client->random), &effects);
     if (event->type == RM_PIRATE_BEGIN && event->msg->type == RM_MSG_SUBMIT) {
-        check_submits (self->check, &self->plan->items[client->place], &client->pirate.seqs.session,
-                       client->pirate.job.seq);
+        check_submits (self->check, &self->plan->items[client->place], &client->pirate.seqs.session, client->job.seq);
         keep_session (self, who);
     }
     perform (self, who, &effects);

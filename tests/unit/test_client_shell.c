@@ -16,7 +16,7 @@
 
 typedef enum { ANSWER, IGNORE, DOUBLE, GARBAGE, BUSY, REDIRECT, NO_LEADER, REFUSE } mood_t;
 
-enum { MOODS_MAX = 16, ASKED_MAX = 64 };
+enum { MOODS_MAX = 16, ASKED_MAX = 64, JOBS_MAX = 8 };
 
 /* Jobs are accepted by seq: seq n of any session is job 100 + n, so that the same request is the same job. */
 typedef struct {
@@ -59,13 +59,21 @@ static void greet (master_t *self, const rm_route_t *route)
 
 static void answer (master_t *self, const rm_route_t *route, const rm_msg_t *msg, bool twice)
 {
-    rm_accepted_job_t accepted;
-    rm_result_job_t result;
+    rm_accepted_job_t accepted[JOBS_MAX];
+    rm_result_job_t result, results[JOBS_MAX];
     rm_msg_t reply = {0};
     if (msg->type == RM_MSG_SUBMIT) {
-        accepted = (rm_accepted_job_t){msg->submit.jobs[0].seq, 100 + msg->submit.jobs[0].seq};
-        reply = (rm_msg_t){.type = RM_MSG_ACCEPTED,
-                           .accepted = {.session = msg->submit.session, .jobs = &accepted, .job_count = 1}};
+        for (uint32_t i = 0; i < msg->submit.job_count; i++)
+            accepted[i] = (rm_accepted_job_t){msg->submit.jobs[i].seq, 100 + msg->submit.jobs[i].seq};
+        reply = (rm_msg_t){
+            .type = RM_MSG_ACCEPTED,
+            .accepted = {.session = msg->submit.session, .jobs = accepted, .job_count = msg->submit.job_count}};
+    } else if (msg->type == RM_MSG_WAIT && msg->wait.any) { /* every second one has ended */
+        for (uint32_t i = 0; i < msg->wait.id_count; i++)
+            results[i] =
+                (rm_result_job_t){.id = msg->wait.ids[i], .outcome = i % 2 ? RM_OUTCOME_DONE : RM_OUTCOME_NONE};
+        results[1].outcome = RM_OUTCOME_GONE;
+        reply = (rm_msg_t){.type = RM_MSG_RESULT, .result = {.jobs = results, .job_count = msg->wait.id_count}};
     } else if (msg->type == RM_MSG_WAIT) {
         bool running = self->waits++ < self->running_answers;
         result = (rm_result_job_t){.id = msg->wait.ids[0], .attempt = 2};
@@ -477,4 +485,54 @@ Test (client, a_bad_option_is_named)
     cr_expect_eq (rm_client_submit (client, rm_spec ("q"), -1, NULL), RM_EUNREACHABLE);
     cr_expect_lt (rm_clock_ms () - from_ms, 400);
     cr_expect_eq (rm_client_set (client, "tries", "2"), RM_ESTATE, "too late");
+}
+
+Test (client, many_jobs_are_submitted_at_once_and_their_ids_come_in_order)
+{
+    master.moods[0] = IGNORE;
+    connect_client ();
+    const rm_spec_t specs[] = {*rm_spec ("q", .data = "a", .size = 1), *rm_spec ("q", .key = "k"), *rm_spec ("r")};
+    uint64_t ids[3];
+    cr_assert_eq (rm_client_submit_many (client, specs, 3, 10000, ids), 0, "%s", rm_client_error (client));
+    for (uint64_t i = 0; i < 3; i++)
+        cr_expect_eq (ids[i], 101 + i);
+    cr_expect_eq (rm_client_last_id (client), 103);
+    cr_expect_eq (master.seqs[1], master.seqs[0], "sent again, it was the same request");
+    cr_expect_eq (submit ("next"), 104);
+}
+
+Test (client, a_wait_for_any_gives_the_results_there_are)
+{
+    connect_client ();
+    const uint64_t ids[] = {101, 102, 103, 104};
+    rm_result_t *results[4];
+    cr_assert_eq (rm_client_wait_any (client, ids, 4, 5000, results), 0, "%s", rm_client_error (client));
+    cr_assert_null (results[0]);
+    cr_assert_null (results[2]);
+    cr_assert_eq (rm_result_outcome (results[1]), RM_GONE);
+    cr_assert_eq (rm_result_outcome (results[3]), RM_DONE);
+    cr_assert_eq (rm_result_id (results[3]), 104);
+    rm_result_destroy (&results[1]);
+    rm_result_destroy (&results[3]);
+}
+
+Test (client, too_many_or_none_at_once_are_refused_with_a_sentence)
+{
+    connect_client ();
+    static rm_spec_t specs[RM_CLIENT_MANY_MAX + 1];
+    static uint64_t ids[RM_CLIENT_MANY_MAX + 1] = {1};
+    static char large[16 << 20];
+    rm_result_t *results[2];
+    cr_expect_eq (rm_client_submit_many (client, specs, 0, 1000, ids), RM_EINVAL);
+    cr_expect_eq (rm_client_submit_many (client, specs, RM_CLIENT_MANY_MAX + 1, 1000, ids), RM_EINVAL);
+    specs[0] = *rm_spec ("q", .data = large, .size = sizeof large);
+    specs[1] = *rm_spec ("");
+    cr_expect_eq (rm_client_submit_many (client, specs, 2, 1000, ids), RM_EINVAL, "the second has no queue");
+    specs[1] = *rm_spec ("q");
+    cr_expect_eq (rm_client_submit_many (client, specs, 2, 1000, ids), RM_ETOOBIG);
+    cr_expect_str_eq (rm_client_error (client), "2 jobs of 16777346 bytes in all are more than one message may have: "
+                                                "submit fewer at once");
+    cr_expect_eq (rm_client_wait_any (client, ids, 0, 1000, results), RM_EINVAL);
+    cr_expect_eq (rm_client_wait_any (client, ids, 2, 1000, results), RM_EINVAL, "there is no job 0");
+    cr_expect_eq (master.asked, 0, "nothing of it was sent");
 }

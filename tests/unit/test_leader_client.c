@@ -534,6 +534,34 @@ Test (leader_client, a_wait_for_several_ids_is_answered_when_all_have_ended)
         cr_assert_eq (msg->result.jobs[i].id, ids[i]);
 }
 
+Test (leader_client, a_wait_for_any_of_several_ids_is_answered_when_one_has_ended)
+{
+    worker_t *worker = join_settled ("w", 2);
+    uint64_t ids[] = {put (NULL, "a"), put (NULL, "b")};
+    mark ();
+    ask_wait_any ("client", ids, 2);
+    cr_assert_null (sent ("client", RM_MSG_RESULT));
+    finish (worker, ids[1]);
+    const rm_msg_t *msg = sent ("client", RM_MSG_RESULT);
+    cr_assert (msg);
+    cr_assert_eq (msg->result.job_count, 2);
+    cr_assert_eq (msg->result.jobs[0].outcome, RM_OUTCOME_NONE);
+    cr_assert_eq (msg->result.jobs[1].outcome, RM_OUTCOME_DONE);
+    mark ();
+    finish (worker, ids[0]);
+    cr_assert_null (sent ("client", RM_MSG_RESULT), "it was answered already");
+}
+
+Test (leader_client, a_wait_for_any_is_answered_at_once_if_one_has_ended)
+{
+    worker_t *worker = join_settled ("w", 2);
+    uint64_t ids[] = {put (NULL, "a"), put (NULL, "b")};
+    finish (worker, ids[0]);
+    mark ();
+    ask_wait_any ("client", ids, 2);
+    cr_assert (sent ("client", RM_MSG_RESULT));
+}
+
 Test (leader_client, a_job_that_was_never_accepted_is_unknown)
 {
     uint64_t ids[] = {77, 0};

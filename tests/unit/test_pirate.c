@@ -66,6 +66,17 @@ static void submit (const char *data, uint64_t timeout_ms)
     begin (&request, timeout_ms);
 }
 
+/* Submits three jobs at once. */
+static void submit_three (uint64_t timeout_ms)
+{
+    static rm_submit_job_t jobs[3];
+    static rm_msg_t request;
+    for (int i = 0; i < 3; i++)
+        jobs[i] = (rm_submit_job_t){.queue = rm_bytes ("q"), .data = rm_bytes (i ? "b" : "a")};
+    request = (rm_msg_t){.type = RM_MSG_SUBMIT, .submit = {.jobs = jobs, .job_count = 3}};
+    begin (&request, timeout_ms);
+}
+
 static const rm_msg_t *wait_for (uint64_t id)
 {
     static uint64_t ids[1];
@@ -681,6 +692,77 @@ Test (pirate, only_a_session_the_master_knows_is_kept_alive_by_waits)
     accept_it (5);
     begin (wait_for (5), 1000);
     cr_expect (!memcmp (&t.sent.wait.session, &mine, sizeof mine));
+}
+
+Test (pirate, jobs_of_one_submit_have_numbers_in_a_row_and_are_accepted_together)
+{
+    submit_three (60000);
+    cr_assert_eq (t.sent.submit.job_count, 3);
+    for (uint64_t i = 0; i < 3; i++)
+        cr_assert_eq (t.sent.submit.jobs[i].seq, i + 1);
+    rm_session_id_t id = t.sent.submit.session;
+    rm_accepted_job_t jobs[] = {{1, 7}, {2, 8}, {3, 9}, {4, 10}};
+    rm_msg_t accepted = {.type = RM_MSG_ACCEPTED, .accepted = {.session = id, .jobs = jobs, .job_count = 2}};
+    reply (&accepted);
+    cr_assert_not (t.effects.ended, "two of three are no answer");
+    accepted.accepted.job_count = 4;
+    reply (&accepted);
+    cr_assert_not (t.effects.ended, "nor are four");
+    accepted.accepted.job_count = 3;
+    jobs[2].seq = 2;
+    reply (&accepted);
+    cr_assert_not (t.effects.ended, "nor is another number");
+    jobs[2].seq = 3;
+    reply (&accepted);
+    cr_assert (t.effects.ended);
+    cr_assert_eq (t.effects.error, 0);
+    submit ("next", 60000);
+    cr_assert_eq (sent_seq (), 4);
+    cr_assert_eq (t.sent.submit.floor, 3);
+}
+
+Test (pirate, several_jobs_that_are_given_up_take_their_numbers_along)
+{
+    submit ("first", 60000);
+    accept_it (7);
+    submit_three (1000);
+    while (!t.effects.ended)
+        silence ();
+    cr_assert_eq (t.effects.error, RM_EUNREACHABLE);
+    submit ("another", 60000);
+    cr_assert_eq (sent_seq (), 5);
+    cr_assert_eq (t.sent.submit.floor, 4);
+    error (RM_EBUSY, 5);
+    cr_assert_eq (t.effects.error, RM_EBUSY);
+}
+
+static void results_of (const uint64_t *ids, const rm_outcome_t *outcomes, uint32_t count)
+{
+    rm_result_job_t jobs[3];
+    for (uint32_t i = 0; i < count; i++)
+        jobs[i] = (rm_result_job_t){.id = ids[i], .outcome = outcomes[i]};
+    reply (&(rm_msg_t){.type = RM_MSG_RESULT, .result = {.jobs = jobs, .job_count = count}});
+}
+
+Test (pirate, a_wait_for_any_ends_with_the_first_that_has_ended_whatever_became_of_it)
+{
+    static uint64_t ids[] = {7, 8, 9};
+    static rm_msg_t request = {.type = RM_MSG_WAIT, .wait = {.ids = ids, .id_count = 3, .any = 1}};
+    static const uint64_t others[] = {7, 9, 8};
+    begin (&request, 60000);
+    cr_assert_eq (t.sent.wait.any, 1);
+    results_of (others, (rm_outcome_t[]){RM_OUTCOME_DONE, RM_OUTCOME_DONE, RM_OUTCOME_DONE}, 3);
+    cr_assert_not (t.effects.ended, "these are not in the order asked");
+    t.now_ms += 1000;
+    results_of (ids, (rm_outcome_t[]){RM_OUTCOME_NONE, RM_OUTCOME_NONE, RM_OUTCOME_NONE}, 3);
+    cr_assert_not (t.effects.ended, "none has ended: it asks on");
+    results_of (ids, (rm_outcome_t[]){RM_OUTCOME_NONE, RM_OUTCOME_GONE}, 2);
+    cr_assert (t.effects.ended);
+    cr_assert_eq (t.effects.error, 0);
+    begin (&request, 0);
+    results_of (ids, (rm_outcome_t[]){RM_OUTCOME_NONE, RM_OUTCOME_NONE, RM_OUTCOME_NONE}, 3);
+    cr_assert_eq (t.effects.error, RM_ETIMEDOUT);
+    cr_assert_str_eq (rm_pirate_text (&t.pirate), "none of 3 jobs has ended after 0.0 s");
 }
 
 Test (pirate, an_error_number_from_the_wire_is_one_of_ours)
