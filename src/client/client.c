@@ -400,13 +400,14 @@ static int ask_json (rm_client_t *self, const rm_msg_t *request, int timeout_ms,
     return error;
 }
 
-/* An endpoint as it may stand in JSON: "" if it is none. */
-static void copy_endpoint (rm_endpoint_t *self, rm_bytes_t endpoint)
+/* What is behind the scheme of an endpoint, as it may stand in JSON; "" if it is none of that scheme. */
+static const char *copy_endpoint (rm_endpoint_t *self, rm_bytes_t endpoint, const char *scheme)
 {
     char text[RM_ENDPOINT_BYTES_MAX + 1];
     snprintf (text, sizeof text, "%.*s", (int)endpoint.size, endpoint.size ? (const char *)endpoint.data : "");
-    if (strpbrk (text, "\"\\") || rm_endpoint_parse (self, text, NULL))
-        *self->text = 0;
+    bool good = !strncmp (text, scheme, strlen (scheme)) && !strpbrk (text, "\"\\") &&
+                !rm_endpoint_parse (self, text + strlen (scheme), NULL);
+    return good ? strstr (self->text, "://") + strlen ("://") : "";
 }
 
 /* "endpoints" is what the master's welcome says. */
@@ -417,12 +418,15 @@ static int ask_endpoints (rm_client_t *self, int timeout_ms, const char **json_p
     if (error)
         return error;
     rm_endpoint_t work, sync, http;
-    copy_endpoint (&work, reply.welcome.work);
-    copy_endpoint (&sync, reply.welcome.sync);
-    copy_endpoint (&http, reply.welcome.http);
+    static const char *const schemes[] = {"tcp://", "http://"};
+    const char *texts[] = {copy_endpoint (&work, reply.welcome.work, schemes[0]),
+                           copy_endpoint (&sync, reply.welcome.sync, schemes[0]),
+                           copy_endpoint (&http, reply.welcome.http, schemes[1])};
     char json[4 * RM_ENDPOINT_BYTES_MAX];
-    int size = snprintf (json, sizeof json, "{\"term\":%" PRIu64 ",\"work\":\"%s\",\"sync\":\"%s\",\"http\":\"%s\"}",
-                         reply.welcome.term, work.text, sync.text, http.text);
+    int size =
+        snprintf (json, sizeof json, "{\"term\":%" PRIu64 ",\"work\":\"%s%s\",\"sync\":\"%s%s\",\"http\":\"%s%s\"}",
+                  reply.welcome.term, *texts[0] ? schemes[0] : "", texts[0], *texts[1] ? schemes[0] : "", texts[1],
+                  *texts[2] ? schemes[1] : "", texts[2]);
     rm_msg_close (&reply);
     return keep_json (self, json, (size_t)size, json_p);
 }

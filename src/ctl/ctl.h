@@ -41,6 +41,7 @@ typedef struct {
     int64_t limit;                      /* jobs */
     int64_t count;                      /* watch: lines to print; 0: no end */
     bool until_commit;                  /* watch */
+    const char *from;                   /* backup: the master; NULL: the one that leads */
 } rm_ctl_said_t;
 
 typedef struct {
@@ -68,6 +69,7 @@ int rm_ctl_drain (rm_ctl_t *self);
 int rm_ctl_masters (rm_ctl_t *self);
 int rm_ctl_master (rm_ctl_t *self);
 int rm_ctl_watch (rm_ctl_t *self);
+int rm_ctl_backup (rm_ctl_t *self);
 
 /* Says on stderr how the client's last request failed; the exit code for `error`. */
 int rm_ctl_fail (const rm_ctl_t *self, int error);

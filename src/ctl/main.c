@@ -43,6 +43,12 @@ static const rm_option_t watch_options[] = {
     RM_SECTION ("Options"), RM_NUMBER ('n', "count", "N", 1, INT32_MAX, "leave after so many lines", &ctl.said.count),
     RM_FLAG (0, "until-commit", "leave after the next commit (phase 3)", &ctl.said.until_commit), RM_OPTIONS_END};
 
+static const rm_option_t backup_options[] = {
+    RM_SECTION ("Options"),
+    RM_TEXT (0, "from", "HOST:PORT", "the master to take it from, as in its --peers\n(the one that leads)",
+             &ctl.said.from),
+    RM_OPTIONS_END};
+
 static const rm_command_t commands[] = {
     {"submit", "QUEUE [PAYLOAD]",
      "submit a job, print its id\n"
@@ -82,6 +88,13 @@ static const rm_command_t commands[] = {
      "  ringctl master add 4 10.0.0.4:5550\n"
      "  ringctl master remove 2\n"
      "  ringctl master transfer 3"},
+    {"backup", "FILE",
+     "write a backup of all jobs and outcomes to FILE, while the masters go on\n"
+     "FILE is replaced once the new one is whole, checked and on the disk; - is stdout. A follower's will do, and may\n"
+     "lack the newest jobs; with --from nobody has to lead. ringmaster --restore FILE begins anew with it.",
+     backup_options,
+     "  ringctl backup ring.backup\n"
+     "  ringctl backup - --from 10.0.0.2:5550 | ssh safe 'cat > ring.backup'"},
     {"watch", "sync",
      "print the phases of each resize as they happen, a JSON line each\n"
      "Goes on when the master is started again. A phase that the master repeats is printed once.",
@@ -154,7 +167,8 @@ static int run (rm_ctl_t *self)
     } table[] = {{"submit", rm_ctl_submit},   {"wait", rm_ctl_wait},       {"status", rm_ctl_status},
                  {"workers", rm_ctl_workers}, {"ring", rm_ctl_ring},       {"jobs", rm_ctl_jobs},
                  {"queues", rm_ctl_queues},   {"why", rm_ctl_why},         {"drain", rm_ctl_drain},
-                 {"watch", rm_ctl_watch},     {"masters", rm_ctl_masters}, {"master", rm_ctl_master}};
+                 {"watch", rm_ctl_watch},     {"masters", rm_ctl_masters}, {"backup", rm_ctl_backup},
+                 {"master", rm_ctl_master}};
     size_t i = 0;
     while (strcmp (table[i].name, self->command->name))
         i++;

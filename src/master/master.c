@@ -319,6 +319,45 @@ static void on_metrics (rm_http_answer_t *answer, void *arg)
     rm_view_metrics (&shown, &answer->body);
 }
 
+static bool begin_backup (void *arg, uint64_t *checksum)
+{
+    rm_master_t *self = arg;
+    return rm_ledger_backup_seal (self->backup, checksum) == 0;
+}
+
+static size_t read_backup (void *arg, uint64_t at, void *to, size_t size)
+{
+    rm_master_t *self = arg;
+    return rm_ledger_backup_read (self->backup, at, to, size);
+}
+
+static void end_backup (void *arg)
+{
+    rm_master_t *self = arg;
+    rm_log (RM_LOG_INFO, "event=backup_ended");
+    rm_ledger_backup_destroy (&self->backup);
+}
+
+/* Any master gives one, whoever leads; one at a time, since each holds memory. */
+static void on_backup (rm_http_answer_t *answer, void *arg)
+{
+    rm_master_t *self = arg;
+    int rc = self->stopping ? RM_EIO : rm_ledger_backup_new (self->ledger, &self->backup);
+    if (rc) {
+        const char *why = rc == RM_ESTATE  ? "this master belongs to no group yet, and has nothing to back up"
+                          : rc == RM_EBUSY ? "busy: another backup is being taken from this master, try again later"
+                                           : rm_strerror (rc);
+        answer->status = 503;
+        rm_buf_put (&answer->body, why, strlen (why));
+        rm_buf_put (&answer->body, "\n", 1);
+        return;
+    }
+    uint64_t bytes = rm_ledger_backup_bytes (self->backup);
+    rm_log (RM_LOG_INFO, "event=backup_begun bytes=%llu", (unsigned long long)bytes);
+    answer->content_type = "application/octet-stream";
+    answer->stream = (rm_http_stream_t){self, bytes, begin_backup, read_backup, end_backup};
+}
+
 /* ---- life ------------------------------------------------------------------------------------------------------- */
 
 rm_master_t *rm_master_new (const rm_master_config_t *config)
@@ -387,6 +426,7 @@ static bool open_sockets (rm_master_t *self)
     unsigned base = (unsigned)self->config->port, step = base ? 1 : 0;
     self->routes[0] = (rm_http_route_t){"/status", on_status, self};
     self->routes[1] = (rm_http_route_t){"/metrics", on_metrics, self};
+    self->routes[2] = (rm_http_route_t){"/backup", on_backup, self};
     bool ok = (self->jobs = rm_socket_bind (RM_SOCKET_JOBS_ROUTER, host, base, &fault)) &&
               (self->work = rm_socket_bind (RM_SOCKET_WORK_ROUTER, host, base + step, &fault)) &&
               (self->sync = rm_socket_bind (RM_SOCKET_SYNC_PUB, host, base + 2 * step, &fault)) &&

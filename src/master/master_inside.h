@@ -31,7 +31,8 @@ struct rm_master {
     rm_state_t state;
     rm_leader_t leader;
     rm_ledger_t *ledger;
-    rm_batch_t *batch; /* taken from the leader, not proposed yet; NULL: none */
+    rm_ledger_backup_t *backup; /* that is being read over http; NULL: none */
+    rm_batch_t *batch;          /* taken from the leader, not proposed yet; NULL: none */
     proposal_t proposals[RM_PROPOSALS_MAX];
     uint64_t proposed, settled, leadership;
     rm_group_desk_t group;
@@ -39,7 +40,7 @@ struct rm_master {
     rm_socket_t *jobs, *work, *sync;
     rm_watch_t *jobs_watch, *work_watch;
     rm_http_t *http;
-    rm_http_route_t routes[3];
+    rm_http_route_t routes[4];
     char http_text[RM_ENDPOINT_BYTES_MAX + 8];
     uv_timer_t tick;
     uv_prepare_t turn;

@@ -115,20 +115,6 @@ typedef struct {
     uv_work_t work;
 } rm_raft_checking_t;
 
-/* A backup that is being written. */
-typedef struct {
-    bool writing; /* another thread writes it */
-    char *file;   /* where to; NULL: none */
-    rm_ledger_part_t *parts;
-    size_t part_count;
-    rm_raft_backup_t head;
-    int status; /* what became of it … */
-    int error;  /* … errno's value */
-    rm_ledger_changed_fn *done;
-    void *done_arg;
-    uv_work_t work;
-} rm_raft_saving_t;
-
 struct rm_ledger {
     uv_loop_t *loop;
     rm_ledger_events_t events;
@@ -206,7 +192,7 @@ struct rm_ledger {
     uint64_t free_bytes;                 /* on the disk */
     rm_raft_taking_t taking;
     rm_raft_checking_t checking;
-    rm_raft_saving_t saving;
+    rm_ledger_backup_t *backup; /* that is being taken; NULL: none */
 
     void (*closed) (void *arg); /* set: to be closed */
     void *closed_arg;

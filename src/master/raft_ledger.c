@@ -134,7 +134,7 @@ static void raft_closed (struct raft *raft)
 
 void rm_raft_ledger_shut (rm_ledger_t *self)
 {
-    if (self->taking.sealing || self->checking.sealing || self->saving.writing || self->stage >= RM_RAFT_CLOSING)
+    if (self->taking.sealing || self->checking.sealing || self->stage >= RM_RAFT_CLOSING)
         return;
     self->stage = RM_RAFT_CLOSING;
     uv_timer_stop (&self->timer);
@@ -456,6 +456,7 @@ void rm_ledger_close (rm_ledger_t **self_p, void (*closed) (void *arg), void *ar
     *self_p = NULL;
     if (!self)
         return;
+    RM_ASSERT (!self->backup);
     if (self->stage == RM_RAFT_NEW) {
         free_all (self);
         closed (arg);

@@ -209,12 +209,19 @@ int rm_ledger_remove (rm_ledger_t *self, uint64_t id, rm_ledger_changed_fn *done
 int rm_ledger_transfer (rm_ledger_t *self, uint64_t id, rm_ledger_changed_fn *done, void *arg);
 int rm_ledger_upgrade (rm_ledger_t *self, uint64_t format, rm_ledger_changed_fn *done, void *arg);
 
-/* Writes the state as it is here and now, after one of the batches, to that file, durably and from another thread; one that is
-   there is replaced once the new one is whole. Any master of the group can do it, be it a follower, of which the newest
-   batches may be missing. 0: `done` is called once, later, with 0, RM_EIO or RM_ENOMEM; or RM_ESTATE (it seeks), RM_EBUSY
-   (another one is being written, or the owner had no snapshot to give), RM_EINVAL (the name is too long), RM_ENOMEM, RM_EIO
-   (stopping), and it is not called. */
-int rm_ledger_backup (rm_ledger_t *self, const char *file, rm_ledger_changed_fn *done, void *arg);
+/* A backup: the state as it is here and now, after one of the batches, to be read while the ledger goes on. Any master of the
+   group can give one, be it a follower, of which the newest batches may be missing. One is taken at a time. 0, RM_ESTATE (it
+   seeks), RM_EBUSY (another one is not destroyed yet, or the owner had no snapshot to give), RM_ENOMEM, RM_EIO (stopping). */
+typedef struct rm_ledger_backup rm_ledger_backup_t;
+int rm_ledger_backup_new (rm_ledger_t *self, rm_ledger_backup_t **backup_p);
+/* Its size in bytes. */
+uint64_t rm_ledger_backup_bytes (const rm_ledger_backup_t *self);
+/* Any thread, one at a time. Seals it, which reads all of it, and fills in the XXH3_64 of all its bytes. 0 or RM_ENOMEM. */
+int rm_ledger_backup_seal (rm_ledger_backup_t *self, uint64_t *checksum);
+/* Any thread, one at a time; only of one that is sealed. Copies up to `size` of its bytes from `at` on; how many, 0 at its end. */
+size_t rm_ledger_backup_read (rm_ledger_backup_t *self, uint64_t at, void *to, size_t size);
+/* The loop's thread, when no other reads it any more, and before the ledger is closed. Nulls the pointer. */
+void rm_ledger_backup_destroy (rm_ledger_backup_t **self_p);
 
 /* Stops and frees it, and nulls the pointer. What is in flight is settled as unknown before `closed` is called, once, from
    the loop (or before this returns, if the ledger never started). The loop must go on running until then. */

@@ -1,120 +1,102 @@
-/*  How a backup is written while the ledger runs: the owner hands over references, another thread does the rest. */
-#include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
-#include <stdio.h>
+/*  A backup that is taken while the ledger runs: the owner hands over references, and another thread reads what they are to.
+ */
 #include <string.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include "master/raft_inside.h"
 #include "proto/alloc.h"
+#include "proto/assert.h"
 #include "ringmaster/error.h"
 
-static int checksum (rm_raft_saving_t *saving)
-{
-    XXH3_state_t *state = XXH3_createState ();
-    if (!state)
-        return RM_ENOMEM;
-    XXH3_64bits_reset (state);
-    for (size_t i = 0; i < saving->part_count; i++)
-        XXH3_64bits_update (state, saving->parts[i].data, saving->parts[i].size);
-    saving->head.snapshot.checksum = XXH3_64bits_digest (state);
-    XXH3_freeState (state);
-    return 0;
-}
-
-static bool put_all (const rm_raft_saving_t *saving, int file)
-{
+struct rm_ledger_backup {
+    rm_ledger_t *ledger;
+    rm_raft_backup_t head;
+    rm_ledger_part_t *parts; /* the owner's */
+    size_t part_count;
     uint8_t header[RM_RAFT_BACKUP_HEADER_BYTES];
-    rm_raft_backup_seal (header, &saving->head);
-    bool good = rm_raft_dir_put (file, header, sizeof header);
-    for (size_t i = 0; i < saving->part_count && good; i++)
-        good = rm_raft_dir_put (file, saving->parts[i].data, saving->parts[i].size);
-    return good && fsync (file) == 0;
-}
+    size_t part; /* the newest that was read from … */
+    uint64_t at; /* … and where in the backup it begins */
+};
 
-/* A new name survives a power cut. */
-static bool sync_folder (const char *file)
+int rm_ledger_backup_new (rm_ledger_t *self, rm_ledger_backup_t **backup_p)
 {
-    char path[PATH_MAX];
-    snprintf (path, sizeof path, "%s", file);
-    int folder = open (dirname (path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool good = folder >= 0 && fsync (folder) == 0;
-    if (folder >= 0)
-        close (folder);
-    return good;
-}
-
-/* Another thread: the owner promised that nobody changes the parts. */
-static void write_down (uv_work_t *work)
-{
-    rm_ledger_t *self = work->data;
-    rm_raft_saving_t *saving = &self->saving;
-    char part[PATH_MAX];
-    saving->status = checksum (saving);
-    if (saving->status != 0)
-        return;
-    snprintf (part, sizeof part, "%s.part", saving->file);
-    int file = open (part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool good = file >= 0 && put_all (saving, file) && rename (part, saving->file) == 0 && sync_folder (saving->file);
-    saving->error = errno;
-    if (file >= 0)
-        close (file);
-    if (!good && file >= 0)
-        unlink (part);
-    saving->status = good ? 0 : RM_EIO;
-}
-
-static void written (uv_work_t *work, int status)
-{
-    rm_ledger_t *self = work->data;
-    rm_raft_saving_t saving = self->saving;
-    char sentence[PATH_MAX + 256];
-    self->saving = (rm_raft_saving_t){0};
-    self->events.snapshot_done (self->events.arg, saving.parts, saving.part_count);
-    if (status == 0 && saving.status == 0)
-        snprintf (sentence, sizeof sentence, "%s holds the state after batch %llu, in %llu bytes", saving.file,
-                  (unsigned long long)saving.head.snapshot.link.number,
-                  (unsigned long long)(saving.head.snapshot.size + RM_RAFT_BACKUP_HEADER_BYTES));
-    else
-        snprintf (sentence, sizeof sentence, "cannot write the backup %s: %s", saving.file,
-                  saving.status == RM_EIO ? strerror (saving.error) : "memory ran out");
-    saving.done (saving.done_arg, status == 0 ? saving.status : RM_EIO, sentence);
-    rm_free (saving.file);
-    if (self->closed)
-        rm_raft_ledger_shut (self);
-}
-
-int rm_ledger_backup (rm_ledger_t *self, const char *file, rm_ledger_changed_fn *done, void *arg)
-{
-    rm_raft_saving_t *saving = &self->saving;
     if (self->broken || self->closed)
         return RM_EIO;
     if (self->stage != RM_RAFT_OPEN)
         return RM_ESTATE;
-    if (saving->writing)
+    if (self->backup)
         return RM_EBUSY;
-    if (strlen (file) + sizeof ".part" > PATH_MAX)
-        return RM_EINVAL;
-    *saving = (rm_raft_saving_t){.file = rm_strndup (file, strlen (file)), .done = done, .done_arg = arg};
-    if (!saving->file)
+    rm_ledger_backup_t *backup = rm_calloc (1, sizeof *backup);
+    if (!backup)
         return RM_ENOMEM;
-    saving->head = (rm_raft_backup_t){.generation = self->identity.generation, .snapshot.link = self->applied};
-    memcpy (saving->head.cluster, self->identity.cluster, sizeof saving->head.cluster);
-    int rc = self->events.snapshot (self->events.arg, &saving->parts, &saving->part_count) == 0 ? 0 : RM_EBUSY;
-    if (rc == 0) {
-        for (size_t i = 0; i < saving->part_count; i++)
-            saving->head.snapshot.size += saving->parts[i].size;
-        saving->work.data = self;
-        saving->writing = uv_queue_work (self->loop, &saving->work, write_down, written) == 0;
-        if (saving->writing)
-            return 0;
-        self->events.snapshot_done (self->events.arg, saving->parts, saving->part_count);
-        rc = RM_ENOMEM;
+    if (self->events.snapshot (self->events.arg, &backup->parts, &backup->part_count) != 0) {
+        rm_free (backup);
+        return RM_EBUSY;
     }
-    rm_free (saving->file);
-    saving->file = NULL;
-    return rc;
+    backup->ledger = self;
+    backup->head = (rm_raft_backup_t){.generation = self->identity.generation, .snapshot.link = self->applied};
+    memcpy (backup->head.cluster, self->identity.cluster, sizeof backup->head.cluster);
+    for (size_t i = 0; i < backup->part_count; i++)
+        backup->head.snapshot.size += backup->parts[i].size;
+    *backup_p = self->backup = backup;
+    return 0;
+}
+
+uint64_t rm_ledger_backup_bytes (const rm_ledger_backup_t *self)
+{
+    return sizeof self->header + self->head.snapshot.size;
+}
+
+static uint64_t sum (XXH3_state_t *state, const rm_ledger_backup_t *self, size_t header_bytes)
+{
+    XXH3_64bits_reset (state);
+    XXH3_64bits_update (state, self->header, header_bytes);
+    for (size_t i = 0; i < self->part_count; i++)
+        XXH3_64bits_update (state, self->parts[i].data, self->parts[i].size);
+    return XXH3_64bits_digest (state);
+}
+
+/* The header has the checksum of what follows it, so both come before the first byte is read. */
+int rm_ledger_backup_seal (rm_ledger_backup_t *self, uint64_t *checksum)
+{
+    XXH3_state_t *state = XXH3_createState ();
+    if (!state)
+        return RM_ENOMEM;
+    self->head.snapshot.checksum = sum (state, self, 0);
+    rm_raft_backup_seal (self->header, &self->head);
+    *checksum = sum (state, self, sizeof self->header);
+    XXH3_freeState (state);
+    return 0;
+}
+
+/* Parts are read one after the other, and looked for from the start only by who goes back. */
+size_t rm_ledger_backup_read (rm_ledger_backup_t *self, uint64_t at, void *to, size_t size)
+{
+    if (at < sizeof self->header) {
+        size_t piece = size < sizeof self->header - at ? size : sizeof self->header - at;
+        memcpy (to, self->header + at, piece);
+        return piece;
+    }
+    if (at < self->at || self->at == 0) {
+        self->part = 0;
+        self->at = sizeof self->header;
+    }
+    while (self->part < self->part_count && at - self->at >= self->parts[self->part].size)
+        self->at += self->parts[self->part++].size;
+    if (self->part == self->part_count)
+        return 0;
+    const rm_ledger_part_t *part = &self->parts[self->part];
+    size_t left = part->size - (at - self->at), piece = size < left ? size : left;
+    memcpy (to, (const uint8_t *)part->data + (at - self->at), piece);
+    return piece;
+}
+
+void rm_ledger_backup_destroy (rm_ledger_backup_t **self_p)
+{
+    rm_ledger_backup_t *self = *self_p;
+    *self_p = NULL;
+    RM_ASSERT (self->ledger->backup == self);
+    self->ledger->backup = NULL;
+    self->ledger->events.snapshot_done (self->ledger->events.arg, self->parts, self->part_count);
+    rm_free (self);
 }

@@ -17,13 +17,16 @@
 #include "proto/assert.h"
 #include "ringmaster/error.h"
 
+enum { STREAM_BYTES = 64 << 10 /* that are asked for at a time */ };
+
 /* A request that waits for the loop. It belongs to the thread that asks; when that has lost its patience while the
- * callback runs, to the loop.
+ * callback runs, or is done with a stream, to the loop.
  *
- *   waiting → running → answered
+ *   waiting → running → answered → streamed
  *      └────────┴─────→ given up
  */
 typedef struct question {
+    rm_http_t *http;
     const rm_http_route_t *route;
     rm_http_answer_t answer;
     enum { WAITING, RUNNING, ANSWERED, GIVEN_UP } state;
@@ -38,13 +41,16 @@ struct rm_http {
     pthread_mutex_t guard;   /* of all below, and of the questions' states */
     pthread_cond_t answered; /* some question has left the states waiting and running */
     question_t *first, **last_p;
-    bool stopping; /* nothing is asked any more */
+    question_t *streamed; /* those whose streams have to be ended */
+    bool stopping;        /* nothing is asked any more */
 };
 
 /* ---- the loop's side ------------------------------------------------------------------------------------------- */
 
 static void question_free (question_t *question)
 {
+    if (question->answer.stream.end)
+        question->answer.stream.end (question->answer.stream.arg);
     rm_buf_close (&question->answer.body);
     rm_free (question);
 }
@@ -62,9 +68,22 @@ static question_t *take (rm_http_t *self, int state)
     return question;
 }
 
+static void end_streams (rm_http_t *self)
+{
+    pthread_mutex_lock (&self->guard);
+    question_t *next = self->streamed;
+    self->streamed = NULL;
+    pthread_mutex_unlock (&self->guard);
+    for (question_t *question; (question = next);) {
+        next = question->next;
+        question_free (question);
+    }
+}
+
 static void on_wake (uv_async_t *handle)
 {
     rm_http_t *self = handle->data;
+    end_streams (self);
     pthread_mutex_lock (&self->guard);
     for (question_t *question; (question = take (self, RUNNING));) {
         pthread_mutex_unlock (&self->guard);
@@ -149,6 +168,51 @@ static enum MHD_Result refuse (struct MHD_Connection *connection, unsigned statu
     return rc;
 }
 
+/* ---- a stream ---------------------------------------------------------------------------------------------------- */
+
+static ssize_t read_stream (void *arg, uint64_t at, char *to, size_t size)
+{
+    const rm_http_stream_t *stream = &((question_t *)arg)->answer.stream;
+    size_t got = stream->read (stream->arg, at, to, size);
+    return got ? (ssize_t)got : MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+/* Hands the question to the loop. */
+static void stream_done (void *arg)
+{
+    question_t *question = arg;
+    rm_http_t *self = question->http;
+    pthread_mutex_lock (&self->guard);
+    question->next = self->streamed;
+    self->streamed = question;
+    pthread_mutex_unlock (&self->guard);
+    uv_async_send (&self->wake);
+}
+
+/* Queues an answer that is a stream; takes the question. */
+static enum MHD_Result reply_stream (struct MHD_Connection *connection, question_t *question)
+{
+    const rm_http_stream_t *stream = &question->answer.stream;
+    uint64_t checksum;
+    char text[17];
+    struct MHD_Response *response = NULL;
+    if (stream->begin (stream->arg, &checksum))
+        response = MHD_create_response_from_callback (stream->bytes, STREAM_BYTES, read_stream, question, stream_done);
+    if (!response) {
+        stream_done (question);
+        return refuse (connection, MHD_HTTP_SERVICE_UNAVAILABLE, "memory ran out");
+    }
+    snprintf (text, sizeof text, "%016llx", (unsigned long long)checksum);
+    MHD_add_response_header (response, MHD_HTTP_HEADER_CONTENT_TYPE, question->answer.content_type);
+    MHD_add_response_header (response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    MHD_add_response_header (response, RM_HTTP_CHECKSUM, text);
+    enum MHD_Result rc = MHD_queue_response (connection, question->answer.status, response);
+    MHD_destroy_response (response);
+    return rc;
+}
+
+/* ---- a request --------------------------------------------------------------------------------------------------- */
+
 static enum MHD_Result on_request (void *arg, struct MHD_Connection *connection, const char *url, const char *method,
                                    const char *version, const char *upload, size_t *upload_size, void **state)
 {
@@ -164,11 +228,14 @@ static enum MHD_Result on_request (void *arg, struct MHD_Connection *connection,
     question_t *question = rm_calloc (1, sizeof *question);
     if (!question)
         return MHD_NO;
+    question->http = self;
     question->route = route;
     question->answer = (rm_http_answer_t){.status = MHD_HTTP_OK, .content_type = "text/plain; charset=utf-8"};
     question = ask (self, question);
     if (!question)
         return refuse (connection, MHD_HTTP_SERVICE_UNAVAILABLE, "busy: no answer in 2 s, try again later");
+    if (question->answer.stream.end)
+        return reply_stream (connection, question);
     enum MHD_Result rc = question->answer.body.failed
                              ? refuse (connection, MHD_HTTP_SERVICE_UNAVAILABLE, "memory ran out")
                              : reply (connection, &question->answer);
@@ -282,6 +349,7 @@ void rm_http_destroy (rm_http_t **self_p)
     pthread_mutex_unlock (&self->guard);
     if (self->daemon)
         MHD_stop_daemon (self->daemon);
+    end_streams (self);
     uv_close ((uv_handle_t *)&self->wake, on_closed);
 }
 

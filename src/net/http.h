@@ -7,6 +7,10 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "net/endpoint.h"
 #include "net/fault.h"
 #include "proto/buf.h"
@@ -21,10 +25,24 @@ enum {
 typedef struct uv_loop_s uv_loop_t;
 typedef struct rm_http rm_http_t;
 
+/* A body too large to be held, or that comes from elsewhere. */
+typedef struct {
+    void *arg;
+    uint64_t bytes; /* in all */
+    /* In the connection's thread, while the loop goes on. `begin` comes first and fills in the XXH3_64 of all bytes, which is
+       told in the header RM_HTTP_CHECKSUM; false: memory ran out. `read` copies up to `size` bytes from `at` on; how many. */
+    bool (*begin) (void *arg, uint64_t *checksum);
+    size_t (*read) (void *arg, uint64_t at, void *to, size_t size);
+    void (*end) (void *arg); /* once, in the loop's thread, whatever became of it; NULL: there is no stream */
+} rm_http_stream_t;
+
+#define RM_HTTP_CHECKSUM "X-Checksum-XXH3" /* 16 hexadecimal digits */
+
 typedef struct {
     unsigned status;          /* 200 unless the callback says otherwise */
     const char *content_type; /* a literal; text/plain unless the callback says otherwise */
     rm_buf_t body;            /* empty; filled by the callback, taken from it. If memory ran out: status 503 */
+    rm_http_stream_t stream;  /* instead of a body, if the callback fills it in */
 } rm_http_answer_t;
 
 /* Answers one request. Must not destroy the server. */
@@ -41,7 +59,7 @@ typedef struct {
 rm_http_t *rm_http_new (uv_loop_t *loop, const char *host, unsigned port, const rm_http_route_t *routes,
                         rm_fault_t *fault);
 
-/* Refuses what still waits, ends the threads; the memory goes when the loop runs its next turn. */
+/* Refuses what still waits, ends the threads and the streams; the memory goes when the loop runs its next turn. */
 void rm_http_destroy (rm_http_t **self_p);
 
 /* Where others can reach it; the scheme of its text is tcp://, as everywhere. */

@@ -78,7 +78,7 @@ gives 2 "" "--master 'tcp://127.0.0.1'" status --master tcp://127.0.0.1
 
 # Help.
 gives 0 "Examples:" "" --help
-for command in submit wait status workers ring queues jobs why drain masters master watch; do
+for command in backup submit wait status workers ring queues jobs why drain masters master watch; do
     gives 0 "ringctl $command" "" $command --help
 done
 gives 0 "ringctl " "" --version

@@ -51,6 +51,7 @@ static void greet (master_t *self, const rm_route_t *route)
     rm_msg_t reply = {.type = RM_MSG_WELCOME, .welcome = {.term = 7, .payload_bytes_max = 1, .result_bytes_max = 1}};
     reply.welcome.work = rm_bytes ("tcp://127.0.0.1:1");
     reply.welcome.sync = rm_bytes ("tcp://127.0.0.1:2");
+    reply.welcome.http = rm_bytes ("http://127.0.0.1:3");
     reply.welcome.masters = masters;
     reply.welcome.master_count = *self->fellow ? 2 : 0;
     self->greeted++;
@@ -413,7 +414,9 @@ Test (client, questions_are_answered_in_json)
     cr_expect_str_eq (json, "{\"term\":7}");
     cr_expect_eq (rm_client_drain (client, "w1", 1000, &json), 0);
     cr_expect_eq (rm_client_query (client, "endpoints", 0, NULL, 0, 1000, &json), 0);
-    cr_expect_str_eq (json, "{\"term\":7,\"work\":\"tcp://127.0.0.1:1\",\"sync\":\"tcp://127.0.0.1:2\",\"http\":\"\"}");
+    cr_expect_str_eq (
+        json,
+        "{\"term\":7,\"work\":\"tcp://127.0.0.1:1\",\"sync\":\"tcp://127.0.0.1:2\",\"http\":\"http://127.0.0.1:3\"}");
 }
 
 static atomic_int alarms;

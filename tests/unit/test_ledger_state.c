@@ -272,10 +272,7 @@ Test (ledger_state, a_backup_that_is_damaged_is_not_restored_and_a_ledger_is_not
     seat_start (one, 0);
     group_load (one, 500);
     WAIT_FOR (group_acked (one) > 300, 10000);
-    cr_assert_eq (seat_ask (one, 0, SEAT_BACKUP, 0, "/nowhere/at/all"), RM_EIO);
-    WAIT_FOR (seat_said (one, 0, "cannot write the backup /nowhere/at/all: No such file"), 2000);
     cr_assert_eq (seat_ask (one, 0, SEAT_BACKUP, 0, file), 0);
-    node_shell ("test ! -e %s.part", file);
     for (unsigned at = 3; at < 50000; at += at < 112 ? 13 : 9001) {
         node_shell ("cp %s %s.bad && printf '\\%%o' $(( $(od -An -tu1 -j%u -N1 %s) ^ 4 )) | "
                     "dd of=%s.bad bs=1 seek=%u conv=notrunc status=none",

@@ -23,6 +23,9 @@ typedef struct {
     void (*scene) (unsigned port);
     unsigned asked; /* callbacks so far */
     bool own_thread;
+    unsigned begun, ended; /* streams */
+    bool end_in_loop;
+    bool no_memory; /* a stream cannot begin */
 } stage_t;
 
 static void on_status (rm_http_answer_t *answer, void *arg)
@@ -47,6 +50,44 @@ static void on_full (rm_http_answer_t *answer, void *arg)
     answer->body.failed = true;
 }
 
+/* A stream of numbers, so that a byte in the wrong place shows. */
+enum { STREAM_BYTES = 3 * 1000 * 1000 + 1 };
+
+static uint8_t byte_at (uint64_t at)
+{
+    return (uint8_t)(at * 31 + (at >> 8));
+}
+
+static bool begin_stream (void *arg, uint64_t *checksum)
+{
+    stage_t *stage = arg;
+    *checksum = 0xabc;
+    stage->begun++;
+    return !stage->no_memory;
+}
+
+static size_t read_stream (void *arg, uint64_t at, void *to, size_t size)
+{
+    (void)arg;
+    size_t count = 0;
+    for (; count < size && count < 1000 && at + count < STREAM_BYTES; count++)
+        ((uint8_t *)to)[count] = byte_at (at + count);
+    return count;
+}
+
+static void end_stream (void *arg)
+{
+    stage_t *stage = arg;
+    stage->ended++;
+    stage->end_in_loop = pthread_equal (pthread_self (), stage->loop_thread);
+}
+
+static void on_stream (rm_http_answer_t *answer, void *arg)
+{
+    answer->content_type = "application/octet-stream";
+    answer->stream = (rm_http_stream_t){arg, STREAM_BYTES, begin_stream, read_stream, end_stream};
+}
+
 static void on_done (uv_async_t *done)
 {
     stage_t *stage = done->data;
@@ -64,9 +105,12 @@ static void *play (void *arg)
 
 static void perform (stage_t *stage, void (*scene) (unsigned port))
 {
-    const rm_http_route_t routes[] = {
-        {"/status", on_status, stage}, {"/slow", on_slow, NULL}, {"/full", on_full, NULL}, {NULL, NULL, NULL}};
-    *stage = (stage_t){.scene = scene, .loop_thread = pthread_self ()};
+    const rm_http_route_t routes[] = {{"/status", on_status, stage},
+                                      {"/slow", on_slow, NULL},
+                                      {"/full", on_full, NULL},
+                                      {"/stream", on_stream, stage},
+                                      {NULL, NULL, NULL}};
+    *stage = (stage_t){.scene = scene, .no_memory = stage->no_memory, .loop_thread = pthread_self ()};
     uv_loop_init (&stage->loop);
     uv_async_init (&stage->loop, &stage->done, on_done);
     stage->done.data = stage;
@@ -133,7 +177,7 @@ static void ordinary (unsigned port)
 
 Test (net_http, get_and_head_are_answered_by_the_loop, .timeout = 60)
 {
-    stage_t stage;
+    stage_t stage = {0};
     perform (&stage, ordinary);
     cr_assert_eq (stage.asked, 3);
     cr_assert (stage.own_thread);
@@ -158,9 +202,68 @@ static void refused (unsigned port)
 
 Test (net_http, other_paths_are_404_and_other_methods_405, .timeout = 60)
 {
-    stage_t stage;
+    stage_t stage = {0};
     perform (&stage, refused);
     cr_assert_eq (stage.asked, 0);
+}
+
+static void streamed (unsigned port)
+{
+    static char reply[STREAM_BYTES + 4096];
+    const char request[] = "GET /stream HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    exchange (port, request, sizeof request - 1, reply, sizeof reply);
+    assert_begins (reply, "HTTP/1.1 200 ");
+    const char *body = strstr (reply, "\r\n\r\n") + 4;
+    cr_assert (strstr (reply, "Content-Length: 3000001\r\n") < body);
+    cr_assert (strstr (reply, "X-Checksum-XXH3: 0000000000000abc\r\n") < body);
+    for (uint64_t at = 0; at < STREAM_BYTES; at++)
+        cr_assert_eq ((uint8_t)body[at], byte_at (at), "byte %d", (int)at);
+}
+
+Test (net_http, a_stream_comes_whole_and_ends_in_the_loop, .timeout = 60)
+{
+    stage_t stage = {0};
+    perform (&stage, streamed);
+    cr_assert_eq (stage.begun, 1);
+    cr_assert_eq (stage.ended, 1);
+    cr_assert (stage.end_in_loop);
+}
+
+static void given_up (unsigned port)
+{
+    const char request[] = "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n";
+    char some[1000];
+    for (int i = 0; i < 5; i++) {
+        int fd = dial (port);
+        send (fd, request, sizeof request - 1, MSG_NOSIGNAL);
+        cr_assert_gt (recv (fd, some, sizeof some, 0), 0);
+        close (fd);
+    }
+    int stuck = dial (port); /* reads nothing, and is still there when the server ends */
+    send (stuck, request, sizeof request - 1, MSG_NOSIGNAL);
+    cr_assert_gt (recv (stuck, some, sizeof some, 0), 0);
+    assert_begins (get (port, "HEAD /stream"), "HTTP/1.1 200 ");
+}
+
+Test (net_http, a_stream_that_nobody_reads_to_its_end_is_ended_too, .timeout = 60)
+{
+    stage_t stage = {0};
+    perform (&stage, given_up);
+    cr_assert_eq (stage.begun, 7);
+    cr_assert_eq (stage.ended, 7);
+    cr_assert (stage.end_in_loop);
+}
+
+static void no_room (unsigned port)
+{
+    assert_begins (get (port, "GET /stream"), "HTTP/1.1 503 ");
+}
+
+Test (net_http, a_stream_that_cannot_begin_is_503, .timeout = 60)
+{
+    stage_t stage = {.no_memory = true};
+    perform (&stage, no_room);
+    cr_assert_eq (stage.ended, 1);
 }
 
 static void late (unsigned port)
@@ -175,7 +278,7 @@ static void late (unsigned port)
 
 Test (net_http, a_loop_that_does_not_answer_in_time_is_503, .timeout = 60)
 {
-    stage_t stage;
+    stage_t stage = {0};
     perform (&stage, late);
 }
 
@@ -251,7 +354,7 @@ static void garbage (unsigned port)
 
 Test (net_http, garbage_and_too_many_connections_do_no_harm, .timeout = 100)
 {
-    stage_t stage;
+    stage_t stage = {0};
     perform (&stage, garbage);
     cr_assert_geq (stage.asked, 1);
 }
