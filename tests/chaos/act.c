@@ -133,9 +133,9 @@ static void begin_process (act_t *self, const step_t *step)
 
 /* ---- the network ------------------------------------------------------------------------------------------------- */
 
-static void harm (active_t *active, unsigned seat, bool to_master, net_harm_t what)
+static void harm (active_t *active, unsigned from, unsigned into, net_harm_t what)
 {
-    active->harms[active->harm_count++] = net_harm (seat, to_master, what, active->step.amount);
+    active->harms[active->harm_count++] = net_harm (from, into, what, active->step.amount);
 }
 
 /* When it has begun, and before it ends: the judge holds workers to their lease in between. */
@@ -148,15 +148,16 @@ static void tell_cut (const act_t *self, unsigned actor, const char *what)
 static void begin_harm (act_t *self, active_t *active)
 {
     step_kind_t kind = active->step.kind;
+    unsigned master = self->stage->actors[CAST_MASTER].seat;
     for (unsigned i = CAST_PEER; i < cast_size (&self->stage->cast); i++) {
         unsigned seat = self->stage->actors[i].seat;
         if (!(active->step.peers >> i & 1))
             continue;
         net_harm_t what = kind == STEP_LOSS ? NET_LOSS : kind == STEP_RESET ? NET_RESET : NET_CUT;
         if (kind != STEP_CUT_TO)
-            harm (active, seat, true, what);
+            harm (active, seat, net_is_far (seat) ? self->stage->proxy_far : master, what);
         if (kind != STEP_CUT_FROM && kind != STEP_RESET)
-            harm (active, seat, false, what);
+            harm (active, master, seat, what);
         if (what == NET_CUT)
             tell_cut (self, i, "cut");
     }

@@ -24,6 +24,9 @@ enum {
     JOBS_PER_SECOND = 30, /* of a client */
     POINTS_MAX = 128,
     PORTS = 4, /* of the master */
+    MASTER_HOST = 1,
+    PROXY_HOST,
+    PEER_HOST = 10
 };
 
 static char bin[512]; /* folder of the programs */
@@ -73,15 +76,11 @@ void stage_name (stage_t *self, const cast_t *cast)
 /* Every third peer lives behind the proxy. */
 static void make_network (stage_t *self)
 {
-    bool far[NET_PEERS_MAX];
-    unsigned peers = cast_size (&self->cast) - CAST_PEER;
-    for (unsigned i = 0; i < peers; i++) {
-        far[i] = i % 3 == 2;
-        self->actors[CAST_PEER + i].seat = NET_PEER + i;
-    }
-    self->actors[CAST_MASTER].seat = NET_MASTER;
-    self->actors[CAST_PROXY].seat = NET_PROXY_NEAR;
-    net_seat (far, peers);
+    self->actors[CAST_MASTER].seat = net_seat (MASTER_HOST, false);
+    self->actors[CAST_PROXY].seat = net_seat (PROXY_HOST, false);
+    self->proxy_far = net_seat (MASTER_HOST, true);
+    for (unsigned i = CAST_PEER; i < cast_size (&self->cast); i++)
+        self->actors[i].seat = net_seat (PEER_HOST + i, (i - CAST_PEER) % 3 == 2);
 }
 
 /* ---- fail points ------------------------------------------------------------------------------------------------- */
@@ -124,13 +123,14 @@ void stage_open (stage_t *self, const cast_t *cast, uint64_t seed, const char *h
     find_programs ();
     snprintf (self->history, sizeof self->history, "%s", history);
     snprintf (self->commands, sizeof self->commands, "%s/commands", scratch_dir ());
-    snprintf (self->address, sizeof self->address, "%s", cast->network ? NET_MASTER_ADDRESS : "127.0.0.1");
     if (history_pen_open (&self->pen, history, "chaos"))
         harness_fail ("cannot write %s: %s", history, strerror (errno));
     if (mkfifo (self->commands, 0600) || (self->commands_fd = open (self->commands, O_RDWR | O_CLOEXEC)) < 0)
         harness_fail ("cannot make %s: %s", self->commands, strerror (errno));
     if (cast->network)
         make_network (self);
+    snprintf (self->address, sizeof self->address, "%s",
+              cast->network ? net_address (self->actors[CAST_MASTER].seat) : "127.0.0.1");
     ask_points ("ringmaster", 0);
     ask_points ("ringworker", 1);
 }
@@ -218,8 +218,8 @@ static void command_of_master (const stage_t *self, command_t *command)
 
 static void command_of_proxy (stage_t *self, command_t *command)
 {
-    net_path (NET_PROXY_FAR, command->far);
-    net_path (NET_PROXY_NEAR, command->near);
+    net_path (self->proxy_far, command->far);
+    net_path (self->actors[CAST_PROXY].seat, command->near);
     snprintf (command->address, sizeof command->address, "%s:%d", self->address, self->port);
     snprintf (command->port, sizeof command->port, "%d", PORTS);
     program (command, "chaos_proxy");

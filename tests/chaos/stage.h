@@ -32,6 +32,7 @@ typedef struct {
     uint64_t seed;
     char history[700], commands[700]; /* the proxy's FIFO */
     int commands_fd;
+    unsigned proxy_far; /* the seat of its other leg */
     char address[32];
     int port;
     unsigned exits, master_exits; /* of processes that ended by themselves; of the master */

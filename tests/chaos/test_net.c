@@ -16,7 +16,10 @@
 #include "net.h"
 #include "process.h"
 
-enum { PORT = 5550, NEAR = NET_PEER, OTHER, FAR, PATIENCE_MS = 10000, SHORT_MS = 400 };
+/* The seats, in the order they are made. */
+enum { MASTER, PROXY_NEAR, PROXY_FAR, NEAR, OTHER, FAR };
+
+enum { PORT = 5550, PATIENCE_MS = 10000, SHORT_MS = 400 };
 
 #define must(condition)                                                                                                \
     do {                                                                                                               \
@@ -39,14 +42,14 @@ static void go (unsigned seat)
 static struct sockaddr_in master (void)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons (PORT)};
-    inet_aton (NET_MASTER_ADDRESS, &address.sin_addr);
+    inet_aton (net_address (MASTER), &address.sin_addr);
     return address;
 }
 
 static void listen_at_master (void)
 {
     struct sockaddr_in address = master ();
-    go (NET_MASTER);
+    go (MASTER);
     listener = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     must (!bind (listener, (struct sockaddr *)&address, sizeof address) && !listen (listener, 8));
 }
@@ -84,12 +87,12 @@ static void a_cut_is_one_way_and_ends (unsigned seat)
     pair_t pair = meet (seat);
     must (passes (pair.peer, pair.master, PATIENCE_MS) == 1);
     must (passes (pair.master, pair.peer, PATIENCE_MS) == 1);
-    unsigned harm = net_harm (seat, true, NET_CUT, 0);
+    unsigned harm = net_harm (seat, net_is_far (seat) ? PROXY_FAR : MASTER, NET_CUT, 0);
     must (passes (pair.peer, pair.master, SHORT_MS) == 0);
     must (net_heal (harm) > 0);
     char byte;
     must (recv (pair.master, &byte, 1, 0) == 1); /* TCP has sent it again */
-    harm = net_harm (seat, false, NET_CUT, 0);
+    harm = net_harm (MASTER, seat, NET_CUT, 0);
     must (passes (pair.master, pair.peer, SHORT_MS) == 0);
     must (net_heal (harm) > 0);
     must (recv (pair.peer, &byte, 1, 0) == 1);
@@ -100,7 +103,7 @@ static void a_cut_is_one_way_and_ends (unsigned seat)
 static void a_cut_is_nobody_elses (void)
 {
     pair_t one = meet (NEAR), two = meet (OTHER);
-    unsigned to = net_harm (NEAR, true, NET_CUT, 0), from = net_harm (NEAR, false, NET_CUT, 0);
+    unsigned to = net_harm (NEAR, MASTER, NET_CUT, 0), from = net_harm (MASTER, NEAR, NET_CUT, 0);
     must (passes (two.peer, two.master, PATIENCE_MS) == 1 && passes (two.master, two.peer, PATIENCE_MS) == 1);
     must (passes (one.peer, one.master, SHORT_MS) == 0);
     net_heal (to);
@@ -110,7 +113,7 @@ static void a_cut_is_nobody_elses (void)
 static void a_reset_resets (void)
 {
     pair_t pair = meet (NEAR);
-    unsigned harm = net_harm (NEAR, true, NET_RESET, 0);
+    unsigned harm = net_harm (NEAR, MASTER, NET_RESET, 0);
     must (passes (pair.peer, pair.master, PATIENCE_MS) == -1);
     must (net_heal (harm) > 0);
     pair = meet (NEAR);
@@ -121,7 +124,7 @@ static void a_reset_resets (void)
 static void a_loss_loses_some (void)
 {
     pair_t pair = meet (NEAR);
-    unsigned harm = net_harm (NEAR, true, NET_LOSS, 30);
+    unsigned harm = net_harm (NEAR, MASTER, NET_LOSS, 30);
     for (int i = 0; i < 40; i++)
         must (passes (pair.peer, pair.master, PATIENCE_MS) == 1);
     uint64_t lost = net_heal (harm);
@@ -136,12 +139,17 @@ int main (void)
         printf ("not checked here: %s\n", why);
         return 77;
     }
-    net_seat ((const bool[]){false, false, true}, 3);
+    const struct {
+        unsigned host;
+        bool far;
+    } seats[] = {{1, false}, {2, false}, {1, true}, {10, false}, {11, false}, {12, true}};
+    for (unsigned i = 0; i < sizeof seats / sizeof *seats; i++)
+        must (net_seat (seats[i].host, seats[i].far) == i);
     snprintf (path, sizeof path, "%s/commands", scratch_dir ());
     must (!mkfifo (path, 0600));
-    net_path (NET_PROXY_FAR, far);
-    net_path (NET_PROXY_NEAR, near);
-    char *argv[] = {CHAOS_PROXY, far, near, NET_MASTER_ADDRESS ":5550", "1", path, "1", NULL};
+    net_path (PROXY_FAR, far);
+    net_path (PROXY_NEAR, near);
+    char *argv[] = {CHAOS_PROXY, far, near, "10.77.0.1:5550", "1", path, "1", NULL};
     must (process_line (process_start ("proxy", argv, NULL), "ready", PATIENCE_MS));
     listen_at_master ();
     a_cut_is_one_way_and_ends (NEAR);

@@ -10,8 +10,17 @@
 #include <unistd.h>
 
 #include "http.h"
+#include "net.h"
 
-enum { ASK_MS = 1000, CALL_MS = 60000, READY_MS = 30000, END_MS = 20000, HTTP_PORT = 3, FORMAT = 2 /* has digests */ };
+enum {
+    ASK_MS = 1000,
+    CALL_MS = 60000,
+    READY_MS = 30000,
+    END_MS = 20000,
+    HTTP_PORT = 3,
+    NETWORK_PORT = 5550,
+    FORMAT = 2 /* has digests */
+};
 
 /* Of a group, so that snapshots and comparisons come often. */
 #define SNAPSHOT_BYTES "65536"
@@ -25,6 +34,18 @@ uint64_t time_us (void)
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */
+
+/* Masters of several machines know a secret. */
+static void open_network (cluster_t *self)
+{
+    char path[640];
+    snprintf (path, sizeof path, "%s/secret", scratch_dir ());
+    FILE *file = fopen (path, "w");
+    must (file && fputs ("a secret of the tests' masters\n", file) >= 0 && !fclose (file));
+    self->base = NETWORK_PORT;
+    for (int i = 0; i < CLUSTER_MASTERS; i++)
+        self->seats[i] = net_seat (1 + (unsigned)i, false);
+}
 
 /* Starts all of them; each is ready once one leads. */
 static void open_group (cluster_t *self)
@@ -40,9 +61,12 @@ static void open_group (cluster_t *self)
     cluster_change (self, "upgrade", FORMAT, NULL);
 }
 
-void cluster_open (cluster_t *self, bool group)
+void cluster_open (cluster_t *self, cluster_kind_t kind)
 {
-    *self = (cluster_t){.base = free_ports (CLUSTER_MASTERS * CLUSTER_PORTS), .history = history_new ()};
+    *self = (cluster_t){.kind = kind, .seat = CLUSTER_NO_SEAT, .history = history_new ()};
+    self->base = free_ports (CLUSTER_MASTERS * CLUSTER_PORTS);
+    if (kind == CLUSTER_NETWORK)
+        open_network (self);
     ssize_t size = readlink ("/proc/self/exe", self->bin, sizeof self->bin - 1);
     if (size < 0)
         harness_fail ("cannot find the programs");
@@ -50,12 +74,14 @@ void cluster_open (cluster_t *self, bool group)
     dirname (self->bin);
     snprintf (self->data, sizeof self->data, "%s/data", scratch_dir ());
     snprintf (self->recorded, sizeof self->recorded, "%s/history", scratch_dir ());
-    int count = snprintf (self->jobs, sizeof self->jobs, "tcp://127.0.0.1:%d", self->base);
-    for (int i = 1; group && i < CLUSTER_MASTERS; i++)
-        count += snprintf (self->jobs + count, sizeof self->jobs - (size_t)count, ",tcp://127.0.0.1:%d",
-                           self->base + i * CLUSTER_PORTS);
+    int count = 0;
+    for (int i = 0; i < (kind == CLUSTER_ALONE ? 1 : CLUSTER_MASTERS); i++) {
+        char address[CLUSTER_ADDRESS_BYTES];
+        cluster_address (self, i, address);
+        count += snprintf (self->jobs + count, sizeof self->jobs - (size_t)count, "%stcp://%s", i ? "," : "", address);
+    }
     self->client = cluster_client (self);
-    if (group)
+    if (kind != CLUSTER_ALONE)
         open_group (self);
     else if (!cluster_master (self, NULL))
         harness_fail ("the master did not get ready");
@@ -115,20 +141,51 @@ void cluster_kill_master (cluster_t *self)
 
 /* ---- a group ----------------------------------------------------------------------------------------------------- */
 
+static const char *host (const cluster_t *self, int place)
+{
+    return self->kind == CLUSTER_NETWORK ? net_address (self->seats[place]) : "127.0.0.1";
+}
+
+static int port (const cluster_t *self, int place)
+{
+    return self->kind == CLUSTER_NETWORK ? self->base : self->base + place * CLUSTER_PORTS;
+}
+
+void cluster_address (const cluster_t *self, int place, char address[CLUSTER_ADDRESS_BYTES])
+{
+    snprintf (address, CLUSTER_ADDRESS_BYTES, "%s:%d", host (self, place), port (self, place));
+}
+
 void cluster_start_one (cluster_t *self, int place, const char *failpoints)
 {
-    char program[600], data[640], id[16], peers[256], name[16], text[256];
+    char program[600], data[640], id[16], peers[256], name[16], text[256], secret[640], address[CLUSTER_ADDRESS_BYTES];
     int used = 0;
-    for (int i = 0; i < CLUSTER_MASTERS; i++)
-        used += snprintf (peers + used, sizeof peers - (size_t)used, "%s%d=127.0.0.1:%d", i ? "," : "", self->ids[i],
-                          self->base + i * CLUSTER_PORTS);
+    for (int i = 0; i < CLUSTER_MASTERS; i++) {
+        cluster_address (self, i, address);
+        used += snprintf (peers + used, sizeof peers - (size_t)used, "%s%d=%s", i ? "," : "", self->ids[i], address);
+    }
+    snprintf (secret, sizeof secret, "%s/secret", scratch_dir ());
     snprintf (program, sizeof program, "%s/ringmaster", self->bin);
     snprintf (data, sizeof data, "%s%d", self->data, self->ids[place]);
     snprintf (id, sizeof id, "%d", self->ids[place]);
     snprintf (name, sizeof name, "m%d", self->ids[place]);
-    char *argv[] = {program, "--data", data, "--id", id, "--peers", peers, "--snapshot-bytes", SNAPSHOT_BYTES, NULL};
+    bool networked = self->kind == CLUSTER_NETWORK;
+    char *argv[] = {program,
+                    "--data",
+                    data,
+                    "--id",
+                    id,
+                    "--peers",
+                    peers,
+                    "--snapshot-bytes",
+                    SNAPSHOT_BYTES,
+                    networked ? "--insecure" : NULL,
+                    "--secret",
+                    secret,
+                    NULL};
     char *environment[] = {setting (text, sizeof text, failpoints), NULL};
-    self->masters[place] = process_start (name, argv, environment);
+    self->masters[place] =
+        process_start_in (name, argv, environment, networked ? net_enter : NULL, &self->seats[place]);
     free (environment[0]);
 }
 
@@ -149,8 +206,8 @@ void cluster_change (cluster_t *self, const char *what, int id, const char *at)
 json_t *cluster_status (const cluster_t *self, int place)
 {
     static char text[1 << 16];
-    int port = self->base + place * CLUSTER_PORTS + HTTP_PORT;
-    return http_get ("127.0.0.1", port, "/status", ASK_MS, text, sizeof text) ? json_loads (text, 0, NULL) : NULL;
+    bool answers = http_get (host (self, place), port (self, place) + HTTP_PORT, "/status", ASK_MS, text, sizeof text);
+    return answers ? json_loads (text, 0, NULL) : NULL;
 }
 
 json_int_t cluster_ledger (const cluster_t *self, int place, const char *what)
@@ -223,6 +280,12 @@ static void *watch (void *arg)
     return NULL;
 }
 
+process_t *cluster_process (const cluster_t *self, const char *name, char *const argv[], char *const environment[])
+{
+    unsigned seat = self->seat;
+    return process_start_in (name, argv, environment, seat == CLUSTER_NO_SEAT ? NULL : net_enter, &seat);
+}
+
 process_t *cluster_recorder (cluster_t *self, const char *name, int threads, const char *failpoints)
 {
     char program[600], count[16], text[256];
@@ -230,7 +293,7 @@ process_t *cluster_recorder (cluster_t *self, const char *name, int threads, con
     snprintf (count, sizeof count, "%d", threads);
     char *argv[] = {program, self->jobs, (char *)name, count, self->recorded, "rec", NULL};
     char *environment[] = {setting (text, sizeof text, failpoints), NULL};
-    process_t *worker = process_start (name, argv, environment);
+    process_t *worker = cluster_process (self, name, argv, environment);
     free (environment[0]);
     watched_t *watched = malloc (sizeof *watched);
     must (watched && self->watcher_count < CLUSTER_PROCESSES_MAX);

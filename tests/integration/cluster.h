@@ -1,5 +1,6 @@
 /*  A cluster of real processes for the integration tests: a master, or a group of three, on fixed ports, so that each can be
- *  killed and started again under its address, recorders as workers, and the history of it all, checked at the end.
+ *  killed and started again under its address, recorders as workers, and the history of it all, checked at the end. A group
+ *  may be on a network of its own (net.h), with a seat for each master; the test itself reaches all of them.
  *
  *  Nothing here waits for time to pass: `until` waits for a condition, with a deadline after which the test has failed.
  *  Thread rule: the test's main thread; clients may be made in any thread.
@@ -18,7 +19,11 @@ enum {
     CLUSTER_MASTERS = 3,         /* in a group */
     CLUSTER_PORTS = 5,           /* of each */
     CLUSTER_PATIENCE_MS = 30000, /* for what takes a second on an idle machine */
+    CLUSTER_ADDRESS_BYTES = 64,
+    CLUSTER_NO_SEAT = UINT32_MAX
 };
+
+typedef enum { CLUSTER_ALONE, CLUSTER_GROUP, CLUSTER_NETWORK } cluster_kind_t;
 
 /* Waits for a condition; fails the test with it as the message. */
 #define until(condition) until_within (CLUSTER_PATIENCE_MS, condition)
@@ -42,20 +47,23 @@ enum {
 typedef struct {
     char bin[512];      /* folder of the programs */
     char data[600];     /* the master's directory; in a group a number follows */
-    char jobs[128];     /* its endpoint, or those of the group */
+    char jobs[256];     /* its endpoint, or those of the group */
     char recorded[600]; /* the recorders' file */
-    int base;           /* its first port; of the others CLUSTER_PORTS further each */
+    cluster_kind_t kind;
+    int base;      /* its first port; in a group without a network, of the others CLUSTER_PORTS further each */
+    unsigned seat; /* that the next process but a master is started in; CLUSTER_NO_SEAT: the test's own */
     history_t *history;
     process_t *master;                         /* NULL: none runs; in a group, `masters` are instead */
     process_t *masters[CLUSTER_MASTERS];       /* those of the group by their place; NULL: does not run */
     int ids[CLUSTER_MASTERS];                  /* who is at each place */
+    unsigned seats[CLUSTER_MASTERS];           /* and in which seat of the network */
     rm_client_t *client;                       /* the main thread's */
     pthread_t watchers[CLUSTER_PROCESSES_MAX]; /* each notes when a recorder died */
     unsigned watcher_count;
 } cluster_t;
 
-/* Starts a master with an empty ledger; or a group, for the cases whose name begins with "group_". */
-void cluster_open (cluster_t *self, bool group);
+/* Starts a master with an empty ledger, or a group; on a network: after net_open. */
+void cluster_open (cluster_t *self, cluster_kind_t kind);
 /* Ends everything, then judges the whole history; a fault in it fails the test. */
 void cluster_close (cluster_t *self);
 
@@ -66,6 +74,8 @@ bool cluster_master_with (cluster_t *self, const char *failpoints, char *const *
 /* kill -9, and waits for the end. */
 void cluster_kill_master (cluster_t *self);
 
+/* Of the master at a place, its jobs socket's: HOST:PORT. */
+void cluster_address (const cluster_t *self, int place, char address[CLUSTER_ADDRESS_BYTES]);
 /* Starts the master at a place (from 0), and does not wait for it. Its log is "m1", "m2" … by its id. */
 void cluster_start_one (cluster_t *self, int place, const char *failpoints);
 /* Starts it again, and waits until it belongs to the group. */
@@ -84,6 +94,8 @@ void cluster_wipe (const cluster_t *self, int place);
 /* The place of the one that leads; waits until there is one. */
 int cluster_leader (cluster_t *self);
 
+/* Starts a process in the cluster's seat of the moment. */
+process_t *cluster_process (const cluster_t *self, const char *name, char *const argv[], char *const environment[]);
 /* Starts a recorder that serves the queue "rec", with RM_FAILPOINTS unless NULL, and does not wait for it. */
 process_t *cluster_recorder (cluster_t *self, const char *name, int threads, const char *failpoints);
 /* The same without fail points; waits until it has joined. */

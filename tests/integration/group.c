@@ -182,7 +182,7 @@ void case_group_disk_lost_and_master_replaced (cluster_t *cluster, unsigned time
 {
     (void)times;
     enum { NEWCOMER = 4 };
-    char at[64];
+    char at[CLUSTER_ADDRESS_BYTES];
     cluster_worker (cluster, "w1", THREADS);
     cluster_worker (cluster, "w2", THREADS);
     load_t *load = start_load (cluster);
@@ -199,7 +199,7 @@ void case_group_disk_lost_and_master_replaced (cluster_t *cluster, unsigned time
     cluster->ids[lost] = NEWCOMER;
     cluster_start_one (cluster, lost, NULL);
     must (process_logged (cluster->masters[lost], "still to be added", CLUSTER_PATIENCE_MS));
-    snprintf (at, sizeof at, "127.0.0.1:%d", cluster->base + lost * CLUSTER_PORTS);
+    cluster_address (cluster, lost, at);
     cluster_change (cluster, "add", NEWCOMER, at);
     must (process_line (cluster->masters[lost], "ready ", CLUSTER_PATIENCE_MS));
     /* It can lead, and the group goes on without one of the two that were there before. */

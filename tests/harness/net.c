@@ -18,6 +18,7 @@ enum { HARMS_MAX = 4096, COMMAND_BYTES_MAX = 1024, ROOT = -1 };
 static int root;                  /* the namespace of the bridges; open, so that they live wherever we go */
 static int spaces[NET_SEATS_MAX]; /* of each seat */
 static bool is_far[NET_SEATS_MAX];
+static char addresses[NET_SEATS_MAX][NET_ADDRESS_BYTES];
 static unsigned seats;
 static struct {
     unsigned seat; /* whose packets are looked at as they come in */
@@ -125,37 +126,33 @@ bool net_open (char *why, unsigned size)
     return true;
 }
 
-static void add_seat (bool far, const char *address)
+unsigned net_seat (unsigned host, bool far)
 {
+    if (seats == NET_SEATS_MAX)
+        harness_fail ("there are no more seats than %d", NET_SEATS_MAX);
     if (unshare (CLONE_NEWNET) || (spaces[seats] = open ("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)) < 0 ||
         setns (root, CLONE_NEWNET))
         harness_fail ("cannot make a network namespace: %s", strerror (errno));
     char path[64];
     net_path (seats, path);
     is_far[seats] = far;
+    snprintf (addresses[seats], sizeof addresses[seats], "10.77.0.%u", host);
     must_run (ROOT, "ip link add v%u type veth peer name eth0 netns %s && ip link set v%u master %s up", seats, path,
               seats, far ? "far" : "near");
     must_run ((int)seats,
               "ip link set lo up && ip addr add %s/24 dev eth0 && ip link set eth0 up && nft add table ip chaos",
-              address);
-    seats++;
-}
-
-void net_seat (const bool *far, unsigned peers)
-{
-    char address[32];
-    add_seat (false, NET_MASTER_ADDRESS);
-    add_seat (false, "10.77.0.2");
-    add_seat (true, NET_MASTER_ADDRESS);
-    for (unsigned i = 0; i < peers; i++) {
-        snprintf (address, sizeof address, "10.77.0.%u", 10 + i);
-        add_seat (far[i], address);
-    }
+              addresses[seats]);
+    return seats++;
 }
 
 bool net_is_far (unsigned seat)
 {
     return is_far[seat];
+}
+
+const char *net_address (unsigned seat)
+{
+    return addresses[seat];
 }
 
 void net_enter (void *arg)
@@ -171,12 +168,10 @@ void net_path (unsigned seat, char path[64])
 
 /* ---- harm -------------------------------------------------------------------------------------------------------- */
 
-unsigned net_harm (unsigned seat, bool to_master, net_harm_t harm, unsigned percent)
+unsigned net_harm (unsigned from, unsigned into, net_harm_t harm, unsigned percent)
 {
     unsigned number = harm_count++, at = number % HARMS_MAX;
-    char from[32] = NET_MASTER_ADDRESS, what[80];
-    if (to_master)
-        snprintf (from, sizeof from, "10.77.0.%u", 10 + seat - NET_PEER);
+    char what[80];
     if (harm == NET_LOSS)
         snprintf (what, sizeof what, "numgen random mod 100 < %u counter drop", percent);
     else
@@ -185,11 +180,11 @@ unsigned net_harm (unsigned seat, bool to_master, net_harm_t harm, unsigned perc
     if (harms[at].used)
         harness_fail ("too many harms at a time");
     harms[at].used = true;
-    harms[at].seat = !to_master ? seat : is_far[seat] ? NET_PROXY_FAR : NET_MASTER;
+    harms[at].seat = into;
     must_run (
-        (int)harms[at].seat,
+        (int)into,
         "nft 'add chain ip chaos h%u { type filter hook input priority 0; }; add rule ip chaos h%u ip saddr %s %s'",
-        number, number, from, what);
+        number, number, addresses[from], what);
     return number;
 }
 
