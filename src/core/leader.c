@@ -149,8 +149,10 @@ static void delist (rm_leader_t *self, const rm_peer_t *peer)
 static void on_accepted (void *arg, rm_record_t *record)
 {
     rm_leader_t *self = arg;
-    if (self->leading)
+    if (self->leading) {
+        rm_leader_note (self, record, RM_EVENT_ACCEPTED);
         rm_leader_offer_record (self, record, false);
+    }
 }
 
 /* Takes a record that is in a worker's hands, or on offer, out of the leader's books. */
@@ -175,6 +177,7 @@ static void on_ended (void *arg, rm_record_t *record)
     rm_leader_t *self = arg;
     if (!self->leading)
         return;
+    rm_leader_note (self, record, RM_EVENT_ENDED);
     withdraw (self, record);
     if (record->key)
         rm_leader_offer_key (self, record->key, false);
@@ -186,6 +189,7 @@ static void on_waits_again (void *arg, rm_record_t *record)
     rm_leader_t *self = arg;
     if (!self->leading)
         return;
+    rm_leader_note (self, record, RM_EVENT_FAILED);
     if (record->lead.at == RM_AT_REPORTED) {
         rm_leader_await_release (self, record);
         return;
@@ -433,6 +437,7 @@ void rm_leader_stand (rm_leader_t *self, rm_now_t now)
 static void begin_to_lead (rm_leader_t *self)
 {
     self->leading = true;
+    rm_journal_begin (&self->journal, self->state->term);
     self->barrier_id = self->state->last_id;
     self->led_ms = self->now.wall_ms;
     self->dispatches = 0;

@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "core/backoff.h"
+#include "core/journal.h"
 #include "core/state.h"
 
 typedef struct {
@@ -196,6 +197,7 @@ typedef struct rm_leader {
     struct rm_leader_room *rooms;          /* the same by queue */
     rm_heap_t delays;                      /* rm_record_t.lead.delay, by ledger time */
     rm_heap_t polls;                       /* waiters by the end of their time, mono */
+    rm_journal_t journal;                  /* while somebody watches */
     uint64_t refused_count;                /* since the start, for the metrics */
     rm_dispatch_job_t dispatch[RM_DISPATCH_JOBS];
 } rm_leader_t;
@@ -244,6 +246,12 @@ bool rm_leader_why (const rm_leader_t *self, rm_now_t now, uint64_t id, char *te
  * config's list_looks_max. Answers what to go on with as `before`; 0: there are no more. */
 uint64_t rm_leader_list (const rm_leader_t *self, rm_now_t now, const rm_msg_query_t *query,
                          void (*each) (void *arg, const rm_record_t *record), void *arg);
+/* Calls `each` for the events of jobs after number query->id, as many as it may (0: for none, but they are kept from now on).
+ * *next: what to ask with the next time; *lost: how many came too early to be kept. 0 or RM_ENOMEM. */
+int rm_leader_events (rm_leader_t *self, rm_now_t now, const rm_msg_query_t *query,
+                      void (*each) (void *arg, const rm_event_t *event), void *arg, uint64_t *next, uint64_t *lost);
+/* "accepted", "begun", "returned", "failed", "ended". */
+const char *rm_event_name (rm_event_kind_t kind);
 /* "waiting", "delayed", "running", "done", "dead" … */
 const char *rm_record_state_name (const rm_record_t *record, uint64_t wall_ms);
 /* "idle", "phase 1" … */

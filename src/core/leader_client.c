@@ -522,6 +522,7 @@ void rm_leader_from_client (rm_leader_t *self, rm_now_t now, const rm_address_t 
 /* Nobody is answered any more: they ask the next leader. */
 void rm_leader_drop_clients (rm_leader_t *self)
 {
+    rm_journal_close (&self->journal);
     for (rm_link_t *first; (first = rm_list_first (&self->submits));)
         forget_pending (self, RM_OWNER (first, pending_t, link));
     for (rm_heap_node_t *top; (top = rm_heap_top (&self->polls));)

@@ -8,6 +8,7 @@
 #include "core/entry.h"
 #include "core/leader.h"
 #include "proto/assert.h"
+#include "ringmaster/error.h"
 
 /* leader.c */
 void rm_leader_trace (rm_leader_t *self, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
@@ -32,6 +33,9 @@ void rm_leader_await_release (rm_leader_t *self, rm_record_t *record);
 void rm_leader_hand_back (rm_leader_t *self, rm_record_t *record);
 void rm_leader_due (rm_leader_t *self);
 void rm_leader_offer_unkeyed (rm_leader_t *self, rm_pool_t *pool);
+
+/* leader_events.c */
+void rm_leader_note (rm_leader_t *self, const rm_record_t *record, rm_event_kind_t kind);
 
 /* leader_slot.c */
 int rm_leader_attach_pool (rm_leader_t *self, rm_pool_t *pool);

@@ -130,6 +130,7 @@ void rm_leader_take_off (rm_leader_t *self, rm_record_t *record, rm_peer_t *peer
         rm_leader_withdraw_record (self, record);
     record->lead.peer = peer;
     rm_leader_move_record (record, to);
+    rm_leader_note (self, record, RM_EVENT_BEGUN);
     rm_list_append (&peer->flight, &record->lead.flight);
     peer->flight_count++;
     peer->alone = peer->alone || record->crashes;
@@ -186,6 +187,8 @@ void rm_leader_hand_back (rm_leader_t *self, rm_record_t *record)
             rm_entry_unstart (entry, &(rm_entry_start_t){record->id, record->started_inc});
         return;
     }
+    if (rm_record_runs (record))
+        rm_leader_note (self, record, RM_EVENT_RETURNED);
     rm_leader_land (self, record);
     rm_leader_offer_record (self, record, true);
 }

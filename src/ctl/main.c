@@ -41,7 +41,8 @@ static const rm_option_t jobs_options[] = {
 
 static const rm_option_t watch_options[] = {
     RM_SECTION ("Options"), RM_NUMBER ('n', "count", "N", 1, INT32_MAX, "leave after so many lines", &ctl.said.count),
-    RM_FLAG (0, "until-commit", "leave after the next commit (phase 3)", &ctl.said.until_commit), RM_OPTIONS_END};
+    RM_TEXT ('q', "queue", "QUEUE", "jobs: only those of this queue", &ctl.said.queue),
+    RM_FLAG (0, "until-commit", "sync: leave after the next commit (phase 3)", &ctl.said.until_commit), RM_OPTIONS_END};
 
 static const rm_option_t backup_options[] = {
     RM_SECTION ("Options"),
@@ -95,10 +96,12 @@ static const rm_command_t commands[] = {
      backup_options,
      "  ringctl backup ring.backup\n"
      "  ringctl backup - --from 10.0.0.2:5550 | ssh safe 'cat > ring.backup'"},
-    {"watch", "sync",
-     "print the phases of each resize as they happen, a JSON line each\n"
-     "Goes on when the master is started again. A phase that the master repeats is printed once.",
+    {"watch", "sync|jobs",
+     "print what happens as it happens, a line each\n"
+     "sync: the phases of each resize, as JSON; one that the master repeats is printed once. jobs: each job as it\n"
+     "is accepted, begins (is given to a worker), fails, ends. Goes on when the master is started again.",
      watch_options,
+     "  ringctl watch jobs --queue mail\n"
      "  ringctl watch sync\n"
      "  ringctl watch sync --until-commit"},
     {0},

@@ -8,6 +8,7 @@
 
 #include "ctl/ctl.h"
 #include "ctl/json.h"
+#include "ctl/watch.h"
 #include "net/clock.h"
 #include "net/context.h"
 #include "net/poll.h"
@@ -32,15 +33,21 @@ typedef struct {
 
 /* ---- one message ------------------------------------------------------------------------------------------------- */
 
+const char *rm_ctl_watch_time (long long wall_ms, char *text, size_t size)
+{
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm utc = {0};
+    char whole[64] = "";
+    gmtime_r (&seconds, &utc);
+    strftime (whole, sizeof whole, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf (text, size, "%s.%03dZ", whole, (int)(wall_ms % 1000));
+    return text;
+}
+
 static json_t *time_now (void)
 {
-    uint64_t ms = rm_clock_wall_ms ();
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm utc;
-    char text[32];
-    gmtime_r (&seconds, &utc);
-    strftime (text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-    return json_sprintf ("%s.%03" PRIu64 "Z", text, ms % 1000);
+    char text[64];
+    return json_string (rm_ctl_watch_time ((long long)rm_clock_wall_ms (), text, sizeof text));
 }
 
 static json_t *bytes_json (rm_bytes_t bytes)
@@ -154,8 +161,10 @@ static void listen_for (rm_watching_t *self, uint64_t time_ms)
 
 int rm_ctl_watch (rm_ctl_t *self)
 {
+    if (!strcmp (self->arguments[0], "jobs"))
+        return rm_ctl_watch_jobs (self);
     if (strcmp (self->arguments[0], "sync"))
-        return rm_options_refuse (self->program, self->command, "'%s' cannot be watched, only sync can",
+        return rm_options_refuse (self->program, self->command, "'%s' cannot be watched, only sync and jobs can",
                                   self->arguments[0]);
     rm_watching_t watching = {.ctl = self, .reachable = true};
     int error = look (&watching, RM_CTL_PATIENCE_MS);

@@ -8,7 +8,7 @@
 #include "proto/limits.h"
 #include "ringmaster/error.h"
 
-rm_view_t rm_master_view (const rm_master_t *self)
+rm_view_t rm_master_view (rm_master_t *self)
 {
     return (rm_view_t){
         .state = &self->state,
@@ -65,9 +65,10 @@ static void refuse_query (rm_master_t *self, const rm_address_t *to, const rm_ms
         rm_master_answer_error (self, to, code, "job %llu has ended, and its outcome is kept no longer", id);
         break;
     case RM_EINVAL:
-        rm_master_answer_error (self, to, code,
-                                "there is no question '%.*s': status, workers, ring, jobs, masters and why are known",
-                                (int)query->what.size, query->what.size ? (const char *)query->what.data : "");
+        rm_master_answer_error (
+            self, to, code,
+            "there is no question '%.*s': status, workers, ring, jobs, events, masters and why are known",
+            (int)query->what.size, query->what.size ? (const char *)query->what.data : "");
         break;
     case RM_ETOOBIG:
         rm_master_answer_error (self, to, code,

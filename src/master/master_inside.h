@@ -55,7 +55,7 @@ static inline rm_now_t rm_master_now (void)
     return (rm_now_t){rm_clock_ms (), rm_clock_wall_ms ()};
 }
 
-rm_view_t rm_master_view (const rm_master_t *self);
+rm_view_t rm_master_view (rm_master_t *self);
 
 /* ---- clients.c ---- */
 

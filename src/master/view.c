@@ -219,6 +219,35 @@ static json_t *jobs (const rm_view_t *self, const rm_msg_query_t *query)
     return json_pack ("{s:o, s:o*}", "jobs", listing.list, "next", next ? integer (next) : NULL);
 }
 
+/* ---- events ----------------------------------------------------------------------------------------------------- */
+
+static void list_event (void *arg, const rm_event_t *event)
+{
+    listing_t *listing = arg;
+    const rm_state_t *state = listing->view->state;
+    const rm_record_t *record = rm_state_record (state, event->id);
+    const rm_member_t *member = event->inc ? rm_state_member (state, event->inc) : NULL;
+    const char *outcome =
+        event->kind == RM_EVENT_ENDED && record ? rm_record_state_name (record, event->wall_ms) : NULL;
+    json_array_append_new (listing->list,
+                           json_pack ("{s:o, s:s, s:o, s:s?, s:o, s:s?, s:o, s:s?}", "at_ms", integer (event->wall_ms),
+                                      "event", rm_event_name ((rm_event_kind_t)event->kind), "id", integer (event->id),
+                                      "queue", record ? record->queue->name : NULL, "key",
+                                      record ? key_text (record) : json_null (), "worker", member ? member->name : NULL,
+                                      "attempt", integer (event->attempt), "outcome", outcome));
+}
+
+static int events (const rm_view_t *self, const rm_msg_query_t *query, json_t **document)
+{
+    uint64_t next, lost;
+    listing_t listing = {self, json_array ()};
+    int rc = rm_leader_events (self->leader, self->now, query, list_event, &listing, &next, &lost);
+    *document = json_pack ("{s:o, s:o, s:o}", "events", listing.list, "next", integer (next), "lost", integer (lost));
+    return rc;
+}
+
+/* ---- why -------------------------------------------------------------------------------------------------------- */
+
 /* A handler's reason may hold any bytes, and be cut in the middle of a letter; JSON takes UTF-8 only. What is not ASCII is
  * replaced then. */
 static void make_text (char *text)
@@ -264,6 +293,12 @@ int rm_view_query (const rm_view_t *self, const rm_msg_query_t *query, rm_buf_t 
         document = ring (self);
     } else if (rm_bytes_equal (query->what, rm_bytes ("jobs"))) {
         document = jobs (self, query);
+    } else if (rm_bytes_equal (query->what, rm_bytes ("events"))) {
+        int rc = events (self, query, &document);
+        if (rc) {
+            json_decref (document);
+            return rc;
+        }
     } else if (rm_bytes_equal (query->what, rm_bytes ("masters"))) {
         document = rm_group_json (self->ledger);
     } else {

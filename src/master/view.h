@@ -9,7 +9,7 @@
 
 typedef struct {
     const rm_state_t *state;
-    const rm_leader_t *leader;
+    rm_leader_t *leader; /* its events are kept for whoever asks for them */
     rm_now_t now;
     uint64_t uptime_ms;
     const char *jobs, *work, *sync, *http; /* endpoints */

@@ -163,8 +163,8 @@ typedef struct {
 } rm_msg_welcome_t;
 
 typedef struct {
-    rm_bytes_t what;  /* "status" | "workers" | "ring" | "jobs" | "masters" | "why" */
-    uint64_t id;      /* why: the job */
+    rm_bytes_t what;  /* "status" | "workers" | "ring" | "jobs" | "events" | "masters" | "why" */
+    uint64_t id;      /* why: the job; events: after which number */
     rm_bytes_t queue; /* jobs: only of this queue; empty: of all, and so with the next three */
     uint32_t limit;   /* jobs: at most so many */
     rm_bytes_t state;

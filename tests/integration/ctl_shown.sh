@@ -6,8 +6,8 @@ bin=$1
 # shellcheck source=tests/integration/ctl_cluster.sh
 . "$(dirname "$0")/ctl_cluster.sh"
 start_cluster
-worker w1 --queue echo=builtin:echo --queue bad=builtin:fail --queue slow=builtin:sleep --threads 1
-worker w2 --queue echo=builtin:echo --queue bad=builtin:fail --queue slow=builtin:sleep --threads 1
+worker w1 --queue echo=builtin:echo --queue bad=builtin:fail --queue slow=builtin:sleep --threads 3
+worker w2 --queue echo=builtin:echo --queue bad=builtin:fail --queue slow=builtin:sleep --threads 3
 until_true 60 'ring --json shows both' 'ctl ring --json | grep -q "\"moving\":0" && ctl workers | grep -c live | grep -qx 2'
 
 # The ring: a picture, and who has how much.
@@ -53,5 +53,33 @@ ctl queues >"$box/queues"
 grep -Eq '^slow +default +1 +1 +0 +0 +2  [0-9]+ (ms|s)$' "$box/queues" || complain "queues: slow" "$box/queues"
 grep -Eq '^bad +default +0 +0 +0 +1 +2 +-$' "$box/queues" || complain "queues: bad" "$box/queues"
 ctl queues --json | grep -q '"name":"slow",.*"oldest_ms":[0-9]' || complain "queues --json"
+
+# What happens to jobs, as it happens; it goes on when the master is started again.
+ctl watch jobs --queue echo --json >"$box/watched" 2>"$box/watching" &
+watch=$!
+pids+=("$watch")
+until_true 60 'jobs are watched' 'grep -q "watching jobs" "$box/watching"'
+ctl submit echo five --key eve --wait >/dev/null
+ctl submit slow 1 >/dev/null
+until_true 60 'job 5 was seen to end' 'grep -q "\"id\":5,.*\"outcome\":\"done\"" "$box/watched"'
+[ "$(sed 's/.*"event":"\([a-z]*\)","id":\([0-9]*\),"queue":"\([a-z]*\)","key":"\([a-z]*\)",.*/\1 \2 \3 \4/' "$box/watched" | paste -sd ,)" = \
+    "accepted 5 echo eve,begun 5 echo eve,ended 5 echo eve" ] || complain "watch jobs: job 5's life" "$box/watched"
+grep '"event":"begun"' "$box/watched" | grep -q '"worker":"w[12]","attempt":1' || complain "watch jobs: where" "$box/watched"
+kill -9 "$master"
+until_true 60 'the master is missed' 'grep -q "does not answer" "$box/watching"'
+start_cluster
+until_true 60 'the master is there again' 'grep -q "answers again" "$box/watching"'
+until_true 60 'an echo is seen' 'ctl submit echo again --wait >/dev/null; grep -q "\"event\":\"ended\",\"id\":[789]" "$box/watched"'
+kill "$watch"
+
+ctl watch jobs --count 3 >"$box/lines" 2>"$box/watching" &
+watch=$!
+pids+=("$watch")
+until_true 60 'jobs are watched in lines' 'grep -q "watching jobs" "$box/watching"'
+id=$(ctl submit bad x --tries 1)
+until_true 60 'three lines' '! kill -0 "$watch" 2>/dev/null'
+sed 's/^[0-9:.]*Z //; s/ at w[12]$//' "$box/lines" | paste -sd , >"$box/told"
+grep -qx "job $id accepted  bad,job $id begun     bad,job $id dead      bad" "$box/told" ||
+    complain "watch jobs: lines" "$box/lines"
 
 end "ringctl shows what there is"
