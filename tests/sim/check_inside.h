@@ -28,15 +28,13 @@ typedef struct {
     uint32_t item; /* its index in the plan */
     int32_t key;   /* -1: none */
     uint32_t queue;
-    bool ended, forgotten, started, at_most_once;
+    bool ended, forgotten, at_most_once;
     uint32_t starts;
     uint32_t failures, crashes;
     rm_outcome_t outcome;
     uint64_t ended_us;
-    char bytes[CHECK_TEXT_BYTES];
-    bool told; /* some client knows its outcome: */
-    rm_outcome_t told_outcome;
-    char told_bytes[CHECK_TEXT_BYTES], told_reason[CHECK_TEXT_BYTES];
+    char bytes[CHECK_TEXT_BYTES], reason[CHECK_TEXT_BYTES];
+    bool told; /* some client knows its outcome */
 } check_job_t;
 
 /* A done or fail entry of the batch that is being applied. */
@@ -83,7 +81,6 @@ struct check {
     check_job_t *jobs;               /* by id */
     uint64_t heard_us[SIM_JOBS_MAX]; /* by a session's number: its newest job */
     uint64_t written_us;             /* when the newest batch was stamped */
-    uint64_t newest_end[PLAN_QUEUES_MAX][PLAN_KEYS_MAX];
     uint64_t newest_token[PLAN_QUEUES_MAX][PLAN_KEYS_MAX];
     check_completion_t completions[CHECK_COMPLETIONS_MAX];
     uint32_t completion_count;

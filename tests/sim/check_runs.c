@@ -62,7 +62,7 @@ static void check_token (check_t *self, const rm_work_job_t *job, const check_jo
     *newest = job->token;
 }
 
-/* A job of a key waits for those before it, whatever becomes of them. */
+/* A job of a key waits for those before it, whatever becomes of them: so they end in their order, too. */
 static void check_turn_of_key (check_t *self, uint64_t id, const check_job_t *known)
 {
     for (uint64_t other = 1; known->key >= 0 && other < id; other++) {
@@ -99,7 +99,6 @@ void check_starts (check_t *self, uint32_t who, const sim_run_t *run)
     check_released (self, who, run);
     check_turn_of_key (self, run->job->id, known);
     check_token (self, run->job, known);
-    known->started = true;
     known->starts++;
     self->counts.starts++;
     note (self, "start", who, run, known, "");
