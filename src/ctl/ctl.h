@@ -70,6 +70,8 @@ int rm_ctl_masters (rm_ctl_t *self);
 int rm_ctl_master (rm_ctl_t *self);
 int rm_ctl_watch (rm_ctl_t *self);
 int rm_ctl_backup (rm_ctl_t *self);
+int rm_ctl_map (rm_ctl_t *self);
+extern const rm_option_t rm_ctl_map_options[];
 
 /* Says on stderr how the client's last request failed; the exit code for `error`. */
 int rm_ctl_fail (const rm_ctl_t *self, int error);

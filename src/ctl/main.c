@@ -104,6 +104,19 @@ static const rm_command_t commands[] = {
      "  ringctl watch jobs --queue mail\n"
      "  ringctl watch sync\n"
      "  ringctl watch sync --until-commit"},
+    {"map", "[COMMAND...]",
+     .about =
+         "run a command for each argument, at the workers of a pool\n"
+         "As GNU parallel does: ringctl map COMMAND {} ::: ARGUMENTS, or :::: FILES, or lines of stdin. {} is the\n"
+         "argument, {.} without its suffix, {/} without its directories, {//} its directory, {/.} both, {#} the\n"
+         "command's number, {2} the second source's. Workers are started with ringworker --shell, or by --local.\n"
+         "\n"
+         "Exit codes: as ringctl's, but 1 if up to 4 commands failed, 5 to 100 if so many did, 101 if more did,\n"
+         "130 interrupted.",
+     rm_ctl_map_options,
+     "  ringctl map --local 4 gzip -9 {} ::: *.txt\n"
+     "  ringctl map --name thumbs --bar convert {} -resize 200 {.}.jpg :::: pictures\n"
+     "  ringctl map --jobs 8 --keep-order --tag ping -c 1 ::: a.example b.example"},
     {0},
 };
 
@@ -171,7 +184,7 @@ static int run (rm_ctl_t *self)
                  {"workers", rm_ctl_workers}, {"ring", rm_ctl_ring},       {"jobs", rm_ctl_jobs},
                  {"queues", rm_ctl_queues},   {"why", rm_ctl_why},         {"drain", rm_ctl_drain},
                  {"watch", rm_ctl_watch},     {"masters", rm_ctl_masters}, {"backup", rm_ctl_backup},
-                 {"master", rm_ctl_master}};
+                 {"master", rm_ctl_master},   {"map", rm_ctl_map}};
     size_t i = 0;
     while (strcmp (table[i].name, self->command->name))
         i++;

@@ -319,13 +319,21 @@ static int check_arguments (const rm_program_t *program, const rm_parsed_t *pars
     return 0;
 }
 
+static bool is_verbatim (const rm_command_t *command)
+{
+    return command->arguments && strstr (command->arguments, "COMMAND...");
+}
+
 /* Reads all options of `rows` into their targets and gathers the arguments. Nonzero: leave with *exit_code. */
 static int read_line (rm_parsed_t *parsed, const rm_program_t *program, const rows_t *rows, int argc, char **argv,
                       int *exit_code)
 {
-    uint64_t said = 0; /* a bit a row */
+    uint64_t said = 0;                     /* a bit a row */
+    size_t words = has_commands (program); /* the first one is the command's name */
+    bool verbatim = is_verbatim (parsed->command);
     optind = 0;
-    for (int code; (code = getopt_long (argc, argv, rows->shorts, rows->longs, NULL)) != NONE;) {
+    for (int code; !(verbatim && parsed->count > words) &&
+                   (code = getopt_long (argc, argv, rows->shorts, rows->longs, NULL)) != NONE;) {
         const rm_option_t *row = row_of (rows, code);
         if (code == ARGUMENT)
             argv[1 + parsed->count++] = optarg; /* a place that was read already */

@@ -81,7 +81,8 @@ typedef struct {
 /* A program, or a command of one. */
 typedef struct {
     const char *name;           /* "ringctl", "submit"; NULL ends a table */
-    const char *arguments;      /* "QUEUE [PAYLOAD]", "ID..."; those in brackets may be left out; NULL: none */
+    const char *arguments;      /* "QUEUE [PAYLOAD]", "ID..."; those in brackets may be left out; NULL: none.
+                                * COMMAND... is another program's command line: nothing behind its first word is an option */
     const char *about;          /* what it does; its first line stands in the list of commands */
     const rm_option_t *options; /* NULL: none */
     const char *examples;       /* lines; NULL: none */
