@@ -29,13 +29,15 @@ void act_tell (const stage_t *stage, const step_t *step, char *text, size_t size
     snprintf (text, size, "%" PRIu64 ".%03u %s", step->at_ms / 1000, (unsigned)(step->at_ms % 1000),
               step_name (step->kind));
     if (step_harms (step->kind)) {
-        for (unsigned i = 0; i < CAST_MAX; i++)
-            if (step->peers >> i & 1)
+        for (unsigned i = 0; i < cast_size (&stage->cast); i++)
+            if (step->peers >> i & 1 && (stage->cast.masters > 1 || i != CAST_MASTER))
                 append (text, size, " %s", stage->actors[i].name);
         if (step->kind == STEP_LOSS)
             append (text, size, ", %u%%", step->amount);
-    } else if (step->kind < STEP_LOSS)
+    } else if (step->kind < STEP_LOSS || step_splits (step->kind))
         append (text, size, " %s", stage->actors[step->actor].name);
+    if (step->kind == STEP_FAINT)
+        append (text, size, ", %u%%", step->amount);
     append (text, size, ", %" PRIu64 " ms", step->for_ms);
 }
 
@@ -47,12 +49,12 @@ void act_describe (const act_t *self, char *text, size_t size)
         if (!self->active[i].end_us)
             continue;
         append (text, size, "%s%s", *text ? ", " : "", step_name (step->kind));
-        if (step->kind < STEP_LOSS)
+        if (step->kind < STEP_LOSS || step_splits (step->kind))
             append (text, size, " %s", self->stage->actors[step->actor].name);
     }
     for (unsigned i = 0; i < cast_size (&self->stage->cast); i++)
         if (!self->stage->actors[i].process && !stage_is_guest (self->stage, i) &&
-            (i != CAST_PROXY || self->stage->cast.network))
+            (i != CAST_PROXY || cast_has_proxy (&self->stage->cast)))
             append (text, size, "%sno %s", *text ? ", " : "", self->stage->actors[i].name);
     if (!*text)
         snprintf (text, size, "nothing");
@@ -64,7 +66,7 @@ static void kill_one (act_t *self, unsigned actor, uint64_t back_ms)
 {
     if (!self->stage->actors[actor].process)
         self->counts.idle++;
-    else if (actor == CAST_MASTER)
+    else if (cast_is_master (&self->stage->cast, actor))
         self->counts.master_kills++;
     else if (stage_is_client (self->stage, actor))
         self->counts.client_kills++;
@@ -77,7 +79,8 @@ static void arm (act_t *self, const step_t *step)
 {
     actor_t *actor = &self->stage->actors[step->actor];
     kill_one (self, step->actor, step->for_ms);
-    if (step->actor < CAST_PEER + self->stage->cast.workers + self->stage->cast.guests || step->actor == CAST_MASTER) {
+    const cast_t *cast = &self->stage->cast;
+    if (step->actor < CAST_PEER + cast->workers + cast->guests || cast_is_master (cast, step->actor)) {
         actor->point = stage_point (self->stage, step->actor, step->random);
         actor->point_at = step->amount;
     }
@@ -86,7 +89,7 @@ static void arm (act_t *self, const step_t *step)
 /* An operator's own process, outside of what is harmed. */
 static void drain (act_t *self, const step_t *step)
 {
-    char program[600], endpoint[64];
+    char program[600], endpoint[STAGE_ENDPOINTS_BYTES];
     actor_t *actor = &self->stage->actors[step->actor];
     ssize_t size = readlink ("/proc/self/exe", program, sizeof program - 32);
     if (size < 0 || !actor->process) {
@@ -127,7 +130,7 @@ static void begin_process (act_t *self, const step_t *step)
         break;
     default: /* STEP_KILL_BOTH */
         kill_one (self, step->actor, step->for_ms);
-        kill_one (self, CAST_MASTER, step->for_ms / 2);
+        kill_one (self, step->master, step->for_ms / 2);
     }
 }
 
@@ -145,21 +148,55 @@ static void tell_cut (const act_t *self, unsigned actor, const char *what)
                        self->stage->actors[actor].name);
 }
 
-static void begin_harm (act_t *self, active_t *active)
+static void tell_cuts (const act_t *self, const step_t *step, const char *what)
+{
+    const cast_t *cast = &self->stage->cast;
+    for (unsigned i = 0; i < cast->masters; i++)
+        if (!(step->peers >> cast_master (cast, i) & 1))
+            return; /* it hears one of them */
+    for (unsigned i = CAST_PEER; i < cast_peers_end (cast); i++)
+        if (step->peers >> i & 1)
+            tell_cut (self, i, what);
+}
+
+static void harm_peer (act_t *self, active_t *active, unsigned seat, unsigned master)
 {
     step_kind_t kind = active->step.kind;
-    unsigned master = self->stage->actors[CAST_MASTER].seat;
-    for (unsigned i = CAST_PEER; i < cast_size (&self->stage->cast); i++) {
-        unsigned seat = self->stage->actors[i].seat;
-        if (!(active->step.peers >> i & 1))
-            continue;
-        net_harm_t what = kind == STEP_LOSS ? NET_LOSS : kind == STEP_RESET ? NET_RESET : NET_CUT;
-        if (kind != STEP_CUT_TO)
-            harm (active, seat, net_is_far (seat) ? self->stage->proxy_far : master, what);
-        if (kind != STEP_CUT_FROM && kind != STEP_RESET)
-            harm (active, master, seat, what);
-        if (what == NET_CUT)
-            tell_cut (self, i, "cut");
+    net_harm_t what = kind == STEP_LOSS ? NET_LOSS : kind == STEP_RESET ? NET_RESET : NET_CUT;
+    if (kind != STEP_CUT_TO)
+        harm (active, seat, net_is_far (seat) ? self->stage->proxy_far : master, what);
+    if (kind != STEP_CUT_FROM && kind != STEP_RESET)
+        harm (active, master, seat, what);
+}
+
+static bool is_cut (step_kind_t kind)
+{
+    return kind >= STEP_CUT_TO && kind <= STEP_CUT;
+}
+
+static void begin_harm (act_t *self, active_t *active)
+{
+    const cast_t *cast = &self->stage->cast;
+    for (unsigned i = CAST_PEER; i < cast_peers_end (cast); i++)
+        for (unsigned m = 0; m < cast->masters && active->step.peers >> i & 1; m++)
+            if (active->step.peers >> cast_master (cast, m) & 1)
+                harm_peer (self, active, self->stage->actors[i].seat, self->stage->actors[cast_master (cast, m)].seat);
+    if (is_cut (active->step.kind))
+        tell_cuts (self, &active->step, "cut");
+}
+
+/* Between a master and each of the others. */
+static void begin_split (act_t *self, active_t *active)
+{
+    step_kind_t kind = active->step.kind;
+    unsigned seat = self->stage->actors[active->step.actor].seat;
+    net_harm_t what = kind == STEP_FAINT ? NET_LOSS : NET_CUT;
+    for (unsigned m = 0; m < self->stage->cast.masters; m++) {
+        unsigned other = self->stage->actors[cast_master (&self->stage->cast, m)].seat;
+        if (other != seat && kind != STEP_SPLIT_FROM)
+            harm (active, other, seat, what);
+        if (other != seat && kind != STEP_SPLIT_TO)
+            harm (active, seat, other, what);
     }
 }
 
@@ -186,9 +223,8 @@ static void end (act_t *self, active_t *active)
 {
     const step_t *step = &active->step;
     uint64_t packets = 0;
-    for (unsigned i = 0; i < CAST_MAX && step->kind >= STEP_CUT_TO && step->kind <= STEP_CUT; i++)
-        if (step->peers >> i & 1)
-            tell_cut (self, i, "uncut");
+    if (is_cut (step->kind))
+        tell_cuts (self, step, "uncut");
     for (unsigned i = 0; i < active->harm_count; i++)
         packets += net_heal (active->harms[i]);
     self->counts.packets += packets;
@@ -222,6 +258,8 @@ void act_begin (act_t *self, const step_t *step)
     self->counts.steps[step->kind]++;
     if (step_harms (step->kind))
         begin_harm (self, active);
+    else if (step_splits (step->kind))
+        begin_split (self, active);
     else if (step->kind >= STEP_DELAY)
         begin_proxy (self, step);
     else

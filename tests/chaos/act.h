@@ -19,7 +19,7 @@ typedef struct {
 typedef struct {
     step_t step;
     uint64_t end_us; /* 0: the place is free */
-    unsigned harms[2 * CAST_MAX];
+    unsigned harms[6 * CAST_MAX];
     unsigned harm_count;
 } active_t;
 

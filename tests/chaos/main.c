@@ -15,18 +15,19 @@
 #include "play.h"
 #include "process.h"
 
-enum { EXIT_VIOLATION = 1, EXIT_NOT_HERE = 77, EXIT_INTERRUPTED = 130, WORKERS = 4, WORKERS_MAX = 16 };
+enum { EXIT_VIOLATION = 1, EXIT_NOT_HERE = 77, EXIT_INTERRUPTED = 130, MASTERS_MAX = 5, WORKERS = 4, WORKERS_MAX = 16 };
 
 static struct {
     const char *minutes, *seed, *history, *judge;
-    int64_t workers;
+    int64_t masters, workers;
     bool no_namespaces, plan, keep;
-} said = {.minutes = "2", .workers = WORKERS};
+} said = {.minutes = "2", .masters = 1, .workers = WORKERS};
 
 static const rm_option_t options[] = {
     RM_TEXT ('m', "minutes", "N", "how long (2; 0.5 is half a minute); the last 10 s are without faults",
              &said.minutes),
     RM_TEXT ('s', "seed", "S", "of the plan of faults and of the jobs; drawn and printed unless said", &said.seed),
+    RM_NUMBER (0, "masters", "N", 1, MASTERS_MAX, "that make a group; cut off from each other, too (1)", &said.masters),
     RM_NUMBER ('w', "workers", "N", 2, WORKERS_MAX, "that are there all the time (4)", &said.workers),
     RM_TEXT (0, "history", "FILE", "where everything that happened is written down, a line each", &said.history),
     RM_FLAG (0, "keep", "keep the logs, too, although no fault was found", &said.keep),
@@ -39,11 +40,12 @@ static const rm_option_t options[] = {
 
 static const rm_program_t program = {
     .self = {.name = "chaos",
-             .about = "Runs a master, workers and clients as real processes, kills and stops them, cuts and garbles\n"
+             .about = "Runs masters, workers and clients as real processes, kills and stops them, cuts and garbles\n"
                       "their network, and judges the history of it all: nothing lost, doubled or out of order.\n"
                       "Exit code: 0 no fault, 1 a fault, 2 wrong usage, 77 what it needs is not there.",
              .options = options,
              .examples = "  chaos --minutes 60 --seed 1\n"
+                         "  chaos --masters 3 --minutes 5 --seed 1\n"
                          "  chaos --minutes 2 --seed 7 --history /tmp/history\n"
                          "  chaos --judge /tmp/history"},
     .version = RM_VERSION,
@@ -98,7 +100,7 @@ int main (int argc, char **argv)
         return judge (said.judge);
     if (read_minutes (&minutes_ms) || read_seed (&seed))
         return RM_EXIT_USAGE;
-    cast_t cast = play_cast ((unsigned)said.workers, !said.no_namespaces);
+    cast_t cast = play_cast ((unsigned)said.masters, (unsigned)said.workers, !said.no_namespaces);
     if (said.plan) {
         play_print_plan (&cast, seed, minutes_ms, stdout);
         return 0;
@@ -107,7 +109,8 @@ int main (int argc, char **argv)
         fprintf (stderr, "chaos: %s; --no-namespaces goes without\n", why);
         return EXIT_NOT_HERE;
     }
-    printf ("chaos: seed %" PRIu64 ", %s minutes%s\n", seed, said.minutes, cast.network ? "" : ", without a network");
+    printf ("chaos: seed %" PRIu64 ", %s minutes, %u masters%s\n", seed, said.minutes, cast.masters,
+            cast.network ? "" : ", without a network");
     switch (play (&cast, seed, minutes_ms, said.history, said.keep)) {
     case PLAY_GOOD:
         return 0;

@@ -14,7 +14,7 @@ enum {
 };
 
 /* Whom a step may hit. */
-typedef enum { ANY_WORKER, GUEST, MASTER, CLIENT, SOME_PEERS, FAR } whom_t;
+typedef enum { ANY_WORKER, GUEST, MASTER, CLIENT, SOME_PEERS, FAR, OTHER_MASTERS } whom_t;
 
 static const struct {
     step_kind_t kind;
@@ -53,9 +53,20 @@ static const struct {
     {STEP_BREAK, 3, FAR, 0, 0, 0, 3},
     {STEP_TEAR, 3, FAR, 0, 0, 0, 3},
     {STEP_KILL_PROXY, 2, FAR, 0, 1500, 0, 0},
+    {STEP_SPLIT, 5, OTHER_MASTERS, 100, 700, 0, 0},
+    {STEP_SPLIT, 8, OTHER_MASTERS, 1200, 4000, 0, 0},
+    {STEP_SPLIT_TO, 5, OTHER_MASTERS, 300, 3000, 0, 0},
+    {STEP_SPLIT_FROM, 5, OTHER_MASTERS, 300, 3000, 0, 0},
+    {STEP_FAINT, 6, OTHER_MASTERS, 500, 4000, 2, 60},
 };
 
 enum { ROWS = sizeof steps / sizeof *steps };
+
+/* There is somebody whom it may hit, whatever befalls them. */
+static bool row_counts (const cast_t *cast, unsigned at)
+{
+    return cast->masters > 1 ? steps[at].whom != FAR : steps[at].whom != OTHER_MASTERS;
+}
 
 const char *step_name (step_kind_t kind)
 {
@@ -79,6 +90,10 @@ const char *step_name (step_kind_t kind)
         [STEP_BREAK] = "break",
         [STEP_TEAR] = "tear",
         [STEP_KILL_PROXY] = "kill_proxy",
+        [STEP_SPLIT] = "split",
+        [STEP_SPLIT_TO] = "split_to",
+        [STEP_SPLIT_FROM] = "split_from",
+        [STEP_FAINT] = "faint",
     };
     return names[kind];
 }
@@ -86,6 +101,11 @@ const char *step_name (step_kind_t kind)
 bool step_harms (step_kind_t kind)
 {
     return kind >= STEP_LOSS && kind <= STEP_RESET;
+}
+
+bool step_splits (step_kind_t kind)
+{
+    return kind >= STEP_SPLIT && kind <= STEP_FAINT;
 }
 
 static uint64_t draw (plan_t *self, uint64_t low, uint64_t high)
@@ -102,9 +122,9 @@ static unsigned row (plan_t *self)
 {
     unsigned all = 0, at = 0;
     for (unsigned i = 0; i < ROWS; i++)
-        all += steps[i].share;
-    for (uint64_t left = draw (self, 0, all - 1); left >= steps[at].share; at++)
-        left -= steps[at].share;
+        all += row_counts (&self->cast, i) ? steps[i].share : 0;
+    for (uint64_t left = draw (self, 0, all - 1); !row_counts (&self->cast, at) || left >= steps[at].share; at++)
+        left -= row_counts (&self->cast, at) ? steps[at].share : 0;
     return at;
 }
 
@@ -126,23 +146,54 @@ static unsigned any_worker (plan_t *self)
     return CAST_PEER + at + (at >= self->cast.workers ? self->cast.guests : 0);
 }
 
+/* By the random bits that the step has, so that there is no other draw with one master than before there were groups. */
+static unsigned any_master (const plan_t *self, const step_t *step)
+{
+    return cast_master (&self->cast, (unsigned)(step->random >> 32) % self->cast.masters);
+}
+
 static bool choose_actor (plan_t *self, step_t *step, whom_t whom)
 {
     unsigned first, count;
     range_of (&self->cast, whom, &first, &count);
+    step->master = any_master (self, step);
     if (whom == ANY_WORKER)
         step->actor = any_worker (self);
     else
         step->actor = first + (unsigned)draw (self, 0, count - 1);
+    if (whom == MASTER)
+        step->actor = step->master;
     bool free = self->busy_until_ms[step->actor] <= self->now_ms;
     if (step->kind == STEP_KILL_BOTH)
-        free = free && self->busy_until_ms[CAST_MASTER] <= self->now_ms;
+        free = free && self->busy_until_ms[step->master] <= self->now_ms;
     if (!free)
         return false;
     self->busy_until_ms[step->actor] = self->now_ms + step->for_ms + BACK_MS;
     if (step->kind == STEP_KILL_BOTH)
-        self->busy_until_ms[CAST_MASTER] = self->busy_until_ms[step->actor];
+        self->busy_until_ms[step->master] = self->busy_until_ms[step->actor];
     return true;
+}
+
+/* One master, and its network towards the others. */
+static bool choose_split (plan_t *self, step_t *step)
+{
+    step->actor = any_master (self, step);
+    if (self->harmed_until_ms[step->actor] > self->now_ms)
+        return false;
+    self->harmed_until_ms[step->actor] = self->now_ms + step->for_ms + BACK_MS / 3;
+    return true;
+}
+
+/* Half of the time all masters, else some of them. */
+static uint64_t some_masters (const plan_t *self, const step_t *step)
+{
+    uint64_t all = 0, some = 0;
+    for (unsigned i = 0; i < self->cast.masters; i++) {
+        uint64_t bit = 1ULL << cast_master (&self->cast, i);
+        all |= bit;
+        some |= step->random >> (i + 1) & 1 ? bit : 0;
+    }
+    return step->random & 1 || !some ? all : some;
 }
 
 /* One peer mostly, a worker rather than a client; sometimes some, now and then all: that is the master's own cable. */
@@ -163,6 +214,7 @@ static bool choose_peers (plan_t *self, step_t *step)
     for (unsigned i = first; i < first + count; i++)
         if (step->peers >> i & 1)
             self->harmed_until_ms[i] = self->now_ms + step->for_ms + BACK_MS / 3;
+    step->peers |= some_masters (self, step);
     return true;
 }
 
@@ -183,9 +235,10 @@ static bool try_row (plan_t *self, unsigned at, step_t *step)
     step->random = rm_splitmix (&self->state);
     if (steps[at].whom >= SOME_PEERS && !self->cast.network)
         return false;
-    return steps[at].whom == FAR          ? choose_proxy (self, step)
-           : steps[at].whom == SOME_PEERS ? choose_peers (self, step)
-                                          : choose_actor (self, step, steps[at].whom);
+    return steps[at].whom == FAR             ? choose_proxy (self, step)
+           : steps[at].whom == OTHER_MASTERS ? choose_split (self, step)
+           : steps[at].whom == SOME_PEERS    ? choose_peers (self, step)
+                                             : choose_actor (self, step, steps[at].whom);
 }
 
 void plan_next (plan_t *self, step_t *step)

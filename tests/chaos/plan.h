@@ -9,8 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Who takes part. Actors are numbered: the master, the proxy, then the peers: workers, guests, tools, clients. */
+/* Who takes part. Actors are numbered: the master, the proxy, then the peers (workers, guests, tools, clients), then the
+ * other masters of a group. A group has no proxy. */
 typedef struct {
+    unsigned masters;
     unsigned workers; /* recorders */
     unsigned guests;  /* recorders that are there only now and then */
     unsigned tools;   /* ringworkers with commands */
@@ -20,9 +22,31 @@ typedef struct {
 
 enum { CAST_MASTER, CAST_PROXY, CAST_PEER, CAST_MAX = 64 };
 
-static inline unsigned cast_size (const cast_t *cast)
+/* Behind the last peer. */
+static inline unsigned cast_peers_end (const cast_t *cast)
 {
     return CAST_PEER + cast->workers + cast->guests + cast->tools + cast->clients;
+}
+
+static inline unsigned cast_size (const cast_t *cast)
+{
+    return cast_peers_end (cast) + cast->masters - 1;
+}
+
+/* The actor of a master, numbered from 0. */
+static inline unsigned cast_master (const cast_t *cast, unsigned number)
+{
+    return number ? cast_peers_end (cast) + number - 1 : CAST_MASTER;
+}
+
+static inline bool cast_is_master (const cast_t *cast, unsigned actor)
+{
+    return actor == CAST_MASTER || actor >= cast_peers_end (cast);
+}
+
+static inline bool cast_has_proxy (const cast_t *cast)
+{
+    return cast->network && cast->masters == 1;
 }
 
 typedef enum {
@@ -45,14 +69,19 @@ typedef enum {
     STEP_BREAK,      /* the proxy resets connections */
     STEP_TEAR,       /* … in the middle of a message */
     STEP_KILL_PROXY, /* the proxy dies with all its connections */
+    STEP_SPLIT,      /* nothing passes between a master and the others */
+    STEP_SPLIT_TO,   /* … from the others to it */
+    STEP_SPLIT_FROM, /* … from it to the others */
+    STEP_FAINT,      /* some of what passes between them is lost, both ways */
     STEPS
 } step_kind_t;
 
 typedef struct {
     uint64_t at_ms, for_ms;
     step_kind_t kind;
-    unsigned actor;  /* of a process's step */
-    uint64_t peers;  /* of the network's: a bit for each actor */
+    unsigned actor;  /* of a process's step, or of one between masters */
+    unsigned master; /* of one that hits a master, too */
+    uint64_t peers;  /* of the network's: a bit for each actor, of masters, too, that it is harmed towards */
     unsigned amount; /* per cent of packets; the fail point and its count; the proxy's port + 1, 0: all */
     uint64_t random; /* for whatever else there is to choose */
 } step_t;
@@ -71,5 +100,7 @@ void plan_next (plan_t *self, step_t *step);
 
 /* "kill", "loss" … */
 const char *step_name (step_kind_t kind);
-/* Steps that harm the network between peers and the master. */
+/* Steps that harm the network between peers and the masters … */
 bool step_harms (step_kind_t kind);
+/* … and between the masters. */
+bool step_splits (step_kind_t kind);

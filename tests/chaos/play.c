@@ -25,6 +25,7 @@ enum {
     ASK_MS = 5000,     /* for an answer, when nobody harms anyone */
     WHYS_MAX = 2,
     TROUBLES_MAX = 5,   /* and no more questions */
+    FORMAT = 2,         /* of the ledger: masters compare their states */
     STARTED_MS = 10000, /* for the first jobs */
 };
 
@@ -44,9 +45,14 @@ static void interrupt (int number)
     interrupted = 1;
 }
 
-cast_t play_cast (unsigned workers, bool network)
+cast_t play_cast (unsigned masters, unsigned workers, bool network)
 {
-    return (cast_t){.workers = workers, .guests = GUESTS, .tools = TOOLS, .clients = CLIENTS, .network = network};
+    return (cast_t){.masters = masters,
+                    .workers = workers,
+                    .guests = GUESTS,
+                    .tools = TOOLS,
+                    .clients = CLIENTS,
+                    .network = network};
 }
 
 /* When the faults end. */
@@ -89,18 +95,22 @@ static void summarize (const play_t *self, FILE *out)
     const act_counts_t *counts = &self->act.counts;
     const unsigned *steps = counts->steps;
     fprintf (out,
-             "kills: %u of the master, %u of workers, %u of clients; %u of them set to be killed again at a message\n",
+             "kills: %u of masters, %u of workers, %u of clients; %u of them set to be killed again at a message\n",
              counts->master_kills, counts->worker_kills, counts->client_kills, steps[STEP_POINT]);
     fprintf (out, "stops: %u shorter and %u longer than a lease, %u killed while they stood\n", steps[STEP_STOP],
              steps[STEP_STOP_LONG], steps[STEP_STOP_KILL]);
-    fprintf (out,
-             "left: %u asked to, %u drained; %u joined for a while; %u ended by themselves (%u times the master)\n",
+    fprintf (out, "left: %u asked to, %u drained; %u joined for a while; %u ended by themselves (%u times a master)\n",
              steps[STEP_LEAVE], steps[STEP_DRAIN], steps[STEP_JOIN], self->stage.exits, self->stage.master_exits);
     if (!self->stage.cast.network)
         return;
     fprintf (out, "network: %u losses, %u partitions, %u one-way, %u resets; %" PRIu64 " packets hit\n",
              steps[STEP_LOSS], steps[STEP_CUT], steps[STEP_CUT_TO] + steps[STEP_CUT_FROM], steps[STEP_RESET],
              counts->packets);
+    if (self->stage.cast.masters > 1) {
+        fprintf (out, "between masters: %u splits, %u one-way, %u times some loss\n", steps[STEP_SPLIT],
+                 steps[STEP_SPLIT_TO] + steps[STEP_SPLIT_FROM], steps[STEP_FAINT]);
+        return;
+    }
     fprintf (out, "proxy: %u times delays, %u stalls, %u times broken, %u torn, %u killed\n", steps[STEP_DELAY],
              steps[STEP_STALL], steps[STEP_BREAK], steps[STEP_TEAR], steps[STEP_KILL_PROXY]);
 }
@@ -148,7 +158,7 @@ void play_print_plan (const cast_t *cast, uint64_t seed, uint64_t length_ms, FIL
 
 static rm_client_t *ask_client (const play_t *self)
 {
-    char endpoint[64];
+    char endpoint[STAGE_ENDPOINTS_BYTES];
     stage_endpoint (&self->stage, endpoint, sizeof endpoint);
     rm_client_t *client = rm_client_new (endpoint);
     if (!client || rm_client_set (client, "initial", "200") || rm_client_set (client, "cap", "500"))
@@ -212,9 +222,10 @@ static void look_for_leftovers (play_t *self)
 /* The newest outcomes once more: of a master that has read them from its disk. */
 static void ask_again (play_t *self)
 {
-    stage_kill (&self->stage, CAST_MASTER, 0);
-    if (!stage_start_ready (&self->stage, CAST_MASTER))
-        history_pen_complaint (&self->stage.pen, "the master does not start again");
+    for (unsigned i = 0; i < self->stage.cast.masters; i++)
+        stage_kill (&self->stage, cast_master (&self->stage.cast, i), 0);
+    if (!stage_start_masters (&self->stage))
+        history_pen_complaint (&self->stage.pen, "the masters do not start again");
     rm_client_t *client = ask_client (self);
     unsigned troubles = 0;
     for (unsigned i = 0; i < cast_size (&self->stage.cast); i++)
@@ -247,11 +258,25 @@ static void idle (play_t *self)
     sleep_ms (TICK_MS);
 }
 
+/* To the format with comparisons. */
+static void upgrade (const play_t *self)
+{
+    const char *json;
+    rm_client_t *client = ask_client (self);
+    if (rm_client_change (client, "upgrade", FORMAT, NULL, SETTLE_MS, &json))
+        harness_fail ("the ledger cannot be upgraded: %s", rm_client_error (client));
+    rm_client_destroy (&client);
+}
+
 static void begin (play_t *self)
 {
-    unsigned all = cast_size (&self->stage.cast), first = all - self->stage.cast.clients;
-    for (unsigned i = 0; i < first; i++) {
-        bool there = !stage_is_guest (&self->stage, i) && (i != CAST_PROXY || self->stage.cast.network);
+    unsigned all = cast_peers_end (&self->stage.cast), first = all - self->stage.cast.clients;
+    if (!stage_start_masters (&self->stage))
+        harness_fail ("the masters do not get ready");
+    if (self->stage.cast.masters > 1)
+        upgrade (self);
+    for (unsigned i = CAST_PROXY; i < first; i++) {
+        bool there = !stage_is_guest (&self->stage, i) && (i != CAST_PROXY || cast_has_proxy (&self->stage.cast));
         if (there && !stage_start_ready (&self->stage, i))
             harness_fail ("%s does not get ready", self->stage.actors[i].name);
     }
@@ -282,6 +307,34 @@ static void harm (play_t *self)
         idle (self);
 }
 
+static bool agreed (const play_t *self, int64_t since)
+{
+    for (unsigned i = 0; i < self->stage.cast.masters; i++)
+        if (stage_ledger (&self->stage, i, "verified") <= since)
+            return false;
+    return true;
+}
+
+/* Until each master has found its state to be the leader's, after a batch that is newer than the last fault. */
+static void agree (play_t *self)
+{
+    int64_t since = 0;
+    uint64_t end_ms = time_ms () + SETTLE_MS;
+    for (unsigned i = 0; i < self->stage.cast.masters; i++) {
+        int64_t batches = stage_ledger (&self->stage, i, "batches");
+        since = batches > since ? batches : since;
+    }
+    while (!agreed (self, since) && !interrupted) {
+        if (time_ms () > end_ms) {
+            history_pen_complaint (&self->stage.pen,
+                                   "the masters' states have not been found to be the same within %d s",
+                                   SETTLE_MS / 1000);
+            return;
+        }
+        idle (self);
+    }
+}
+
 /* Every client must get something accepted again. */
 static void calm_down (play_t *self)
 {
@@ -292,6 +345,8 @@ static void calm_down (play_t *self)
     settle (self);
     for (unsigned i = 0; i < CAST_MAX; i++)
         before[i] = self->stage.actors[i].desk ? atomic_load (&self->stage.actors[i].desk->accepted) : 0;
+    if (self->stage.cast.masters > 1)
+        agree (self);
     if (end_ms < time_ms () + CALM_MS / 2)
         end_ms = time_ms () + CALM_MS / 2;
     while (!interrupted && time_ms () < end_ms)
@@ -324,7 +379,7 @@ static void complain_of_pending (play_t *self, const actor_t *actor)
 /* What was accepted ends, in a bounded time. */
 static void drain (play_t *self)
 {
-    unsigned all = cast_size (&self->stage.cast), first = all - self->stage.cast.clients;
+    unsigned all = cast_peers_end (&self->stage.cast), first = all - self->stage.cast.clients;
     uint64_t begun_ms = time_ms ();
     progress (self, "no more jobs; waiting for those that were accepted");
     for (unsigned i = first; i < all; i++)
@@ -368,8 +423,8 @@ play_end_t play (const cast_t *cast, uint64_t seed, uint64_t length_ms, const ch
     stage_open (&self.stage, cast, seed, self.history);
     act_open (&self.act, &self.stage);
     plan_open (&self.plan, cast, seed);
-    history_pen_write (&self.stage.pen, "# chaos, seed %" PRIu64 ", %" PRIu64 " ms, %u workers%s", seed, length_ms,
-                       cast->workers, cast->network ? "" : ", without a network");
+    history_pen_write (&self.stage.pen, "# chaos, seed %" PRIu64 ", %" PRIu64 " ms, %u masters, %u workers%s", seed,
+                       length_ms, cast->masters, cast->workers, cast->network ? "" : ", without a network");
     void (*const acts[]) (play_t *) = {begin, harm, calm_down, drain, look_for_leftovers, ask_again};
     for (size_t i = 0; i < sizeof acts / sizeof *acts && !interrupted; i++)
         acts[i](&self);

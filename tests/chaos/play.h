@@ -12,7 +12,7 @@
 typedef enum { PLAY_GOOD, PLAY_FAULTS, PLAY_INTERRUPTED } play_end_t;
 
 /* Who takes part. */
-cast_t play_cast (unsigned workers, bool network);
+cast_t play_cast (unsigned masters, unsigned workers, bool network);
 /* Runs for `length_ms`; the history is kept at `history`, or, if that is NULL, only when there are faults, as
  * the logs are; `keep`: in any case. SIGINT and
  * SIGTERM end it at once. Prints a summary, and what it does meanwhile on stderr. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <libgen.h>
 #include <pthread.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "http.h"
 #include "net.h"
 
 enum {
@@ -23,11 +25,17 @@ enum {
     END_MS = 20000,
     JOBS_PER_SECOND = 30, /* of a client */
     POINTS_MAX = 128,
-    PORTS = 4, /* of the master */
+    PORTS = 4,   /* of the master */
+    GROUP_PORTS, /* of one of a group */
+    HTTP_PORT = 3,
+    ASK_MS = 1000,
     MASTER_HOST = 1,
     PROXY_HOST,
-    PEER_HOST = 10
+    PEER_HOST = 10,
+    OTHER_HOST = 200
 };
+
+#define DIGEST_BYTES "65536" /* of log between comparisons of a group's states */
 
 static char bin[512]; /* folder of the programs */
 static char *points[2][POINTS_MAX];
@@ -38,12 +46,13 @@ static atomic_uint watchers;
 
 bool stage_is_worker (const stage_t *self, unsigned actor)
 {
-    return actor >= CAST_PEER && !stage_is_client (self, actor);
+    return actor >= CAST_PEER && actor < cast_peers_end (&self->cast) - self->cast.clients;
 }
 
 bool stage_is_client (const stage_t *self, unsigned actor)
 {
-    return actor >= cast_size (&self->cast) - self->cast.clients;
+    unsigned end = cast_peers_end (&self->cast);
+    return actor >= end - self->cast.clients && actor < end;
 }
 
 bool stage_is_guest (const stage_t *self, unsigned actor)
@@ -66,21 +75,29 @@ void stage_name (stage_t *self, const cast_t *cast)
         unsigned count;
     } groups[] = {
         {"w", self->cast.workers}, {"g", self->cast.guests}, {"t", self->cast.tools}, {"c", self->cast.clients}};
-    strcpy (self->actors[CAST_MASTER].name, "master");
+    for (unsigned i = 0; i < cast->masters; i++) {
+        actor_t *master = &self->actors[cast_master (cast, i)];
+        snprintf (master->name, sizeof master->name, cast->masters > 1 ? "m%u" : "master", i + 1);
+    }
     strcpy (self->actors[CAST_PROXY].name, "proxy");
     for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
         for (unsigned i = 1; i <= groups[g].count; i++, at++)
             snprintf (self->actors[at].name, sizeof self->actors[at].name, "%s%u", groups[g].letter, i);
 }
 
-/* Every third peer lives behind the proxy. */
+/* Every third peer lives behind the proxy, if there is one. */
 static void make_network (stage_t *self)
 {
+    bool proxy = cast_has_proxy (&self->cast);
     self->actors[CAST_MASTER].seat = net_seat (MASTER_HOST, false);
-    self->actors[CAST_PROXY].seat = net_seat (PROXY_HOST, false);
-    self->proxy_far = net_seat (MASTER_HOST, true);
-    for (unsigned i = CAST_PEER; i < cast_size (&self->cast); i++)
-        self->actors[i].seat = net_seat (PEER_HOST + i, (i - CAST_PEER) % 3 == 2);
+    for (unsigned i = 1; i < self->cast.masters; i++)
+        self->actors[cast_master (&self->cast, i)].seat = net_seat (OTHER_HOST + i, false);
+    if (proxy) {
+        self->actors[CAST_PROXY].seat = net_seat (PROXY_HOST, false);
+        self->proxy_far = net_seat (MASTER_HOST, true);
+    }
+    for (unsigned i = CAST_PEER; i < cast_peers_end (&self->cast); i++)
+        self->actors[i].seat = net_seat (PEER_HOST + i, proxy && (i - CAST_PEER) % 3 == 2);
 }
 
 /* ---- fail points ------------------------------------------------------------------------------------------------- */
@@ -115,11 +132,21 @@ static void find_programs (void)
     dirname (bin);
 }
 
+/* Of a group's masters. */
+static void write_secret (void)
+{
+    char path[600];
+    snprintf (path, sizeof path, "%s/secret", scratch_dir ());
+    FILE *file = fopen (path, "w");
+    if (!file || fputs ("a secret of the chaos's masters\n", file) < 0 || fclose (file))
+        harness_fail ("cannot write %s: %s", path, strerror (errno));
+}
+
 void stage_open (stage_t *self, const cast_t *cast, uint64_t seed, const char *history)
 {
     stage_name (self, cast);
     self->seed = seed;
-    self->port = cast->network ? 5550 : free_ports (2 * PORTS);
+    self->port = cast->network ? 5550 : free_ports (cast->masters > 1 ? (int)cast->masters * GROUP_PORTS : 2 * PORTS);
     find_programs ();
     snprintf (self->history, sizeof self->history, "%s", history);
     snprintf (self->commands, sizeof self->commands, "%s/commands", scratch_dir ());
@@ -129,8 +156,8 @@ void stage_open (stage_t *self, const cast_t *cast, uint64_t seed, const char *h
         harness_fail ("cannot make %s: %s", self->commands, strerror (errno));
     if (cast->network)
         make_network (self);
-    snprintf (self->address, sizeof self->address, "%s",
-              cast->network ? net_address (self->actors[CAST_MASTER].seat) : "127.0.0.1");
+    write_secret ();
+    setenv ("RM_TEST_DIGEST_BYTES", DIGEST_BYTES, 1);
     ask_points ("ringmaster", 0);
     ask_points ("ringworker", 1);
 }
@@ -144,9 +171,34 @@ void stage_close (stage_t *self)
         sleep_ms (5);
 }
 
+static const char *address (const stage_t *self, unsigned master)
+{
+    return self->cast.network ? net_address (self->actors[cast_master (&self->cast, master)].seat) : "127.0.0.1";
+}
+
+static int port (const stage_t *self, unsigned master)
+{
+    return self->port + (self->cast.network ? 0 : (int)master * GROUP_PORTS);
+}
+
 void stage_endpoint (const stage_t *self, char *text, size_t size)
 {
-    snprintf (text, size, "tcp://%s:%d", self->address, self->port);
+    size_t used = 0;
+    for (unsigned i = 0; i < self->cast.masters && used < size; i++)
+        used += (size_t)snprintf (text + used, size - used, "%stcp://%s:%d", i ? "," : "", address (self, i),
+                                  port (self, i));
+}
+
+int64_t stage_ledger (const stage_t *self, unsigned master, const char *what)
+{
+    static char text[1 << 16];
+    json_t *status = NULL;
+    if (http_get (address (self, master), port (self, master) + HTTP_PORT, "/status", ASK_MS, text, sizeof text))
+        status = json_loads (text, 0, NULL);
+    json_t *number = json_object_get (json_object_get (status, "ledger"), what);
+    int64_t value = number ? json_integer_value (number) : -1;
+    json_decref (status);
+    return value;
 }
 
 /* ---- starting ---------------------------------------------------------------------------------------------------- */
@@ -186,8 +238,8 @@ static void have_watched (const stage_t *self, const actor_t *actor)
 
 /* The command line of each part; what the words point to lives in here. */
 typedef struct {
-    char program[600], endpoint[64], port[16], far[64], near[64], address[64], queue[2100], seed[24], data[700],
-        rate[16];
+    char program[600], endpoint[STAGE_ENDPOINTS_BYTES], port[16], far[64], near[64], address[64], queue[2100], seed[24],
+        data[700], rate[16], id[16], peers[STAGE_ENDPOINTS_BYTES], secret[700];
     char *words[24];
     unsigned count;
 } command_t;
@@ -203,15 +255,33 @@ static void program (command_t *self, const char *name)
     say (self, self->program);
 }
 
-static void command_of_master (const stage_t *self, command_t *command)
+/* "1=HOST:PORT,2=…" */
+static void list_masters (const stage_t *self, char *text, size_t size)
 {
-    snprintf (command->port, sizeof command->port, "%d", self->port);
-    snprintf (command->data, sizeof command->data, "%s/data", scratch_dir ());
+    size_t used = 0;
+    for (unsigned i = 0; i < self->cast.masters && used < size; i++)
+        used += (size_t)snprintf (text + used, size - used, "%s%u=%s:%d", i ? "," : "", i + 1, address (self, i),
+                                  port (self, i));
+}
+
+static void command_of_master (const stage_t *self, unsigned at, command_t *command)
+{
+    unsigned number = at == CAST_MASTER ? 0 : at - cast_peers_end (&self->cast) + 1;
+    bool group = self->cast.masters > 1;
+    snprintf (command->port, sizeof command->port, "%d", port (self, number));
+    snprintf (command->address, sizeof command->address, "%s", address (self, number));
+    snprintf (command->data, sizeof command->data, "%s/data.%s", scratch_dir (), self->actors[at].name);
+    snprintf (command->id, sizeof command->id, "%u", number + 1);
+    snprintf (command->secret, sizeof command->secret, "%s/secret", scratch_dir ());
+    list_masters (self, command->peers, sizeof command->peers);
     program (command, "ringmaster");
     char *const words[] = {"--data",           command->data, "--port", command->port,
-                           "--snapshot-bytes", "1048576",     "--bind", (char *)self->address};
+                           "--snapshot-bytes", "1048576",     "--bind", command->address};
+    char *const more[] = {"--id", command->id, "--peers", command->peers, "--secret", command->secret};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         say (command, words[i]);
+    for (size_t i = 0; group && i < sizeof more / sizeof *more; i++)
+        say (command, more[i]);
     if (self->cast.network)
         say (command, "--insecure");
 }
@@ -220,7 +290,7 @@ static void command_of_proxy (stage_t *self, command_t *command)
 {
     net_path (self->proxy_far, command->far);
     net_path (self->actors[CAST_PROXY].seat, command->near);
-    snprintf (command->address, sizeof command->address, "%s:%d", self->address, self->port);
+    snprintf (command->address, sizeof command->address, "%s:%d", address (self, 0), self->port);
     snprintf (command->port, sizeof command->port, "%d", PORTS);
     program (command, "chaos_proxy");
     char *const words[] = {command->far, command->near, command->address, command->port, self->commands, command->seed};
@@ -263,8 +333,8 @@ void stage_start (stage_t *self, unsigned at)
     char point[128] = "RM_FAILPOINTS=", name[32];
     stage_endpoint (self, command.endpoint, sizeof command.endpoint);
     snprintf (command.seed, sizeof command.seed, "%" PRIu64, self->seed);
-    if (at == CAST_MASTER)
-        command_of_master (self, &command);
+    if (cast_is_master (&self->cast, at))
+        command_of_master (self, at, &command);
     else if (at == CAST_PROXY)
         command_of_proxy (self, &command);
     else {
@@ -296,6 +366,16 @@ bool stage_start_ready (stage_t *self, unsigned at)
 {
     stage_start (self, at);
     return process_line (self->actors[at].process, "ready", READY_MS);
+}
+
+bool stage_start_masters (stage_t *self)
+{
+    bool ready = true;
+    for (unsigned i = 0; i < self->cast.masters; i++)
+        stage_start (self, cast_master (&self->cast, i));
+    for (unsigned i = 0; i < self->cast.masters; i++)
+        ready = ready && process_line (self->actors[cast_master (&self->cast, i)].process, "ready", READY_MS);
+    return ready;
 }
 
 /* ---- what is done to them ---------------------------------------------------------------------------------------- */
@@ -382,7 +462,7 @@ static void bury (stage_t *self, unsigned at)
         history_pen_complaint (&self->pen, "%s ended with exit code %d", actor->name, WEXITSTATUS (status));
     if (WIFEXITED (status) && !actor->leaving) {
         self->exits++;
-        self->master_exits += at == CAST_MASTER;
+        self->master_exits += cast_is_master (&self->cast, at);
     }
     if (!actor->leaving && !stage_is_guest (self, at))
         actor->due_us = us + BACK_MS * 1000;

@@ -10,7 +10,7 @@
 #include "plan.h"
 #include "process.h"
 
-enum { STAGE_NEVER = 0 };
+enum { STAGE_NEVER = 0, STAGE_ENDPOINTS_BYTES = 256 };
 
 typedef struct {
     char name[16];
@@ -32,9 +32,8 @@ typedef struct {
     uint64_t seed;
     char history[700], commands[700]; /* the proxy's FIFO */
     int commands_fd;
-    unsigned proxy_far; /* the seat of its other leg */
-    char address[32];
-    int port;
+    unsigned proxy_far;           /* the seat of its other leg */
+    int port;                     /* of the first master */
     unsigned exits, master_exits; /* of processes that ended by themselves; of the master */
 } stage_t;
 
@@ -47,10 +46,15 @@ void stage_close (stage_t *self);
 /* Asks the programs for their fail points: the master's, a worker's. */
 const char *stage_point (const stage_t *self, unsigned actor, uint64_t random);
 
+/* What the ledger of a master says of itself ("batches", "verified"); -1: it does not answer. */
+int64_t stage_ledger (const stage_t *self, unsigned master, const char *what);
+
 bool stage_is_worker (const stage_t *self, unsigned actor);
 bool stage_is_client (const stage_t *self, unsigned actor);
 bool stage_is_guest (const stage_t *self, unsigned actor);
 
+/* Starts all masters, and waits until each is ready. False: one is not. */
+bool stage_start_masters (stage_t *self);
 /* Starts it at once. */
 void stage_start (stage_t *self, unsigned actor);
 /* The same, and waits until it is ready; false: it is not. */
@@ -66,5 +70,5 @@ void stage_command (stage_t *self, const char *format, ...) __attribute__ ((form
 
 /* Looks for the dead, and starts what is due. Whoever died of a signal nobody sent is a complaint. */
 void stage_tick (stage_t *self);
-/* The master's endpoint. */
+/* The masters' endpoints. */
 void stage_endpoint (const stage_t *self, char *text, size_t size);

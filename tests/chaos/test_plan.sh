@@ -12,6 +12,15 @@ for kind in kill kill_at_point stop stop_kill leave drain join kill_both loss cu
     tear kill_proxy; do
     grep -q "^[0-9.]* ${kind}[ ,]" <<<"$one" || { echo "$kind never comes up"; exit 1; }
 done
+three=$("$chaos" --plan --seed 1 --minutes 60 --masters 3)
+for kind in split split_to split_from faint kill stop kill_both cut; do
+    grep -q "^[0-9.]* ${kind}[ ,]" <<<"$three" || { echo "$kind never comes up with three masters"; exit 1; }
+done
+for master in m1 m2 m3; do
+    grep -q "^[0-9.]* kill $master," <<<"$three" || { echo "$master is never killed"; exit 1; }
+done
+! grep -E ' (delay|stall|break|tear|kill_proxy)[ ,]' <<<"$three" || { echo "three masters have no proxy"; exit 1; }
+! grep -E ' (split|split_to|split_from|faint)[ ,]' <<<"$one" || { echo "one master cannot be split"; exit 1; }
 quiet=$("$chaos" --plan --seed 1 --minutes 60 --no-namespaces)
 ! grep -E ' (loss|cut|cut_to|cut_from|reset|delay|stall|break|tear|kill_proxy)[ ,]' <<<"$quiet" ||
     { echo "a plan without a network harms one"; exit 1; }
