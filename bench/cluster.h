@@ -1,4 +1,4 @@
-/*  A master and workers for a benchmark, from the build's own bin/ folder.
+/*  A master or a group of them, and workers, for a benchmark, from the build's own bin/ folder.
  *
  *  Thread rule: one thread.
  */
@@ -6,17 +6,20 @@
 
 #include "process.h"
 
+enum { BENCH_MASTERS_MAX = 5 };
+
 typedef struct {
-    process_t *master;
-    char jobs[128]; /* endpoint */
+    process_t *masters[BENCH_MASTERS_MAX];
+    unsigned count;
+    char jobs[128]; /* endpoint of the one that leads */
     char bin[512];  /* folder of the programs */
 } bench_cluster_t;
 
-/* Starts a master with an empty ledger. */
-void bench_cluster_start (bench_cluster_t *self);
+/* Starts so many masters with empty ledgers, all on this machine. */
+void bench_cluster_start (bench_cluster_t *self, unsigned masters);
 
 /* Starts a worker and waits until it has joined. `queues` are NAME=HANDLER, end in NULL. */
 process_t *bench_cluster_worker (bench_cluster_t *self, const char *name, int threads, const char *const *queues);
 
-/* Ends everything. */
+/* Ends everything, workers, too. */
 void bench_cluster_stop (bench_cluster_t *self);

@@ -242,7 +242,7 @@ int main (int argc, char **argv)
     bench_cluster_t cluster = {0};
     rm_endpoint_t master;
     rm_net_init ();
-    bench_cluster_start (&cluster);
+    bench_cluster_start (&cluster, 1);
     rm_client_t *client = rm_client_new (cluster.jobs);
     rm_endpoint_parse (&master, cluster.jobs, NULL);
     flow.socket = rm_socket_connect (RM_SOCKET_JOBS_DEALER, &master, NULL);
