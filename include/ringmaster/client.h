@@ -60,6 +60,8 @@ RM_EXPORT void rm_client_destroy (rm_client_t **self_p);
 /* Sets one option, before the first request:
  *   initial  ms   first per-try timeout (250)        factor   x    how it grows (2)
  *   cap      ms   where growth stops (8000)          tries    n    sends per request, 0 = until the timeout (0)
+ * Where several masters are known the timeout grows no further than to 400 ms (or `initial`), until another master says that
+ * the one that is asked leads.
  * 0, RM_EINVAL (unknown option or bad value; rm_client_error says which), RM_ESTATE (a request was made). */
 RM_EXPORT int rm_client_set (rm_client_t *self, const char *option, const char *value);
 
