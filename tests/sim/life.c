@@ -5,13 +5,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 
 #include "raft.h"
 #include "sim.h"
 #include "story.h"
 
+enum { LOOK_S = 2 };
+#define NEVER UINT64_MAX
+
 static sim_t *living; /* whose assertion it is that fails */
 static sim_result_t *lived;
+static uint64_t looked_at; /* how far the life was when it was looked at last */
 
 _Noreturn void sim_violation (sim_t *self, const char *checker, const char *format, ...)
 {
@@ -33,11 +38,30 @@ static void on_abort (int signum)
                        signum == SIGABRT ? "an assertion has failed" : "memory that is not there was touched");
 }
 
+/* Some seconds of processor time later: an event takes microseconds. */
+static void on_look (int signum)
+{
+    (void)signum;
+    if (living && living->steps == looked_at)
+        sim_violation (living, "everything-ends", "what happens at this moment does not end");
+    looked_at = living ? living->steps : NEVER;
+}
+
 static void catch_aborts (void)
 {
     const struct sigaction action = {.sa_handler = on_abort, .sa_flags = SA_NODEFER};
     sigaction (SIGABRT, &action, NULL);
     sigaction (SIGSEGV, &action, NULL);
+}
+
+/* SIM_EVENTS_MAX ends a life whose events go round in circles; this one that goes round within an event. */
+static void watch (void)
+{
+    const struct sigaction action = {.sa_handler = on_look, .sa_flags = SA_NODEFER | SA_RESTART};
+    const struct itimerval often = {.it_interval.tv_sec = LOOK_S, .it_value.tv_sec = LOOK_S};
+    looked_at = NEVER;
+    sigaction (SIGVTALRM, &action, NULL);
+    setitimer (ITIMER_VIRTUAL, &often, NULL);
 }
 
 /* ---- birth ------------------------------------------------------------------------------------------------------- */
@@ -127,6 +151,7 @@ void sim_live (const plan_t *plan, sim_result_t *result)
     lived = result;
     begin (&self, plan);
     catch_aborts ();
+    watch ();
     living = &self;
     if (!setjmp (self.end)) {
         go_on (&self);

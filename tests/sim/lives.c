@@ -76,18 +76,17 @@ static void add (lives_result_t *result, const word_t *word)
 }
 
 /* A child that is beyond the lowest violation has nothing to add. */
-static void end_those_beyond (const lives_result_t *result, pid_t *children, const uint64_t *reached, unsigned count)
+static void end_those_beyond (const lives_result_t *result, pid_t *children, const uint64_t *next, unsigned count)
 {
     for (unsigned i = 0; result->violated && i < count; i++)
-        if (children[i] && reached[i] >= result->number) {
+        if (children[i] && next[i] > result->number) {
             kill (children[i], SIGKILL);
             children[i] = 0;
         }
 }
 
-static void listen_to (const lives_t *self, int from, pid_t *children, lives_result_t *result)
+static void listen_to (const lives_t *self, int from, pid_t *children, uint64_t *next, lives_result_t *result)
 {
-    uint64_t reached[PROCESSES_MAX] = {0};
     double begun = seconds ();
     bool person = isatty (STDERR_FILENO);
     word_t word;
@@ -96,9 +95,9 @@ static void listen_to (const lives_t *self, int from, pid_t *children, lives_res
             continue;
         if (size != sizeof word)
             break;
-        reached[word.child] = word.number;
+        next[word.child] = word.number + self->processes;
         add (result, &word);
-        end_those_beyond (result, children, reached, self->processes);
+        end_those_beyond (result, children, next, self->processes);
         if (person && result->lived % PROGRESS_EVERY == 0)
             show (self, result, begun);
     }
@@ -107,16 +106,37 @@ static void listen_to (const lives_t *self, int from, pid_t *children, lives_res
     result->seconds = seconds () - begun;
 }
 
-bool lives_run (const lives_t *self, lives_result_t *result)
+/* Of whatever a life does not say itself: the machine had no memory left, say. */
+static void say_died (const lives_t *self, uint64_t number, int status)
 {
-    pid_t children[PROCESSES_MAX] = {0}, all[PROCESSES_MAX];
-    int pipes[2];
-    *result = (lives_result_t){0};
-    if (self->processes < 1 || self->processes > PROCESSES_MAX || pipe (pipes))
-        return false;
+    char how[64], where[64] = "after its last life";
+    if (WIFSIGNALED (status))
+        snprintf (how, sizeof how, "was killed by signal %d (%s)", WTERMSIG (status), strsignal (WTERMSIG (status)));
+    else
+        snprintf (how, sizeof how, "ended with exit code %d", WEXITSTATUS (status));
+    if (number - self->from < self->count)
+        snprintf (where, sizeof where, "at %s %" PRIu64 ", or just before", self->number, number);
+    fprintf (stderr, "ringsim: a process %s %s: not all %s were lived\n", how, where, self->what);
+}
+
+/* Takes leave of all children. Those that were not ended here must have come to their end. */
+static void wait_for (const lives_t *self, const pid_t *all, const pid_t *children, const uint64_t *next,
+                      lives_result_t *result)
+{
+    for (unsigned i = 0; i < self->processes; i++) {
+        int status;
+        if (waitpid (all[i], &status, 0) < 0 || !children[i] || (WIFEXITED (status) && !WEXITSTATUS (status)))
+            continue;
+        say_died (self, next[i], status);
+        result->died = true;
+    }
+}
+
+static bool start (const lives_t *self, pid_t *children, const int pipes[2])
+{
     fflush (NULL);
     for (unsigned i = 0; i < self->processes; i++) {
-        children[i] = all[i] = fork ();
+        children[i] = fork ();
         if (children[i] < 0)
             return false;
         if (!children[i]) {
@@ -124,19 +144,25 @@ bool lives_run (const lives_t *self, lives_result_t *result)
             live_some (self, i, pipes[1]);
         }
     }
+    return true;
+}
+
+bool lives_run (const lives_t *self, lives_result_t *result)
+{
+    pid_t children[PROCESSES_MAX] = {0}, all[PROCESSES_MAX];
+    uint64_t next[PROCESSES_MAX]; /* the number that each lives */
+    int pipes[2];
+    *result = (lives_result_t){0};
+    if (self->processes < 1 || self->processes > PROCESSES_MAX || pipe (pipes) || !start (self, children, pipes)) {
+        fprintf (stderr, "ringsim: no process could be started: %s\n", strerror (errno));
+        return false;
+    }
+    for (unsigned i = 0; i < self->processes; i++)
+        next[i] = self->from + i;
+    memcpy (all, children, sizeof all);
     close (pipes[1]);
-    listen_to (self, pipes[0], children, result);
+    listen_to (self, pipes[0], children, next, result);
     close (pipes[0]);
-    bool died = false;
-    for (unsigned i = 0; i < self->processes; i++) {
-        int status;
-        waitpid (all[i], &status, 0);
-        died = died || (children[i] && (!WIFEXITED (status) || WEXITSTATUS (status)));
-    }
-    if (died && !result->violated) {
-        result->violated = true;
-        snprintf (result->first.checker, sizeof result->first.checker, "assert");
-        snprintf (result->first.text, sizeof result->first.text, "a process of the simulation died");
-    }
+    wait_for (self, all, children, next, result);
     return true;
 }

@@ -1,4 +1,5 @@
 /*  ringsim: lives a simulated cluster, many times, or once and tells the story. */
+#include <errno.h>
 #include <inttypes.h>
 #include <malloc.h>
 #include <stdio.h>
@@ -8,87 +9,30 @@
 
 #include "abstract.h"
 #include "lives.h"
-#include "net/options.h"
+#include "settings.h"
 #include "shrink.h"
 #include "story.h"
 
-typedef struct {
-    int64_t seed, runs, from, jobs, masters, who, point;
-    bool trace, until_failure, enumerate;
-    const char *faults, *items, *events;
-} settings_t;
-
-static settings_t settings = {.seed = -1, .runs = 0, .from = 1, .jobs = 0, .masters = 1, .who = -1};
-
-static const rm_option_t options[] = {
-    RM_NUMBER ('m', "masters", "M", 1, PLAN_MASTERS_MAX, "so many masters (1)", &settings.masters),
-    RM_SECTION ("one life"),
-    RM_NUMBER (0, "seed", "N", 0, INT64_MAX, "live the life of this seed", &settings.seed),
-    RM_FLAG (0, "trace", "tell it as a story, a line an event", &settings.trace),
-    RM_TEXT (0, "events", "FILE", "write what happens to one master as models/replay reads it", &settings.events),
-    RM_TEXT (0, "only-faults", "LIST", "only these of its faults (3,7; none)", &settings.faults),
-    RM_TEXT (0, "only-jobs", "LIST", "only these of its jobs", &settings.items),
-    RM_SECTION ("many lives"),
-    RM_NUMBER ('n', "runs", "N", 1, INT64_MAX, "so many lives", &settings.runs),
-    RM_NUMBER (0, "from", "SEED", 0, INT64_MAX, "the first one's seed (1)", &settings.from),
-    RM_NUMBER ('j', "jobs", "J", 1, 256, "so many at a time (one a core)", &settings.jobs),
-    RM_FLAG (0, "until-failure", "make the first one that fails small: fewer faults, fewer jobs",
-             &settings.until_failure),
-    RM_SECTION ("every death"),
-    RM_FLAG (0, "enumerate",
-             "kill each process of a small cluster at each of its sends and\ncommits, before and after, once a life",
-             &settings.enumerate),
-    RM_NUMBER (0, "process", "P", 0, SIM_PROCESSES_MAX,
-               "only this process: first the masters, then the workers, the client", &settings.who),
-    RM_NUMBER (0, "point", "N", 1, INT64_MAX, "only at this point of it, as a story with --trace", &settings.point),
-    RM_OPTIONS_END,
-};
-
-static const rm_program_t program = {
-    .self = {.name = "ringsim",
-             .about =
-                 "Lives of a simulated cluster: the real core and protocol code of masters, workers and clients in\n"
-                 "one thread, over a network, clocks and a disk that fail as a seed says. Whatever is promised is\n"
-                 "checked all along. The same seed does the same thing to the byte. Exit code 1: a promise is broken.",
-             .options = options,
-             .examples = "  ringsim --runs 10000                      ten thousand lives, one process a core\n"
-                         "  ringsim --runs 100000 --until-failure     … and makes the first failure small\n"
-                         "  ringsim --runs 10000 --masters 3          … of clusters with three masters\n"
-                         "  ringsim --seed 17 --trace | less          what happens in one of them\n"
-                         "  ringsim --enumerate                       every death at every send and commit"},
-    .version = RM_VERSION,
-};
+enum { BROKEN = 1, UNKNOWN = 3 }; /* exit codes: a promise is broken; it could not be found out */
 
 /* ---- one life ---------------------------------------------------------------------------------------------------- */
-
-/* "3,7" or "none"; false: it is no list of numbers. */
-static bool read_list (const char *text, uint32_t *numbers, uint32_t room, uint32_t *count)
-{
-    *count = 0;
-    if (!strcmp (text, "none"))
-        return true;
-    for (char *end; *count < room; text = end + 1) {
-        numbers[(*count)++] = (uint32_t)strtoul (text, &end, 10);
-        if (end == text || (*end && *end != ','))
-            return false;
-        if (!*end)
-            return true;
-    }
-    return false;
-}
-
-/* As it was said on the command line. */
-static const char *masters_text (void)
-{
-    static char text[32];
-    if (settings.masters > 1)
-        snprintf (text, sizeof text, " --masters %d", (int)settings.masters);
-    return text;
-}
 
 static void say_violation (const sim_result_t *result)
 {
     printf ("violation of %s at %.6f s: %s\n", result->checker, (double)result->ended_us / 1e6, result->text);
+}
+
+static int cannot_write (const char *name)
+{
+    fprintf (stderr, "ringsim: %s cannot be written: %s\n", name, strerror (errno));
+    return UNKNOWN;
+}
+
+/* Whether all that was written to it is where it should be. */
+static bool is_kept (FILE *file)
+{
+    bool kept = !ferror (file);
+    return !fflush (file) && kept;
 }
 
 static int live_one (plan_t *plan)
@@ -96,18 +40,15 @@ static int live_one (plan_t *plan)
     static sim_result_t result;
     if (settings.trace)
         story_out = stdout;
-    if (settings.events && !(abstract_out = fopen (settings.events, "w"))) {
-        fprintf (stderr, "ringsim: cannot write to %s\n", settings.events);
-        return 1;
-    }
+    if (settings.events && !(abstract_out = fopen (settings.events, "w")))
+        return cannot_write (settings.events);
     sim_live (plan, &result);
-    if (abstract_out)
-        fclose (abstract_out);
-    abstract_out = NULL;
-    if (result.violated) {
+    if (result.violated)
         say_violation (&result);
-        return 1;
-    }
+    if (abstract_out && !is_kept (abstract_out))
+        return cannot_write (settings.events);
+    if (result.violated)
+        return BROKEN;
     printf ("seed %" PRIu64 ": %" PRIu64 " jobs, %" PRIu64 " starts, %" PRIu64 " resizes, %" PRIu64 " terms, %" PRIu64
             " deaths in %.3f s, %" PRIu64 " events: all promises kept\n",
             plan->seed, result.jobs, result.starts, result.resizes, result.terms, result.deaths,
@@ -118,20 +59,9 @@ static int live_one (plan_t *plan)
 static int live_seed (void)
 {
     static plan_t plan;
-    uint32_t list[PLAN_ITEMS_MAX], count;
     plan_draw (&plan, (uint32_t)settings.masters, (uint64_t)settings.seed);
-    if (settings.faults) {
-        if (!read_list (settings.faults, list, PLAN_ITEMS_MAX, &count))
-            return rm_options_refuse (&program, NULL, "--only-faults takes numbers with commas, or none, not '%s'",
-                                      settings.faults);
-        plan_keep_faults (&plan, list, count);
-    }
-    if (settings.items) {
-        if (!read_list (settings.items, list, PLAN_ITEMS_MAX, &count))
-            return rm_options_refuse (&program, NULL, "--only-jobs takes numbers with commas, or none, not '%s'",
-                                      settings.items);
-        plan_keep_items (&plan, list, count);
-    }
+    if (!settings_keep (&plan))
+        return RM_EXIT_USAGE;
     return live_one (&plan);
 }
 
@@ -140,7 +70,7 @@ static int live_seed (void)
 static unsigned processes (void)
 {
     long cores = sysconf (_SC_NPROCESSORS_ONLN);
-    return settings.jobs ? (unsigned)settings.jobs : cores > 0 ? (unsigned)cores : 1;
+    return settings.jobs > 0 ? (unsigned)settings.jobs : cores > 0 ? (unsigned)cores : 1;
 }
 
 static void say_sum (const lives_t *lives, const lives_result_t *sum)
@@ -170,7 +100,7 @@ static void say_small (const plan_t *plan)
         printf ("  at %.6f s: %s\n", (double)plan->faults[i].at_us / 1e6, text);
         numbers[i] = plan->faults[i].index;
     }
-    printf ("ringsim --seed %" PRIu64 "%s --trace", plan->seed, masters_text ());
+    printf ("ringsim --seed %" PRIu64 "%s --trace", plan->seed, settings_masters ());
     say_list ("faults", numbers, plan->fault_count);
     for (uint32_t i = 0; i < plan->item_count; i++)
         numbers[i] = plan->items[i].index;
@@ -203,22 +133,21 @@ static int live_many (void)
                            .count = (uint64_t)settings.runs,
                            .processes = processes (),
                            .plan = draw,
-                           .what = "lives"};
+                           .what = "lives",
+                           .number = "seed"};
     lives_result_t sum;
-    if (!lives_run (&lives, &sum)) {
-        fprintf (stderr, "ringsim: no process could be started\n");
-        return 1;
-    }
+    if (!lives_run (&lives, &sum))
+        return UNKNOWN;
     say_sum (&lives, &sum);
     if (!sum.violated)
-        return 0;
+        return sum.died ? UNKNOWN : 0;
     printf ("seed %" PRIu64 ", after %" PRIu64 " lives: ", sum.number, sum.number - lives.from + 1);
     say_violation (&sum.first);
     if (settings.until_failure)
         make_small (&sum);
     else
-        printf ("ringsim --seed %" PRIu64 "%s --trace\n", sum.number, masters_text ());
-    return 1;
+        printf ("ringsim --seed %" PRIu64 "%s --trace\n", sum.number, settings_masters ());
+    return BROKEN;
 }
 
 /* ---- every death ------------------------------------------------------------------------------------------------- */
@@ -228,45 +157,63 @@ static void enumerate_plan (plan_t *plan, uint64_t number, const void *arg)
     plan_enumerate (plan, (uint32_t)settings.masters, *(const uint32_t *)arg, number);
 }
 
-/* All points of a process, one a life. How many lives had a violation: 0 or 1. */
+/* All points of a process, one a life. The exit code. */
 static int enumerate_process (const plan_t *plan, uint32_t who, uint64_t points, uint64_t *lived)
 {
     char name[8];
     lives_result_t sum;
     plan_process_name (plan, who, name);
-    const lives_t lives = {
-        .from = 1, .count = points, .processes = processes (), .plan = enumerate_plan, .arg = &who, .what = "deaths"};
+    const lives_t lives = {.from = 1,
+                           .count = points,
+                           .processes = processes (),
+                           .plan = enumerate_plan,
+                           .arg = &who,
+                           .what = "deaths",
+                           .number = "point"};
     if (!points || !lives_run (&lives, &sum))
-        return 1;
+        return UNKNOWN;
     *lived += sum.lived;
     printf ("%s: ", name);
     say_sum (&lives, &sum);
     if (!sum.violated)
-        return 0;
+        return sum.died ? UNKNOWN : 0;
     printf ("%s killed at point %" PRIu64 ": ", name, sum.number);
     say_violation (&sum.first);
-    printf ("ringsim --enumerate%s --process %u --point %" PRIu64 " --trace\n", masters_text (), who, sum.number);
-    return 1;
+    printf ("ringsim --enumerate%s --process %u --point %" PRIu64 " --trace\n", settings_masters (), who, sum.number);
+    return BROKEN;
+}
+
+/* One death, if the process comes by such a point. */
+static int enumerate_point (plan_t *plan, uint64_t points)
+{
+    char name[8];
+    uint32_t who = (uint32_t)settings.who;
+    plan_process_name (plan, who, name);
+    if ((uint64_t)settings.point > points)
+        return SETTINGS_REFUSE ("%s comes by %" PRIu64 " points, not by number %" PRId64, name, points, settings.point);
+    plan_enumerate (plan, (uint32_t)settings.masters, who, (uint64_t)settings.point);
+    return live_one (plan);
 }
 
 static int enumerate (void)
 {
     static plan_t plan;
     sim_result_t undisturbed;
-    if (settings.point) {
-        plan_enumerate (&plan, (uint32_t)settings.masters, settings.who > 0 ? (uint32_t)settings.who : 0,
-                        (uint64_t)settings.point);
-        return live_one (&plan);
-    }
     plan_enumerate (&plan, (uint32_t)settings.masters, 0, 0);
+    const uint32_t everyone = plan.master_count + plan.worker_count + plan.client_count;
+    if (settings.who >= everyone)
+        return SETTINGS_REFUSE ("--process is from 0 to %" PRIu32 ": there is no process %" PRId64, everyone - 1,
+                                settings.who);
     sim_live (&plan, &undisturbed);
     if (undisturbed.violated) {
         say_violation (&undisturbed);
-        return 1;
+        return BROKEN;
     }
+    if (settings.point >= 0)
+        return enumerate_point (&plan, undisturbed.points[settings.who]);
     int bad = 0;
     uint64_t lived = 0;
-    for (uint32_t who = 0; !bad && who < plan.master_count + plan.worker_count + plan.client_count; who++)
+    for (uint32_t who = 0; !bad && who < everyone; who++)
         if (settings.who < 0 || (uint32_t)settings.who == who)
             bad = enumerate_process (&plan, who, undisturbed.points[who], &lived);
     if (!bad)
@@ -276,19 +223,16 @@ static int enumerate (void)
 
 int main (int argc, char **argv)
 {
-    rm_parsed_t parsed;
     int exit_code;
     /* A life's memory is the next one's: it does not go back to the system in between. */
     mallopt (M_TRIM_THRESHOLD, 1 << 30);
     mallopt (M_MMAP_THRESHOLD, 1 << 30);
     mallopt (M_TOP_PAD, 16 << 20);
-    if (!rm_options_parse (&parsed, &program, argc, argv, &exit_code))
+    if (!settings_read (argc, argv, &exit_code))
         return exit_code;
-    if ((settings.seed >= 0) + (settings.runs > 0) + settings.enumerate != 1)
-        return rm_options_refuse (&program, NULL, "say one of --seed, --runs and --enumerate");
-    if (settings.events && settings.masters > 1)
-        return rm_options_refuse (&program, NULL, "--events is for one master, as the model is");
-    if (settings.enumerate)
-        return enumerate ();
-    return settings.seed >= 0 ? live_seed () : live_many ();
+    exit_code = settings.enumerate ? enumerate () : settings.seed >= 0 ? live_seed () : live_many ();
+    if (is_kept (stdout))
+        return exit_code;
+    cannot_write ("the output");
+    return exit_code ? exit_code : UNKNOWN;
 }

@@ -40,9 +40,62 @@ refused 'one of --seed, --runs and --enumerate'
 refused 'one of --seed, --runs and --enumerate' --seed 1 --runs 2
 refused "only-faults takes numbers" --seed 1 --only-faults 1,x
 refused "only-jobs takes numbers" --seed 1 --only-jobs ,
+refused 'this life has [0-9]*, from 0 on' --seed 1 --only-jobs 64
+refused "from 0 on" --seed 1 --only-faults 4294967296
+refused 'seed is said more than once' --seed 1 --seed=2
+refused 'jobs is said more than once' --runs 1 -j2 --jobs 2
+refused 'until-failure goes with --runs' --seed 1 --until-failure
+refused 'until-failure goes with --runs' --enumerate --until-failure
+refused 'trace goes with' --runs 1 --trace
+refused 'trace goes with' --enumerate --trace
+refused 'events goes with' --runs 1 --events "$scratch/events"
+refused 'only-jobs goes with --seed' --runs 1 --only-jobs none
+refused 'only-faults goes with --seed' --enumerate --only-faults none
+refused 'from goes with --runs' --seed 1 --from 2
+refused 'jobs goes with --runs' --seed 1 --jobs 2
+refused 'jobs goes with --runs' --enumerate --process 1 --point 2 --jobs 2
+refused 'process goes with --enumerate' --seed 1 --process 1
+refused 'point goes with' --seed 1 --point 1
+refused 'point goes with --enumerate with --process' --enumerate --point 1
+refused 'process is from 0 to 4: there is no process 99' --enumerate --process 99
+refused 'w1 comes by [0-9]* points, not by number 99999' --enumerate --process 1 --point 99999
+refused 'go beyond the last seed' --runs 3 --from 9223372036854775807
+refused 'go beyond the last seed' --runs 9223372036854775807 --from 2
 refused 'runs' --runs 0
 refused 'jobs' --runs 1 --jobs 1000
 refused 'masters' --runs 1 --masters 4
 refused 'events is for one master' --seed 1 --masters 3 --events "$scratch/events"
 "$ringsim" --help | grep -q 'ringsim --runs 10000' || fail "--help shows no example"
+
+lost () { # WORDS COMMAND…: exit 3, neither a broken promise nor none, and a sentence with the words
+    local words=$1 status
+    shift
+    "$@" 2>"$scratch/err"
+    status=$?
+    [ $status -eq 3 ] || fail "$* exits $status, not 3"
+    grep -q -- "$words" "$scratch/err" || fail "$* does not say '$words' but: $(cat "$scratch/err")"
+}
+
+lost '/dev/full cannot be written: No space left' "$ringsim" --seed 1 --events /dev/full >"$scratch/out"
+lost "$scratch/not/there cannot be written" "$ringsim" --seed 1 --events "$scratch/not/there" >"$scratch/out"
+lost 'the output cannot be written' "$ringsim" --seed 1 --trace >/dev/full
+lost 'the output cannot be written' "$ringsim" --seed 1 >/dev/full
+lost 'the output cannot be written' "$ringsim" --runs 2 >/dev/full
+
+# One of its processes is killed while it lives its lives, of which there is no end.
+"$ringsim" --runs 1000000000 --from 5000 --jobs 1 >"$scratch/out" 2>"$scratch/err" &
+parent=$!
+child=''
+for ((i = 0; i < 600; i++)); do
+    read -r child _ 2>/dev/null </proc/$parent/task/$parent/children
+    [ -z "$child" ] || break
+    sleep 0.1
+done
+kill -9 "$child" || fail "no process was started"
+wait $parent
+status=$?
+[ $status -eq 3 ] || fail "it exits $status, not 3, when a process of it is killed"
+grep -q 'was killed by signal 9 (Killed) at seed [5-9][0-9]*, or just before' "$scratch/err" ||
+    fail "it is not said that a process was killed, but: $(cat "$scratch/err")"
+grep -q violation "$scratch/out" && fail "a process that is killed is a violation"
 exit $bad

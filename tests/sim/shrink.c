@@ -21,7 +21,8 @@ typedef struct {
 /* Keeps the smaller plan if it fails in the same way. */
 static bool fails (shrink_t *self, const plan_t *smaller)
 {
-    const lives_t one = {.count = 1, .processes = 1, .plan = same_plan, .arg = smaller, .what = "lives"};
+    const lives_t one = {
+        .count = 1, .processes = 1, .plan = same_plan, .arg = smaller, .what = "lives", .number = "number"};
     lives_result_t came_to;
     self->tries++;
     if (!lives_run (&one, &came_to) || !came_to.violated || strcmp (came_to.first.checker, self->checker))
