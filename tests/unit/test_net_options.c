@@ -207,6 +207,20 @@ Test (net_options, behind_two_dashes_everything_is_an_argument)
     assert_arguments ("- -");
 }
 
+Test (net_options, the_command_line_of_another_program_is_left_alone)
+{
+    static const rm_program_t wrapper = {
+        .self = {.name = "wrap", .arguments = "[COMMAND...]", .about = "Wraps.", .options = submit_options},
+        .version = "1"};
+    char *argv[] = {"wrap", "--key", "k", "gzip", "-9", "--key", "x", "--", "--nonsense", NULL};
+    int code;
+    cr_assert (rm_options_parse (&parsed, &wrapper, 9, argv, &code));
+    static const char *const expected[] = {"gzip", "-9", "--key", "x", "--", "--nonsense"};
+    cr_assert_eq (parsed.count, 6);
+    for (size_t i = 0; i < 6; i++)
+        cr_expect_str_eq (parsed.arguments[i], expected[i]);
+}
+
 Test (net_options, arguments_are_counted)
 {
     cr_assert (parse (&tool, "ringctl submit q"));
