@@ -127,6 +127,9 @@ static int check (const rm_program_t *program, const rm_master_config_t *config)
     rm_fault_t fault = {0};
     if ((!config->data || !*config->data) && !config->list_failpoints)
         return rm_options_refuse (program, NULL, "--data DIR is needed: where the ledger is kept");
+    if (config->restore && config->repair)
+        return rm_options_refuse (program, NULL,
+                                  "--restore makes a new ledger, and --repair mends an old one: say one");
     if (rm_endpoint_set (&endpoint, config->bind, (unsigned)config->port, &fault))
         return rm_options_refuse (program, NULL, "%s", fault.text);
     if (!rm_endpoint_is_loopback (&endpoint) && !config->insecure)
@@ -135,6 +138,16 @@ static int check (const rm_program_t *program, const rm_master_config_t *config)
                                   "bind to 127.0.0.1, or say --insecure",
                                   config->bind);
     return 0;
+}
+
+void rm_master_config_address (const rm_master_config_t *config, char *address, size_t size)
+{
+    const rm_endpoint_t *own = rm_peers_find (&config->peers, (uint64_t)config->id);
+    rm_endpoint_t here = {0};
+    if (!own && !rm_endpoint_set (&here, config->bind, (unsigned)config->port, NULL))
+        own = &here;
+    if (!own || !rm_peers_ledger_address (own, address, size))
+        *address = 0;
 }
 
 /* Tests cannot wait for as long as clients rely on, nor write as much as lies between two comparisons. */
@@ -163,6 +176,10 @@ bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, 
         RM_FLAG (0, "insecure", "let --bind be more than loopback although there are no keys", &config->insecure),
         RM_FLAG (0, "repair", "take what can be read of a damaged ledger for the truth,\nsay what was lost, and leave",
                  &config->repair),
+        RM_TEXT (0, "restore", "FILE",
+                 "begin anew with a backup, in an empty --data: the jobs and\noutcomes in it, without its workers and "
+                 "clients",
+                 &config->restore),
         RM_SECTION ("A group of masters (docs/operations.md)"),
         RM_NUMBER (0, "id", "N", 1, UINT32_MAX, "which of the masters this one is", &config->id),
         RM_TEXT (0, "peers", "1=HOST:PORT,...",
@@ -196,6 +213,7 @@ bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, 
                  .examples =
                      "  ringmaster --data /var/lib/ringmaster\n"
                      "  ringmaster --data ./data --port 0      # free ports; `ready …` says which\n"
+                     "  ringmaster --restore ring.backup --data ./new\n"
                      "  ringmaster --data m1 --id 1 --peers 1=localhost:5550,2=localhost:6550,3=localhost:7550\n"
                      "  RM_FAILPOINTS=master.send.sync2.after=kill ringmaster --data ./data"},
         .version = RM_VERSION,

@@ -6,12 +6,13 @@
 #include "master/master.h"
 #include "master/points.h"
 #include "master/raft_ledger.h"
+#include "master/renew.h"
 #include "net/failpoint.h"
 #include "net/options.h"
 #include "net/streams.h"
 #include "ringmaster/error.h"
 
-/* A repair's newest sentence is held back until it is known whether it says what was done or why it could not be. */
+/* The newest sentence is held back until it is known whether it says what was done or why it could not be. */
 static void say (void *arg, const char *sentence)
 {
     char **last = arg;
@@ -21,16 +22,30 @@ static void say (void *arg, const char *sentence)
     *last = strdup (sentence);
 }
 
-static int repair (const char *data)
+/* Says the last sentence of what ended so. The exit code. */
+static int tell (int rc, char *last)
 {
-    char *last = NULL;
-    int rc = rm_ledger_repair (data, say, &last);
     if (rc)
         fprintf (stderr, "ringmaster: %s\n", last ? last : rm_strerror (rc));
     else if (last)
         printf ("%s\n", last);
+    fflush (stdout);
     free (last);
     return rc ? 1 : 0;
+}
+
+static int repair (const rm_master_config_t *config)
+{
+    char *last = NULL;
+    int rc = rm_ledger_repair (config->data, say, &last);
+    return tell (rc, last);
+}
+
+static int restore (const rm_master_config_t *config)
+{
+    char *last = NULL;
+    int rc = rm_renew (config, say, &last);
+    return tell (rc, last);
 }
 
 static int run (const rm_master_config_t *config)
@@ -62,7 +77,9 @@ int main (int argc, char **argv)
         return 0;
     }
     if (config.repair)
-        return repair (config.data);
+        return repair (&config);
+    if (config.restore && restore (&config))
+        return 1;
     signal (SIGPIPE, SIG_IGN);
     return run (&config);
 }

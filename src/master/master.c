@@ -6,6 +6,7 @@
 
 #include "core/snapshot.h"
 #include "master/master_inside.h"
+#include "master/parts.h"
 #include "master/points.h"
 #include "net/failpoint.h"
 #include "net/log.h"
@@ -96,41 +97,22 @@ static int on_restore (void *arg, const void *snapshot, size_t size)
     return rc;
 }
 
-/* The parts' array carries its snapshot in front of it, so that it is found again when they are done with. */
-typedef struct {
-    rm_snapshot_t *snapshot;
-    rm_ledger_part_t parts[];
-} taken_t;
-
 static int on_snapshot (void *arg, rm_ledger_part_t **parts_p, size_t *count_p)
 {
     rm_master_t *self = arg;
     uint64_t begun_us = rm_clock_us ();
-    rm_snapshot_t *snapshot = rm_snapshot_take (&self->state);
-    if (!snapshot)
-        return RM_ENOMEM;
-    const rm_part_t *parts = rm_snapshot_parts (snapshot, count_p);
-    taken_t *taken = rm_malloc (sizeof *taken + *count_p * sizeof taken->parts[0]);
-    if (!taken) {
-        rm_snapshot_destroy (&snapshot);
-        return RM_ENOMEM;
-    }
-    taken->snapshot = snapshot;
-    for (size_t i = 0; i < *count_p; i++)
-        taken->parts[i] = (rm_ledger_part_t){parts[i].data, parts[i].size};
-    *parts_p = taken->parts;
-    rm_log (RM_LOG_INFO, "event=snapshot parts=%zu held_us=%llu", *count_p,
-            (unsigned long long)(rm_clock_us () - begun_us));
-    return 0;
+    int rc = rm_parts_take (&self->state, parts_p, count_p);
+    if (!rc)
+        rm_log (RM_LOG_INFO, "event=snapshot parts=%zu held_us=%llu", *count_p,
+                (unsigned long long)(rm_clock_us () - begun_us));
+    return rc;
 }
 
 static void on_snapshot_done (void *arg, rm_ledger_part_t *parts, size_t count)
 {
     (void)arg;
     (void)count;
-    taken_t *taken = (taken_t *)((char *)parts - offsetof (taken_t, parts));
-    rm_snapshot_destroy (&taken->snapshot);
-    rm_free (taken);
+    rm_parts_give_back (parts);
 }
 
 static void announce (rm_master_t *self)
@@ -387,13 +369,12 @@ rm_master_t *rm_master_new (const rm_master_config_t *config)
 static bool open_ledger (rm_master_t *self)
 {
     const rm_peers_t *peers = &self->config->peers;
-    const rm_endpoint_t *own = rm_peers_find (peers, (uint64_t)self->config->id); /* as the others know it */
     char bind[RM_LEDGER_ADDRESS_BYTES] = "", address[sizeof bind], texts[RM_ENDPOINTS_MAX][sizeof bind];
     rm_ledger_peer_t list[RM_ENDPOINTS_MAX];
     rm_endpoint_t here = {0};
     if (!rm_endpoint_set (&here, self->config->bind, (unsigned)self->config->port, NULL))
         rm_peers_ledger_address (&here, bind, sizeof bind);
-    rm_peers_ledger_address (own ? own : &here, address, sizeof address);
+    rm_master_config_address (self->config, address, sizeof address);
     for (uint32_t i = 0; i < peers->count; i++) {
         rm_peers_ledger_address (&peers->endpoints[i], texts[i], sizeof texts[i]);
         list[i] = (rm_ledger_peer_t){peers->ids[i], texts[i]};

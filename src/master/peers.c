@@ -55,7 +55,8 @@ const rm_endpoint_t *rm_peers_find (const rm_peers_t *self, uint64_t id)
 bool rm_peers_ledger_address (const rm_endpoint_t *jobs, char *address, size_t size)
 {
     rm_endpoint_t ledger;
-    if (rm_endpoint_set (&ledger, jobs->host, jobs->port + RM_PEERS_LEDGER_PORT, NULL))
+    unsigned port = jobs->port ? jobs->port + RM_PEERS_LEDGER_PORT : 0;
+    if (rm_endpoint_set (&ledger, jobs->host, port, NULL))
         return false;
     return (size_t)snprintf (address, size, "%s", ledger.text + strlen ("tcp://")) < size;
 }

@@ -227,13 +227,26 @@ void rm_ledger_backup_destroy (rm_ledger_backup_t **self_p);
    the loop (or before this returns, if the ledger never started). The loop must go on running until then. */
 void rm_ledger_close (rm_ledger_t **self_p, void (*closed) (void *arg), void *arg);
 
-/* Makes a data directory from a backup: of a new cluster with an id of its own, one generation later, that has one master, of
-   this number and address; others are added. Masters of the old cluster do not talk to it. The directory must be absent or
-   empty. Says what it did, or why not, in a sentence. No loop is needed. 0, RM_ESTATE (there is something in the directory),
-   RM_ECORRUPT (the file is damaged or none), RM_EDENIED (it is of a newer version), or as rm_ledger_start; then the directory
-   is of no use, and says so if it is started. */
-int rm_ledger_restore (const char *file, const char *dir, uint64_t id, const char *address,
-                       void (*say) (void *arg, const char *sentence), void *arg);
+/* A restore that is asked for. */
+typedef struct {
+    const char *file; /* a backup */
+    const char *dir;
+    uint64_t id; /* of the master that the directory becomes, and its address */
+    const char *address;
+    void *arg;
+    /* Makes of the owner's bytes those with which the new cluster begins: 0, or RM_E… if they are no state. They live until
+       `renewed` is called. */
+    int (*renew) (void *arg, const void *snapshot, size_t size, rm_ledger_part_t **parts, size_t *count);
+    void (*renewed) (void *arg, rm_ledger_part_t *parts, size_t count);
+    void (*say) (void *arg, const char *sentence); /* what was done, or why not */
+} rm_ledger_restore_t;
+
+/* Makes a data directory from a backup: of a new cluster with an id of its own, one generation later, of the newest format,
+   that has one master; others are added. Masters of the old cluster do not talk to it. The directory must be absent or
+   empty, and stays empty unless the backup is whole. No loop is needed. 0, RM_ESTATE (there is something in the directory),
+   RM_ECORRUPT (the file is damaged or none), RM_EDENIED (it is of a newer version), what `renew` answered, or as
+   rm_ledger_start; after RM_EIO the directory may be of no use, and says so if it is started. */
+int rm_ledger_restore (const rm_ledger_restore_t *asked);
 
 /* Takes what can be read in a group of one's data directory for the truth (one of several masters is refused: what it lost,
    the others have): moves what cannot to DIR/damaged-N/, keeps the batches before the damage, and sets the mark to the last

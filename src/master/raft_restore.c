@@ -1,6 +1,8 @@
 /*  Makes a data directory from a backup (rm_ledger_restore): one that looks as if its only master had just taken a snapshot.
- *  The identity is written first, and the mark last, so that a directory that was made by half is refused by the next start.
+ *  Nothing is written before the backup has been found whole. The identity is written first, and the mark last, so that a
+ *  directory that was made by half is refused by the next start.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <raft.h>
@@ -8,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -20,18 +23,20 @@
 #include "proto/alloc.h"
 #include "ringmaster/error.h"
 
-/* Where the new log begins, behind the snapshot; the chain of batches goes on. */
-enum { FIRST_TERM = 1, FIRST_INDEX = 1, PIECE_BYTES = 1 << 20 };
+/* Where the new log begins, behind the snapshot; the chain of batches goes on. Not with index 1: libraft takes a snapshot of that
+   for the log's first entry, which it has not got, and a master that is added would be sent neither. */
+enum { FIRST_TERM = 1, FIRST_INDEX = 2 };
 
 typedef struct {
-    const char *file;
+    const rm_ledger_restore_t *asked;
     int source; /* the backup, open */
     rm_raft_dir_t dir;
     rm_raft_backup_t backup;
     rm_raft_identity_t identity;
+    uint8_t *body;           /* of the backup */
+    rm_ledger_part_t *parts; /* what becomes of it; NULL: nothing yet */
+    size_t part_count;
     char name[RM_RAFT_NAME_BYTES]; /* of the snapshot */
-    void (*say) (void *arg, const char *sentence);
-    void *arg;
 } restore_t;
 
 static void say (const restore_t *self, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
@@ -43,7 +48,7 @@ static void say (const restore_t *self, const char *format, ...)
     va_start (args, format);
     vsnprintf (sentence, sizeof sentence, format, args);
     va_end (args);
-    self->say (self->arg, sentence);
+    self->asked->say (self->asked->arg, sentence);
 }
 
 static int failed (const restore_t *self, const char *name)
@@ -55,38 +60,87 @@ static int failed (const restore_t *self, const char *name)
 static int open_backup (restore_t *self)
 {
     uint8_t header[RM_RAFT_BACKUP_HEADER_BYTES];
-    self->source = open (self->file, O_RDONLY | O_CLOEXEC);
+    self->source = open (self->asked->file, O_RDONLY | O_CLOEXEC);
     ssize_t got = self->source >= 0 ? read (self->source, header, sizeof header) : -1;
     if (got < 0) {
-        say (self, "cannot read the backup %s: %s", self->file, strerror (errno));
+        say (self, "cannot read the backup %s: %s", self->asked->file, strerror (errno));
         return RM_EIO;
     }
     const char *wrong = rm_raft_backup_open (header, got, &self->backup);
     if (wrong)
-        say (self, "the backup %s cannot be restored: %s", self->file, wrong);
+        say (self, "the backup %s cannot be restored: %s", self->asked->file, wrong);
     return !wrong ? 0 : wrong == rm_raft_newer ? RM_EDENIED : RM_ECORRUPT;
 }
 
-/* Nothing of a ledger may be there. */
+/* Nothing may be there, but for what the lock and a file system of its own bring along. */
 static int check_empty (const restore_t *self)
 {
-    rm_raft_files_t files;
-    rm_raft_identity_t identity;
-    rm_raft_mark_t mark;
-    int rc = rm_raft_files_list (&files, &self->dir);
-    if (rc != 0)
+    DIR *dir = opendir (self->dir.path);
+    const struct dirent *entry = NULL;
+    if (!dir)
         return failed (self, "");
-    bool empty = files.segment_count == 0 && files.snapshot_count == 0 && !files.metadata[0] && !files.metadata[1];
-    rm_raft_files_close (&files);
-    empty = empty && rm_raft_identity_read (&identity, &self->dir) == RM_EUNKNOWN;
-    if (empty) {
-        empty = rm_raft_mark_open (&mark, &self->dir) == RM_EUNKNOWN;
-        rm_raft_mark_close (&mark);
+    while ((entry = readdir (dir))) {
+        const char *name = entry->d_name;
+        if (strcmp (name, ".") && strcmp (name, "..") && strcmp (name, "lock") && strcmp (name, "lost+found"))
+            break;
     }
-    if (!empty)
-        say (self, "there is a ledger, or a part of one, in %s; a backup is restored into an empty directory",
-             self->dir.path);
-    return empty ? 0 : RM_ESTATE;
+    if (entry)
+        say (self, "there is something in %s (%s); a backup is restored into an empty directory", self->dir.path,
+             entry->d_name);
+    closedir (dir);
+    return entry ? RM_ESTATE : 0;
+}
+
+/* All of it, since what becomes of it is made from it as a whole. RM_ECORRUPT: it is not what the header says. */
+static int read_body (restore_t *self)
+{
+    const rm_raft_snapshot_head_t *head = &self->backup.snapshot;
+    struct stat found;
+    uint64_t size = 0;
+    ssize_t got = 1;
+    const char *wrong = NULL;
+    if (fstat (self->source, &found) == 0 && (uint64_t)found.st_size != head->size + RM_RAFT_BACKUP_HEADER_BYTES)
+        wrong = "it is cut short, or goes on after its end";
+    else if (!(self->body = rm_malloc (head->size + 1))) {
+        say (self, "memory ran out");
+        return RM_ENOMEM;
+    }
+    while (!wrong && size < head->size && (got = read (self->source, self->body + size, head->size - size)) > 0)
+        size += got;
+    if (!wrong && got < 0)
+        wrong = strerror (errno);
+    else if (!wrong && (size != head->size || XXH3_64bits (self->body, size) != head->checksum))
+        wrong = "its checksum does not match";
+    if (wrong)
+        say (self, "the backup %s cannot be restored: %s", self->asked->file, wrong);
+    return wrong ? RM_ECORRUPT : 0;
+}
+
+/* What the owner makes of it. */
+static int renew (restore_t *self)
+{
+    rm_raft_snapshot_head_t *head = &self->backup.snapshot;
+    int rc = self->asked->renew (self->asked->arg, self->body, head->size, &self->parts, &self->part_count);
+    if (rc != 0) {
+        say (self, "the backup %s cannot be restored: %s", self->asked->file,
+             rc == RM_ECORRUPT ? "what is in it is no state" : rm_strerror (rc));
+        return rc;
+    }
+    XXH3_state_t *state = XXH3_createState ();
+    if (!state) {
+        say (self, "memory ran out");
+        return RM_ENOMEM;
+    }
+    XXH3_64bits_reset (state);
+    head->size = 0;
+    for (size_t i = 0; i < self->part_count; i++) {
+        XXH3_64bits_update (state, self->parts[i].data, self->parts[i].size);
+        head->size += self->parts[i].size;
+    }
+    head->checksum = XXH3_64bits_digest (state);
+    head->link.format = RM_LEDGER_FORMAT; /* nobody of an older version is there */
+    XXH3_freeState (state);
+    return 0;
 }
 
 static int write_identity (restore_t *self, uint64_t id, const char *address)
@@ -103,28 +157,6 @@ static int write_identity (restore_t *self, uint64_t id, const char *address)
     return rm_raft_identity_write (identity, &self->dir) == 0 ? 0 : failed (self, RM_RAFT_IDENTITY_NAME);
 }
 
-/* The body, in pieces, since it may be large. RM_ECORRUPT: it is not what the header says. */
-static int copy_body (const restore_t *self, int file, uint8_t *piece, XXH3_state_t *state)
-{
-    const rm_raft_snapshot_head_t *head = &self->backup.snapshot;
-    uint64_t size = 0;
-    ssize_t got;
-    XXH3_64bits_reset (state);
-    while ((got = read (self->source, piece, PIECE_BYTES)) > 0) {
-        XXH3_64bits_update (state, piece, got);
-        size += got;
-        if (!rm_raft_dir_put (file, piece, got))
-            return failed (self, self->name);
-    }
-    bool whole = got == 0 && size == head->size && XXH3_64bits_digest (state) == head->checksum;
-    if (!whole)
-        say (self, "the backup %s cannot be restored: %s", self->file,
-             got < 0              ? strerror (errno)
-             : size != head->size ? "it is cut short, or goes on after its end"
-                                  : "its checksum does not match");
-    return whole ? 0 : RM_ECORRUPT;
-}
-
 static int write_snapshot (restore_t *self)
 {
     uint8_t header[RM_RAFT_SNAPSHOT_HEADER_BYTES];
@@ -132,22 +164,12 @@ static int write_snapshot (restore_t *self)
               (unsigned long long)time (NULL) * 1000);
     rm_raft_snapshot_seal (header, &self->backup.snapshot);
     int file = openat (self->dir.fd, self->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (file < 0 || !rm_raft_dir_put (file, header, sizeof header)) {
-        int rc = failed (self, self->name);
-        if (file >= 0)
-            close (file);
-        return rc;
-    }
-    XXH3_state_t *state = XXH3_createState ();
-    uint8_t *piece = rm_malloc (PIECE_BYTES);
-    int rc = state && piece ? copy_body (self, file, piece, state) : RM_ENOMEM;
-    if (rc == RM_ENOMEM)
-        say (self, "memory ran out");
-    if (rc == 0 && fsync (file) != 0)
-        rc = failed (self, self->name);
-    rm_free (piece);
-    XXH3_freeState (state);
-    close (file);
+    bool good = file >= 0 && rm_raft_dir_put (file, header, sizeof header);
+    for (size_t i = 0; i < self->part_count && good; i++)
+        good = rm_raft_dir_put (file, self->parts[i].data, self->parts[i].size);
+    int rc = good && fsync (file) == 0 ? 0 : failed (self, self->name);
+    if (file >= 0)
+        close (file);
     return rc;
 }
 
@@ -192,11 +214,15 @@ static int write_rest (const restore_t *self)
     return rm_raft_mark_create (&self->dir, &self->backup.snapshot.link) == 0 ? 0 : failed (self, RM_RAFT_MARK_NAME);
 }
 
-static int restore (restore_t *self, uint64_t id, const char *address)
+static int restore (restore_t *self)
 {
     int rc = check_empty (self);
     if (rc == 0)
-        rc = write_identity (self, id, address);
+        rc = read_body (self);
+    if (rc == 0)
+        rc = renew (self);
+    if (rc == 0)
+        rc = write_identity (self, self->asked->id, self->asked->address);
     if (rc == 0)
         rc = write_snapshot (self);
     if (rc == 0)
@@ -204,32 +230,31 @@ static int restore (restore_t *self, uint64_t id, const char *address)
     if (rc == 0)
         rc = write_rest (self);
     if (rc == 0)
-        say (self,
-             "%s was made from %s: the state after batch %llu, generation %llu of the cluster, with master %llu; add "
-             "the "
-             "others to it",
-             self->dir.path, self->file, (unsigned long long)self->backup.snapshot.link.number,
-             (unsigned long long)self->identity.generation, (unsigned long long)id);
+        say (self, "%s was made from %s: the state after batch %llu, generation %llu of the cluster, with master %llu",
+             self->dir.path, self->asked->file, (unsigned long long)self->backup.snapshot.link.number,
+             (unsigned long long)self->identity.generation, (unsigned long long)self->asked->id);
     return rc;
 }
 
-int rm_ledger_restore (const char *file, const char *dir, uint64_t id, const char *address,
-                       void (*told) (void *arg, const char *sentence), void *arg)
+int rm_ledger_restore (const rm_ledger_restore_t *asked)
 {
-    restore_t self = {.file = file, .source = -1, .dir = {.fd = -1, .lock = -1}, .say = told, .arg = arg};
+    restore_t self = {.asked = asked, .source = -1, .dir = {.fd = -1, .lock = -1}};
     char host[RM_RAFT_ADDRESS_BYTES_MAX + 1], port[6], error[1024];
-    if (id == 0 || !rm_raft_address_split (address, host, port)) {
+    if (asked->id == 0 || !rm_raft_address_split (asked->address, host, port)) {
         say (&self, "a master has a number from 1 on, and an address HOST:PORT");
         return RM_EINVAL;
     }
     int rc = sodium_init () < 0 ? RM_EIO : open_backup (&self);
     if (rc == 0) {
-        rc = rm_raft_dir_open (&self.dir, dir, error, sizeof error);
+        rc = rm_raft_dir_open (&self.dir, asked->dir, error, sizeof error);
         if (rc != 0)
             say (&self, "%s", error);
     }
     if (rc == 0)
-        rc = restore (&self, id, address);
+        rc = restore (&self);
+    if (self.parts)
+        asked->renewed (asked->arg, self.parts, self.part_count);
+    rm_free (self.body);
     rm_raft_dir_close (&self.dir);
     if (self.source >= 0)
         close (self.source);

@@ -5,6 +5,7 @@
 set -u
 export PATH=$1:$PATH
 fake=$2
+. "$(dirname "$0")/ports.sh"
 box=$(mktemp -d) || exit 1
 clean_up () {
     trap - EXIT INT TERM
@@ -14,7 +15,7 @@ clean_up () {
 }
 trap clean_up EXIT INT TERM
 cd "$box" || exit 1
-base=$((20000 + $$ % 8000 / 16 * 16))
+base=$(free_ports 15)
 export RINGMASTER=127.0.0.1:$base,127.0.0.1:$((base + 5)),127.0.0.1:$((base + 10))
 peers=1=127.0.0.1:$base,2=127.0.0.1:$((base + 5)),3=127.0.0.1:$((base + 10))
 bad=0
