@@ -69,6 +69,7 @@ int rm_ctl_drain (rm_ctl_t *self);
 int rm_ctl_masters (rm_ctl_t *self);
 int rm_ctl_master (rm_ctl_t *self);
 int rm_ctl_watch (rm_ctl_t *self);
+int rm_ctl_top (rm_ctl_t *self);
 int rm_ctl_backup (rm_ctl_t *self);
 int rm_ctl_map (rm_ctl_t *self);
 extern const rm_option_t rm_ctl_map_options[];

@@ -96,6 +96,10 @@ static const rm_command_t commands[] = {
      backup_options,
      "  ringctl backup ring.backup\n"
      "  ringctl backup - --from 10.0.0.2:5550 | ssh safe 'cat > ring.backup'"},
+    {"top", NULL,
+     "the queues and workers, live, until q is pressed\n"
+     "Needs a terminal. Arrows, PgUp and PgDn scroll, s sorts, p pauses, h shows help.",
+     NULL, "  ringctl top"},
     {"watch", "sync|jobs",
      "print what happens as it happens, a line each\n"
      "sync: the phases of each resize, as JSON; one that the master repeats is printed once. jobs: each job as it\n"
@@ -184,7 +188,7 @@ static int run (rm_ctl_t *self)
                  {"workers", rm_ctl_workers}, {"ring", rm_ctl_ring},       {"jobs", rm_ctl_jobs},
                  {"queues", rm_ctl_queues},   {"why", rm_ctl_why},         {"drain", rm_ctl_drain},
                  {"watch", rm_ctl_watch},     {"masters", rm_ctl_masters}, {"backup", rm_ctl_backup},
-                 {"master", rm_ctl_master},   {"map", rm_ctl_map}};
+                 {"master", rm_ctl_master},   {"map", rm_ctl_map},         {"top", rm_ctl_top}};
     size_t i = 0;
     while (strcmp (table[i].name, self->command->name))
         i++;
