@@ -1,17 +1,10 @@
 /*  The entries of the ledger, applied (docs/ledger.md). Deterministic: nothing here may look at `lead` members. */
 #include <string.h>
 
-#include "core/entry.h"
-#include "core/state.h"
+#include "core/apply_inside.h"
 #include "proto/alloc.h"
 #include "proto/assert.h"
 #include "ringmaster/error.h"
-
-#define TELL(self, event, ...)                                                                                         \
-    do {                                                                                                               \
-        if ((self)->listener.event)                                                                                    \
-            (self)->listener.event ((self)->listener.arg __VA_OPT__ (, ) __VA_ARGS__);                                 \
-    } while (0)
 
 /* ---- submit ----------------------------------------------------------------------------------------------------- */
 
@@ -20,6 +13,9 @@ static int accept (rm_state_t *self, rm_ledger_session_t *session, const rm_subm
     rm_queue_t *queue = rm_state_queue (self, job->queue);
     if (!queue && !(queue = rm_state_add_queue (self, job->queue)))
         return RM_ENOMEM;
+    rm_record_t *known = job->options.uid.size ? rm_queue_record (queue, job->options.uid) : NULL;
+    if (known)
+        return rm_session_note (session, job->seq, known->id, rm_submit_hash (job));
     rm_blob_t *key = job->key.data ? rm_blob_new (job->key.data, job->key.size) : NULL;
     rm_blob_t *data = rm_blob_new (job->data.data, job->data.size);
     rm_record_t *record = NULL;
@@ -37,13 +33,15 @@ static int accept (rm_state_t *self, rm_ledger_session_t *session, const rm_subm
     record->timeout_ms = job->timeout_ms;
     record->flags = job->flags;
     record->accepted_ms = self->time_ms;
+    if (rm_apply_options (self, record, &job->options))
+        return RM_ENOMEM;
     TELL (self, accepted, record);
     return 0;
 }
 
 /* A request at or below the floor or seen before changes nothing, nor does one of a session that is not known and does
  * not begin with 1: whoever answers finds out by looking the request up. */
-static int apply_submit (rm_state_t *self, rm_reader_t *reader)
+static int apply_submit (rm_state_t *self, rm_reader_t *reader, bool more)
 {
     rm_session_id_t id;
     rm_read_raw (reader, id.bytes, sizeof id.bytes);
@@ -51,7 +49,7 @@ static int apply_submit (rm_state_t *self, rm_reader_t *reader)
     uint32_t count = rm_read_count (reader, 29);
     rm_ledger_session_t *session = rm_state_session (self, &id);
     for (uint32_t i = 0; i < count && !reader->bad; i++) {
-        rm_submit_job_t job = rm_read_submit_job (reader);
+        rm_submit_job_t job = rm_read_submit_job (reader, more);
         if (reader->bad)
             break;
         if (!session && job.seq == 1 && !(session = rm_state_add_session (self, &id)))
@@ -90,7 +88,7 @@ static int set_reason (rm_record_t *record, rm_bytes_t reason)
     return 0;
 }
 
-static void end (rm_state_t *self, rm_record_t *record, rm_outcome_t outcome)
+void rm_apply_end (rm_state_t *self, rm_record_t *record, rm_outcome_t outcome)
 {
     RM_ASSERT (record->outcome == RM_OUTCOME_NONE);
     unstart (self, record);
@@ -99,12 +97,20 @@ static void end (rm_state_t *self, rm_record_t *record, rm_outcome_t outcome)
     rm_state_untie_key (self, record);
 }
 
-static int bury (rm_state_t *self, rm_record_t *record, rm_bytes_t reason)
+int rm_apply_end_for (rm_state_t *self, rm_record_t *record, rm_outcome_t outcome, rm_bytes_t reason)
 {
     if (set_reason (record, reason))
         return RM_ENOMEM;
-    end (self, record, RM_OUTCOME_DEAD);
+    rm_apply_end (self, record, outcome);
     return 0;
+}
+
+/* No attempt comes any more: it is dead, unless it was to end otherwise. */
+static int bury (rm_state_t *self, rm_record_t *record, rm_bytes_t reason)
+{
+    if (rm_record_stops (record))
+        return rm_apply_end_stopped (self, record);
+    return rm_apply_end_for (self, record, RM_OUTCOME_DEAD, reason);
 }
 
 /* Its worker died, or lost its lease, while it held the job. */
@@ -113,7 +119,7 @@ static int crash (rm_state_t *self, rm_record_t *record)
     record->crashes++;
     if (record->flags & RM_JOB_AT_MOST_ONCE)
         return bury (self, record, rm_bytes ("lost"));
-    if (record->crashes >= RM_CRASHES_MAX)
+    if (record->crashes >= RM_CRASHES_MAX || rm_record_stops (record))
         return bury (self, record, rm_bytes ("crashed"));
     record->not_before_ms = 0;
     TELL (self, waits_again, record);
@@ -132,7 +138,7 @@ static int fail (rm_state_t *self, rm_record_t *record, const rm_entry_done_t *e
     if (entry->verdict == RM_VERDICT_INTERRUPTED)
         return crash (self, record);
     record->failures++;
-    if (entry->verdict == RM_VERDICT_DEAD || record->failures >= tries_of (record))
+    if (entry->verdict == RM_VERDICT_DEAD || record->failures >= tries_of (record) || rm_record_stops (record))
         return bury (self, record, entry->reason);
     if (set_reason (record, entry->reason))
         return RM_ENOMEM;
@@ -170,7 +176,7 @@ static int apply_done (rm_state_t *self, rm_entry_kind_t kind, rm_reader_t *read
     if (!record->result)
         return RM_ENOMEM;
     rm_blob_unref (&record->reason);
-    end (self, record, RM_OUTCOME_DONE);
+    rm_apply_end (self, record, RM_OUTCOME_DONE);
     return 0;
 }
 
@@ -406,12 +412,15 @@ static void apply_result_expire (rm_state_t *self, rm_reader_t *reader)
 static int apply_entry (rm_state_t *self, rm_reader_t *reader)
 {
     rm_entry_kind_t kind = rm_read_u8 (reader);
+    if (kind > RM_ENTRY_FORMAT && self->format < 2)
+        return RM_ECORRUPT;
     switch (kind) {
     case RM_ENTRY_LEAD:
         self->term++;
         return 0;
     case RM_ENTRY_SUBMIT:
-        return apply_submit (self, reader);
+    case RM_ENTRY_SUBMIT_MORE:
+        return apply_submit (self, reader, kind == RM_ENTRY_SUBMIT_MORE);
     case RM_ENTRY_START:
         apply_start (self, reader);
         return 0;
@@ -439,6 +448,14 @@ static int apply_entry (rm_state_t *self, rm_reader_t *reader)
     case RM_ENTRY_RESULT_EXPIRE:
         apply_result_expire (self, reader);
         return 0;
+    case RM_ENTRY_FORMAT:
+        return rm_apply_format (self, reader);
+    case RM_ENTRY_STOP:
+        return rm_apply_stop (self, reader);
+    case RM_ENTRY_KICK:
+        return rm_apply_kick (self, reader);
+    case RM_ENTRY_QUEUE_SET:
+        return rm_apply_queue_set (self, reader);
     default:
         return RM_ECORRUPT;
     }
@@ -447,7 +464,7 @@ static int apply_entry (rm_state_t *self, rm_reader_t *reader)
 int rm_state_apply (rm_state_t *self, const void *batch, size_t size)
 {
     rm_reader_t reader = {batch, (const uint8_t *)batch + size, false};
-    if (rm_read_u8 (&reader) != RM_STATE_FORMAT)
+    if (rm_read_u8 (&reader) != RM_BATCH_FORMAT)
         return RM_ECORRUPT;
     uint64_t time_ms = rm_read_u64 (&reader);
     if (time_ms > self->time_ms)

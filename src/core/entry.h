@@ -26,6 +26,12 @@ typedef enum {
     RM_ENTRY_RESIZE_COMMIT = 11,
     RM_ENTRY_SESSION_EXPIRE = 12,
     RM_ENTRY_RESULT_EXPIRE = 13,
+    /* Those below are of the state's format 2: RM_ENTRY_FORMAT comes before any of them. */
+    RM_ENTRY_FORMAT = 14,     /* the state's format is this from now on */
+    RM_ENTRY_SUBMIT_MORE = 15, /* a submit whose jobs may have options */
+    RM_ENTRY_STOP = 16,        /* a job is to end: cancelled, expired or buried */
+    RM_ENTRY_KICK = 17,        /* a dead job is submitted again */
+    RM_ENTRY_QUEUE_SET = 18,
     RM_ENTRY_KINDS
 } rm_entry_kind_t;
 
@@ -53,6 +59,19 @@ typedef struct {
     uint64_t id;
     rm_bytes_t reason;
 } rm_entry_bury_t;
+
+typedef struct {
+    uint64_t id;
+    uint32_t outcome; /* rm_outcome_t: DEAD, CANCELLED or EXPIRED */
+    bool at_once;     /* no worker has it; else it ends so when its worker is through with it, unless it is done then */
+    rm_bytes_t reason;
+} rm_entry_stop_t;
+
+typedef struct {
+    rm_bytes_t queue;
+    uint32_t setting; /* rm_setting_t */
+    uint64_t value;
+} rm_entry_queue_set_t;
 
 typedef struct {
     uint64_t inc;
@@ -92,6 +111,10 @@ void rm_entry_resize_begin (rm_buf_t *out, const rm_entry_begin_t *entry);
 void rm_entry_resize_commit (rm_buf_t *out, uint64_t epoch);
 void rm_entry_session_expire (rm_buf_t *out, const rm_session_id_t *session);
 void rm_entry_result_expire (rm_buf_t *out, const rm_entry_expire_t *entry);
+void rm_entry_format (rm_buf_t *out, uint8_t format);
+void rm_entry_stop (rm_buf_t *out, const rm_entry_stop_t *entry);
+void rm_entry_kick (rm_buf_t *out, uint64_t id);
+void rm_entry_queue_set (rm_buf_t *out, const rm_entry_queue_set_t *entry);
 
 /* Reads a batch from the front. `bad` stays set once anything did not fit; what was read then is zero or empty. */
 typedef struct {
@@ -118,9 +141,17 @@ void rm_write_u32 (rm_buf_t *out, uint32_t value);
 void rm_write_u64 (rm_buf_t *out, uint64_t value);
 void rm_write_bytes (rm_buf_t *out, rm_bytes_t value);
 
-/* One job of a submit entry, written and read the same way everywhere. An absent key is told from an empty one. */
-void rm_write_submit_job (rm_buf_t *out, const rm_submit_job_t *job);
-rm_submit_job_t rm_read_submit_job (rm_reader_t *self);
+/* One job of a submit entry, written and read the same way everywhere. An absent key is told from an empty one. `more`: of
+ * RM_ENTRY_SUBMIT_MORE, with its options. */
+void rm_write_submit_job (rm_buf_t *out, const rm_submit_job_t *job, bool more);
+rm_submit_job_t rm_read_submit_job (rm_reader_t *self, bool more);
+/* True if the job asks for anything that only RM_ENTRY_SUBMIT_MORE can say. */
+bool rm_job_has_options (const rm_submit_job_t *job);
+/* The options: a bit for each that is not zero, then those. */
+void rm_write_options (rm_buf_t *out, const rm_job_options_t *options);
+rm_job_options_t rm_read_options (rm_reader_t *self);
+rm_entry_stop_t rm_read_stop (rm_reader_t *self);
+rm_entry_queue_set_t rm_read_queue_set (rm_reader_t *self);
 /* A done or fail entry's body (both share one). */
 rm_entry_done_t rm_read_done (rm_reader_t *self);
 /* A member_add entry's body; `queues` has room for RM_WORKER_QUEUES_MAX. */

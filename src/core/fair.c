@@ -4,12 +4,18 @@
 #include "proto/assert.h"
 #include "ringmaster/error.h"
 
+/* The flows of a queue that have items of one priority, the next one first. */
+typedef struct {
+    rm_link_t flows;
+    size_t count;
+} round_t;
+
 struct rm_fair_queue {
     uint32_t number;
     uint32_t deficit;   /* saved up for its next item */
     rm_link_t turn;     /* in the fair's round, while it has items */
-    rm_link_t round;    /* its flows with items, the next one first */
-    size_t round_count; /* flows in its round */
+    round_t rounds[RM_PRIORITY_MAX + 1]; /* by priority */
+    size_t round_count; /* flows in all rounds */
     size_t flow_count;  /* flows in all; it lives as long as it has one */
     size_t count;       /* items */
     UT_hash_handle hh;
@@ -17,7 +23,8 @@ struct rm_fair_queue {
 
 /* No padding: it is hashed as bytes. */
 typedef struct {
-    uint64_t queue;
+    uint32_t queue;
+    uint32_t priority;
     uint64_t client;
 } flow_key_t;
 
@@ -60,7 +67,8 @@ static rm_fair_queue_t *find_or_add_queue (rm_fair_t *self, uint32_t number)
     if (!queue)
         return NULL;
     queue->number = number;
-    rm_list_init (&queue->round);
+    for (int i = 0; i <= RM_PRIORITY_MAX; i++)
+        rm_list_init (&queue->rounds[i].flows);
     HASH_ADD (hh, self->queues, number, sizeof queue->number, queue);
     if (!RM_HASH_ADDED (queue)) {
         rm_free (queue);
@@ -97,7 +105,7 @@ static void put_to_idle (rm_fair_t *self, rm_fair_flow_t *flow)
 
 static rm_fair_flow_t *add_flow (rm_fair_t *self, const flow_key_t *key)
 {
-    rm_fair_queue_t *queue = find_or_add_queue (self, (uint32_t)key->queue);
+    rm_fair_queue_t *queue = find_or_add_queue (self, key->queue);
     if (!queue)
         return NULL;
     rm_fair_flow_t *flow = rm_calloc (1, sizeof *flow);
@@ -126,7 +134,8 @@ static void leave_idle (rm_fair_t *self, rm_fair_flow_t *flow)
     rm_fair_queue_t *queue = flow->queue;
     rm_list_remove (&flow->turn);
     self->idle_count--;
-    rm_list_append (&queue->round, &flow->turn);
+    rm_list_append (&queue->rounds[flow->key.priority].flows, &flow->turn);
+    queue->rounds[flow->key.priority].count++;
     if (queue->round_count++ > 0)
         return;
     rm_list_append (&self->round, &queue->turn);
@@ -139,6 +148,7 @@ static void leave_round (rm_fair_t *self, rm_fair_flow_t *flow)
     rm_fair_queue_t *queue = flow->queue;
     rm_list_remove (&flow->turn);
     flow->deficit = 0;
+    queue->rounds[flow->key.priority].count--;
     if (--queue->round_count == 0) {
         rm_list_remove (&queue->turn);
         queue->deficit = 0;
@@ -147,10 +157,11 @@ static void leave_round (rm_fair_t *self, rm_fair_flow_t *flow)
     put_to_idle (self, flow);
 }
 
-int rm_fair_push (rm_fair_t *self, uint32_t queue, uint64_t client, rm_fair_item_t *item, uint32_t cost, bool front)
+int rm_fair_push (rm_fair_t *self, uint32_t queue, uint64_t client, uint32_t priority, rm_fair_item_t *item,
+                  uint32_t cost, bool front)
 {
-    RM_ASSERT (!item->flow && cost > 0);
-    flow_key_t key = {queue, client};
+    RM_ASSERT (!item->flow && cost > 0 && priority > 0 && priority <= RM_PRIORITY_MAX);
+    flow_key_t key = {queue, priority, client};
     rm_fair_flow_t *flow;
     HASH_FIND (hh, self->flows, &key, sizeof key, flow);
     if (!flow)
@@ -192,22 +203,32 @@ static uint32_t save (uint32_t *deficit, uint32_t cost)
     return *deficit < cost ? cost - *deficit : 0;
 }
 
+/* The flows of the highest priority that there are. */
+static round_t *first_round (rm_fair_queue_t *queue)
+{
+    round_t *round = &queue->rounds[RM_PRIORITY_MAX];
+    while (!round->count)
+        round--;
+    return round;
+}
+
 /* The flow of this queue whose turn it is and that has saved enough; it stays first in the round until its item is taken.
  * A round in which no flow has enough is followed by as many at once as the nearest one needs but for the last, which
  * decides by the order of turns. */
 static rm_fair_flow_t *ready_flow (rm_fair_queue_t *queue)
 {
+    round_t *round = first_round (queue);
     for (;;) {
         uint32_t missing_min = UINT32_MAX;
-        for (size_t left = queue->round_count; left > 0; left--) {
-            rm_fair_flow_t *flow = RM_OWNER (queue->round.next, rm_fair_flow_t, turn);
+        for (size_t left = round->count; left > 0; left--) {
+            rm_fair_flow_t *flow = RM_OWNER (round->flows.next, rm_fair_flow_t, turn);
             uint32_t missing = save (&flow->deficit, first_item (flow)->cost);
             if (missing == 0)
                 return flow;
             missing_min = missing < missing_min ? missing : missing_min;
-            rotate (&queue->round, &flow->turn);
+            rotate (&round->flows, &flow->turn);
         }
-        for (rm_link_t *turn = queue->round.next; turn != &queue->round; turn = turn->next)
+        for (rm_link_t *turn = round->flows.next; turn != &round->flows; turn = turn->next)
             RM_OWNER (turn, rm_fair_flow_t, turn)->deficit += missing_min - 1;
     }
 }
@@ -238,7 +259,7 @@ static rm_fair_item_t *take (rm_fair_t *self, rm_fair_queue_t *queue)
     rm_fair_item_t *item = first_item (flow);
     queue->deficit -= item->cost;
     flow->deficit -= item->cost;
-    rotate (&queue->round, &flow->turn);
+    rotate (&first_round (queue)->flows, &flow->turn);
     rm_fair_remove (self, item);
     return item;
 }
@@ -276,7 +297,7 @@ void rm_fair_close (rm_fair_t *self)
 {
     while (self->round_count > 0) {
         rm_fair_queue_t *queue = RM_OWNER (self->round.next, rm_fair_queue_t, turn);
-        rm_fair_remove (self, first_item (RM_OWNER (queue->round.next, rm_fair_flow_t, turn)));
+        rm_fair_remove (self, first_item (RM_OWNER (first_round (queue)->flows.next, rm_fair_flow_t, turn)));
     }
     while (self->idle_count > 0)
         free_idle_flow (self, RM_OWNER (self->idle.next, rm_fair_flow_t, turn));

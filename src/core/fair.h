@@ -5,6 +5,8 @@
  *                 └ queue ┬ flow
  *                         └ flow
  *
+ *  Within a queue, items of a higher priority go out before all others, whosever they are; flows of one priority take turns.
+ *
  *  A turn hands out one item at most. An item of cost 1 goes out at its flow's and its queue's next turn; one of cost n
  *  is saved up for, one unit a turn, so that what a queue or flow gets is fair by cost. When nobody else wants a turn,
  *  nobody waits for one.
@@ -60,9 +62,10 @@ static inline uint32_t rm_fair_cost (size_t bytes)
     return 1 + (uint32_t)(bytes / RM_FAIR_COST_BYTES);
 }
 
-/* Adds an item that waits nowhere to the end of its flow, or to its head (`front`). 0, or RM_ENOMEM with nothing changed.
- * A flow that was empty gets its turn last in the round. */
-int rm_fair_push (rm_fair_t *self, uint32_t queue, uint64_t client, rm_fair_item_t *item, uint32_t cost, bool front);
+/* Adds an item that waits nowhere to the end of its client's flow of that priority (1 … RM_PRIORITY_MAX), or to its head
+ * (`front`). 0, or RM_ENOMEM with nothing changed. A flow that was empty gets its turn last in the round. */
+int rm_fair_push (rm_fair_t *self, uint32_t queue, uint64_t client, uint32_t priority, rm_fair_item_t *item,
+                  uint32_t cost, bool front);
 
 /* Takes an item out, wherever it is in its flow. O(1). It must be in `self`. */
 void rm_fair_remove (rm_fair_t *self, rm_fair_item_t *item);

@@ -53,9 +53,29 @@ void rm_leader_to_worker (rm_leader_t *self, const rm_address_t *to, const rm_ms
     rm_buf_close (&frame);
 }
 
+bool rm_retry_policy (const rm_retry_t *retry, rm_backoff_t *policy)
+{
+    if (!retry->delay_ms)
+        return false;
+    uint32_t cap_ms = retry->delay_ms > RM_RETRY_CAP_MS ? retry->delay_ms : RM_RETRY_CAP_MS;
+    *policy = (rm_backoff_t){.delay_ms = retry->delay_ms,
+                             .factor_permille = retry->permille ? retry->permille : RM_RETRY_PERMILLE,
+                             .cap_ms = retry->cap_ms ? retry->cap_ms : cap_ms,
+                             .jitter = retry->jitter ? (rm_jitter_t)(retry->jitter - 1) : RM_JITTER_FULL};
+    return true;
+}
+
+/* The job's own policy, else its queue's, else the master's. One that cannot be (settings of a queue are changed one by one)
+ * is not. */
 uint64_t rm_leader_retry_delay (rm_leader_t *self, const rm_record_t *record)
 {
-    return rm_backoff_next (&self->config.retry, record->failures + 1, 0, rm_splitmix (&self->random));
+    rm_backoff_t policy;
+    if (!(record->extra && rm_retry_policy (&record->extra->retry, &policy)) &&
+        !rm_retry_policy (&record->queue->retry, &policy))
+        policy = self->config.retry;
+    if (rm_backoff_check (&policy, NULL))
+        policy = self->config.retry;
+    return rm_backoff_next (&policy, record->failures + 1, 0, rm_splitmix (&self->random));
 }
 
 /* The ledger's time is the calendar's once, and then goes on by the monotonic clock: setting the machine's clock neither
@@ -149,10 +169,25 @@ static void delist (rm_leader_t *self, const rm_peer_t *peer)
 static void on_accepted (void *arg, rm_record_t *record)
 {
     rm_leader_t *self = arg;
-    if (self->leading) {
-        rm_leader_note (self, record, RM_EVENT_ACCEPTED);
-        rm_leader_offer_record (self, record, false);
-    }
+    if (!self->leading)
+        return;
+    rm_leader_note (self, record, RM_EVENT_ACCEPTED);
+    rm_leader_watch_deadline (self, record);
+    rm_leader_offer_record (self, record, false);
+}
+
+static void on_stopping (void *arg, rm_record_t *record)
+{
+    rm_leader_t *self = arg;
+    if (rm_leader_acts (self))
+        rm_leader_stopping (self, record);
+}
+
+static void on_queue_set (void *arg, rm_queue_t *queue)
+{
+    rm_leader_t *self = arg;
+    if (rm_leader_acts (self))
+        rm_leader_review_queue (self, queue);
 }
 
 /* Takes a record that is in a worker's hands, or on offer, out of the leader's books. */
@@ -178,6 +213,7 @@ static void on_ended (void *arg, rm_record_t *record)
     if (!self->leading)
         return;
     rm_leader_note (self, record, RM_EVENT_ENDED);
+    rm_heap_remove (&self->deadlines, &record->lead.end);
     withdraw (self, record);
     if (record->key)
         rm_leader_offer_key (self, record->key, false);
@@ -218,7 +254,7 @@ static void on_started (void *arg, rm_record_t *record)
     if (!rm_leader_acts (self) || record->lead.at != RM_AT_STARTING || record->lead.peer->removing)
         return;
     rm_leader_move_record (record, RM_AT_SENT);
-    if (rm_leader_may_send (record))
+    if (rm_leader_may_send (record) && !rm_record_stops (record))
         rm_leader_dispatch (self, record->lead.peer, record);
     else
         rm_leader_hand_back (self, record);
@@ -237,10 +273,7 @@ static void on_pooled (void *arg, rm_queue_t *queue)
     if (!rm_leader_acts (self) || (!queue->pool->lead && rm_leader_attach_pool (self, queue->pool)))
         return;
     rm_leader_refresh_pool (self, queue->pool);
-    for (rm_key_t *key = queue->keys; key; key = key->hh.next)
-        rm_leader_offer_key (self, key, false);
-    RM_LIST_EACH (&queue->unkeyed, link)
-        rm_leader_offer_record (self, RM_OWNER (link, rm_record_t, line), false);
+    rm_leader_offer_queue (self, queue);
 }
 
 /* A queue of `one` that `other` does not serve; NULL: there is none. */
@@ -387,7 +420,11 @@ rm_leader_config_t rm_leader_defaults (void)
         .list_looks_max = 100000,
         .busy_ms = 250,
         .retry =
-            {.tries = RM_TRIES, .delay_ms = 1000, .factor_permille = 2000, .cap_ms = 60000, .jitter = RM_JITTER_FULL},
+            {.tries = RM_TRIES,
+             .delay_ms = RM_RETRY_DELAY_MS,
+             .factor_permille = RM_RETRY_PERMILLE,
+             .cap_ms = RM_RETRY_CAP_MS,
+             .jitter = RM_JITTER_FULL},
     };
 }
 
@@ -402,6 +439,8 @@ void rm_leader_init (rm_leader_t *self, rm_state_t *state, const rm_leader_confi
     rm_list_init (&self->batches);
     rm_list_init (&self->submits);
     rm_list_init (&self->joins);
+    rm_list_init (&self->orders);
+    self->format = 1;
     state->listener = (rm_state_listener_t){
         .arg = self,
         .accepted = on_accepted,
@@ -410,6 +449,8 @@ void rm_leader_init (rm_leader_t *self, rm_state_t *state, const rm_leader_confi
         .refused = on_refused,
         .started = on_started,
         .unstarted = on_unstarted,
+        .stopping = on_stopping,
+        .queue_set = on_queue_set,
         .pooled = on_pooled,
         .member_added = on_member_added,
         .member_removed = on_member_removed,
@@ -433,6 +474,18 @@ void rm_leader_stand (rm_leader_t *self, rm_now_t now)
     self->barrier_batch = rm_leader_batch_number (self);
 }
 
+/* All masters read it, as the shell says: what comes with it may be written from now on. */
+static void raise_format (rm_leader_t *self)
+{
+    if (self->raising || self->format <= self->state->format)
+        return;
+    rm_buf_t *entry = rm_leader_entry (self, RM_ENTRY_FORMAT, 2);
+    if (!entry)
+        return;
+    rm_entry_format (entry, (uint8_t)self->format);
+    self->raising = true;
+}
+
 /* The barrier is applied: every job that was accepted before it is known, every worker has a fresh lease. */
 static void begin_to_lead (rm_leader_t *self)
 {
@@ -454,9 +507,13 @@ static void begin_to_lead (rm_leader_t *self)
         if (!pool->lead->unreported)
             rm_leader_offer_unkeyed (self, pool);
     }
+    for (rm_record_t *record = self->state->records; record; record = record->hh.next)
+        if (record->outcome == RM_OUTCOME_NONE)
+            rm_leader_watch_deadline (self, record);
     rm_leader_trace (self, "event=leading term=%llu epoch=%llu jobs=%llu workers=%u",
                      (unsigned long long)self->state->term, (unsigned long long)self->state->epoch,
                      (unsigned long long)self->state->waiting_count, self->peer_count);
+    raise_format (self);
     rm_leader_resume_resize (self);
 }
 
@@ -469,6 +526,7 @@ static void park_all (rm_leader_t *self)
         record->lead.seq = 0;
         rm_list_remove (&record->lead.aside);
         rm_heap_remove (&self->delays, &record->lead.delay);
+        rm_heap_remove (&self->deadlines, &record->lead.end);
         record->lead.at = RM_AT_PARKED;
     }
     for (rm_queue_t *queue = self->state->queues; queue; queue = queue->hh.next)
@@ -500,7 +558,7 @@ void rm_leader_step_down (rm_leader_t *self)
         rm_batch_destroy (&batch);
     self->resize.state = RM_RESIZE_IDLE;
     self->resize.wanted = false;
-    self->leading = self->standing = self->cut_off = false;
+    self->leading = self->standing = self->cut_off = self->raising = false;
 }
 
 void rm_leader_close (rm_leader_t *self)
@@ -509,6 +567,7 @@ void rm_leader_close (rm_leader_t *self)
     self->state->listener = (rm_state_listener_t){0};
     rm_buf_close (&self->resize.phase2);
     rm_heap_close (&self->delays);
+    rm_heap_close (&self->deadlines);
     rm_heap_close (&self->polls);
     rm_free (self->peers);
 }
@@ -524,6 +583,7 @@ void rm_leader_applied (rm_leader_t *self, rm_now_t now, uint64_t number)
     if (self->standing && !self->leading && number >= self->barrier_batch)
         begin_to_lead (self);
     rm_leader_answer_submits (self, number);
+    rm_leader_answer_orders (self, number);
 }
 
 static void forgive (const rm_leader_t *self, rm_peer_t *peer, uint64_t slept_ms)
@@ -568,6 +628,7 @@ void rm_leader_tick (rm_leader_t *self, rm_now_t now)
     check_leases (self);
     self->ticked_ms = now.mono_ms;
     rm_leader_due (self);
+    rm_leader_end_overdue (self);
     rm_leader_end_polls (self);
     rm_leader_sweep (self);
 }
@@ -577,6 +638,7 @@ void rm_leader_flush (rm_leader_t *self, rm_now_t now)
     rm_leader_see (self, now);
     if (!rm_leader_speaks (self))
         return;
+    raise_format (self);
     rm_leader_resize_step (self);
     for (uint32_t i = 0; i < self->peer_count; i++)
         rm_leader_tell_committed (self, self->peers[i]);

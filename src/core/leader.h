@@ -175,6 +175,8 @@ typedef struct rm_leader {
      * renewed. */
     bool cut_off;
     rm_group_t group; /* set by the shell */
+    uint32_t format;  /* set by the shell: the newest format of the state that every master reads; 1 unless it says */
+    bool raising;     /* that format is proposed */
     rm_now_t now;     /* of the event being handled */
     uint64_t random;  /* state of the jitter's generator */
     uint64_t barrier_batch;
@@ -193,9 +195,11 @@ typedef struct rm_leader {
     uint64_t batch_number, applied_number;
     rm_link_t submits;                     /* waiting for their batch, in order */
     rm_link_t joins;                       /* waiting for their member_add */
+    rm_link_t orders;                      /* waiting for their batch, in order */
     uint64_t pending_count, pending_bytes; /* new jobs of `submits` */
     struct rm_leader_room *rooms;          /* the same by queue */
     rm_heap_t delays;                      /* rm_record_t.lead.delay, by ledger time */
+    rm_heap_t deadlines;                   /* rm_record_t.lead.end, by ledger time */
     rm_heap_t polls;                       /* waiters by the end of their time, mono */
     rm_journal_t journal;                  /* while somebody watches */
     uint64_t refused_count;                /* since the start, for the metrics */

@@ -87,11 +87,32 @@ static bool is_opening (const rm_leader_t *self, const rm_session_id_t *session)
 typedef struct {
     int error;                  /* of the first job that cannot be */
     const rm_submit_job_t *job; /* that one */
+    const char *why;            /* what is wrong with its options; NULL: nothing */
 } verdict_t;
 
 static bool is_fresh (const rm_ledger_session_t *session, const rm_submit_job_t *job)
 {
     return !session || !rm_session_request (session, job->seq);
+}
+
+/* What is wrong with what a job asks for beyond the usual; NULL: nothing. */
+static const char *judge_options (const rm_job_options_t *options)
+{
+    const char *why = NULL;
+    rm_backoff_t policy;
+    const rm_retry_t retry = {options->retry_delay_ms, options->retry_permille, options->retry_cap_ms,
+                              options->retry_jitter};
+    if (options->delay_ms > RM_AHEAD_MS_MAX || options->deadline_ms > RM_AHEAD_MS_MAX)
+        return "its delay or deadline is more than 366 days ahead";
+    if (options->deadline_ms && options->delay_ms >= options->deadline_ms)
+        return "its deadline is over before its delay is";
+    if (!retry.delay_ms && (retry.permille || retry.cap_ms || retry.jitter))
+        return "it says how the delay between its attempts grows, but not where that begins";
+    if (retry.jitter > RM_JITTERS)
+        return "there is no such jitter";
+    if (rm_retry_policy (&retry, &policy))
+        rm_backoff_check (&policy, &why);
+    return why;
 }
 
 /* Looks at every job before anything is logged: a message is admitted whole or refused whole. Numbers that grow are
@@ -105,7 +126,13 @@ static verdict_t judge (const rm_leader_t *self, const rm_msg_submit_t *submit, 
         const rm_submit_job_t *job = &submit->jobs[i];
         uint64_t id;
         verdict.job = job;
-        if (i && job->seq <= submit->jobs[i - 1].seq)
+        bool more = rm_job_has_options (job);
+        verdict.why = more ? judge_options (&job->options) : NULL;
+        if (verdict.why)
+            verdict.error = RM_EINVAL;
+        else if (more && !rm_leader_has_format_2 (self))
+            verdict.error = RM_ESTATE;
+        else if (i && job->seq <= submit->jobs[i - 1].seq)
             verdict.error = RM_EPROTO;
         else if (job->data.size > self->config.payload_bytes_max)
             verdict.error = RM_ETOOBIG;
@@ -180,9 +207,11 @@ static const char *enter_rooms (rm_leader_t *self, const rm_msg_submit_t *submit
         const rm_queue_t *queue = rm_state_queue (self->state, job->queue);
         if (!queue && self->state->queue_count + HASH_COUNT (self->rooms) > RM_QUEUES_MAX)
             return "the master has as many queues as it may: name one of them, and let a key tell apart what must be";
-        if (room->count + (queue ? queue->waiting_count : 0) > self->config.queue_jobs_max)
+        uint64_t jobs_max = queue && queue->jobs_max ? queue->jobs_max : self->config.queue_jobs_max;
+        uint64_t bytes_max = queue && queue->bytes_max ? queue->bytes_max : self->config.queue_bytes_max;
+        if (room->count + (queue ? queue->waiting_count : 0) > jobs_max)
             return "the queue holds as many jobs as it may";
-        if (room->bytes + (queue ? queue->waiting_bytes : 0) > self->config.queue_bytes_max)
+        if (room->bytes + (queue ? queue->waiting_bytes : 0) > bytes_max)
             return "the queue holds as many bytes as it may";
     }
     return NULL;
@@ -341,6 +370,9 @@ static void take_submit (rm_leader_t *self, const rm_address_t *from, const rm_m
     if (verdict.error) {
         if (verdict.error == RM_ETOOBIG)
             rm_leader_refuse_payload (self, from, verdict.job);
+        else if (verdict.why)
+            rm_leader_refuse (self, from, RM_EINVAL, verdict.job->seq, "request %llu cannot be: %s",
+                              (unsigned long long)verdict.job->seq, verdict.why);
         else
             rm_leader_refuse_request (self, from, verdict.error, verdict.job->seq);
         return;
@@ -514,6 +546,9 @@ void rm_leader_from_client (rm_leader_t *self, rm_now_t now, const rm_address_t 
     case RM_MSG_WAIT:
         take_wait (self, from, &msg->wait);
         break;
+    case RM_MSG_ORDER:
+        rm_leader_take_order (self, from, &msg->order);
+        break;
     default:
         rm_leader_refuse (self, from, RM_EPROTO, 0, "a client does not send the message `%s`", rm_msg_name (msg->type));
     }
@@ -527,4 +562,5 @@ void rm_leader_drop_clients (rm_leader_t *self)
         forget_pending (self, RM_OWNER (first, pending_t, link));
     for (rm_heap_node_t *top; (top = rm_heap_top (&self->polls));)
         free_waiter (self, RM_OWNER (top, waiter_t, end));
+    rm_leader_drop_orders (self);
 }

@@ -16,6 +16,8 @@ void rm_leader_see (rm_leader_t *self, rm_now_t now);
 rm_peer_t *rm_leader_peer (const rm_leader_t *self, uint64_t inc);
 void rm_leader_to_worker (rm_leader_t *self, const rm_address_t *to, const rm_msg_t *msg);
 
+/* What is set of it, as a policy; false: nothing is. */
+bool rm_retry_policy (const rm_retry_t *retry, rm_backoff_t *policy);
 uint64_t rm_leader_retry_delay (rm_leader_t *self, const rm_record_t *record);
 
 /* leader_batch.c: entries on their way */
@@ -26,7 +28,10 @@ uint64_t rm_leader_batch_number (const rm_leader_t *self);
 void rm_leader_move_record (rm_record_t *record, rm_at_t to);
 void rm_leader_offer_record (rm_leader_t *self, rm_record_t *record, bool front);
 void rm_leader_offer_key (rm_leader_t *self, rm_key_t *key, bool front);
+void rm_leader_offer_queue (rm_leader_t *self, rm_queue_t *queue);
+void rm_leader_review_queue (rm_leader_t *self, rm_queue_t *queue);
 void rm_leader_withdraw_record (rm_leader_t *self, rm_record_t *record);
+void rm_leader_withdraw_key (rm_leader_t *self, rm_key_t *key);
 void rm_leader_take_off (rm_leader_t *self, rm_record_t *record, rm_peer_t *peer, rm_at_t to);
 void rm_leader_land (rm_leader_t *self, rm_record_t *record);
 void rm_leader_await_release (rm_leader_t *self, rm_record_t *record);
@@ -36,6 +41,14 @@ void rm_leader_offer_unkeyed (rm_leader_t *self, rm_pool_t *pool);
 
 /* leader_events.c */
 void rm_leader_note (rm_leader_t *self, const rm_record_t *record, rm_event_kind_t kind);
+
+/* leader_stop.c; the first is false if there is nothing to stop, or this format of the ledger has no word for it */
+bool rm_leader_stop (rm_leader_t *self, rm_record_t *record, rm_outcome_t outcome, rm_bytes_t reason);
+bool rm_leader_stops (rm_leader_t *self, rm_record_t *record);
+void rm_leader_tell_stops (rm_leader_t *self, rm_peer_t *peer);
+void rm_leader_stopping (rm_leader_t *self, rm_record_t *record);
+void rm_leader_watch_deadline (rm_leader_t *self, rm_record_t *record);
+void rm_leader_end_overdue (rm_leader_t *self);
 
 /* leader_slot.c */
 int rm_leader_attach_pool (rm_leader_t *self, rm_pool_t *pool);
@@ -80,6 +93,11 @@ void rm_leader_answer_waiters (rm_leader_t *self, rm_record_t *record);
 void rm_leader_end_polls (rm_leader_t *self);
 void rm_leader_drop_clients (rm_leader_t *self);
 
+/* leader_order.c */
+void rm_leader_take_order (rm_leader_t *self, const rm_address_t *from, const rm_msg_order_t *order);
+void rm_leader_answer_orders (rm_leader_t *self, uint64_t number);
+void rm_leader_drop_orders (rm_leader_t *self);
+
 /* leader_sweep.c */
 void rm_leader_sweep (rm_leader_t *self);
 
@@ -94,6 +112,12 @@ static inline bool rm_leader_acts (const rm_leader_t *self)
 static inline bool rm_leader_speaks (const rm_leader_t *self)
 {
     return rm_leader_acts (self) && !self->cut_off;
+}
+
+/* True if what comes with format 2 of the state may be written: any entry from now on stands behind the one that says so. */
+static inline bool rm_leader_has_format_2 (const rm_leader_t *self)
+{
+    return self->raising || self->state->format >= 2;
 }
 
 /* How many jobs it has to do, or is about to get. */

@@ -3,19 +3,20 @@
 
 /* from → to that are allowed (the drawing is above rm_at_t). */
 static const uint8_t moves[RM_AT_STATES] = {
-    [RM_AT_PARKED] = 1 << RM_AT_READY | 1 << RM_AT_STARTING | 1 << RM_AT_SENT,
+    [RM_AT_PARKED] = 1 << RM_AT_READY | 1 << RM_AT_STARTING | 1 << RM_AT_SENT | 1 << RM_AT_STOPPING,
     [RM_AT_READY] = 1 << RM_AT_PARKED,
     [RM_AT_STARTING] = 1 << RM_AT_SENT | 1 << RM_AT_PARKED,
     [RM_AT_SENT] = 1 << RM_AT_REPORTED | 1 << RM_AT_UNSTARTING | 1 << RM_AT_PARKED,
     [RM_AT_REPORTED] = 1 << RM_AT_PARKED | 1 << RM_AT_SENT | 1 << RM_AT_FAILED,
     [RM_AT_FAILED] = 1 << RM_AT_PARKED,
     [RM_AT_UNSTARTING] = 1 << RM_AT_PARKED,
+    [RM_AT_STOPPING] = 1 << RM_AT_PARKED,
 };
 
 void rm_leader_move_record (rm_record_t *record, rm_at_t to)
 {
     RM_ASSERT (moves[record->lead.at] & 1 << to);
-    RM_ASSERT ((to == RM_AT_PARKED || to == RM_AT_READY) == !record->lead.peer);
+    RM_ASSERT ((to == RM_AT_PARKED || to == RM_AT_READY || to == RM_AT_STOPPING) == !record->lead.peer);
     record->lead.at = to;
 }
 
@@ -44,6 +45,8 @@ void rm_leader_withdraw_record (rm_leader_t *self, rm_record_t *record)
 {
     rm_heap_remove (&self->delays, &record->lead.delay);
     rm_list_remove (&record->lead.aside);
+    if (record->lead.at == RM_AT_STOPPING)
+        rm_leader_move_record (record, RM_AT_PARKED);
     if (record->lead.at != RM_AT_READY)
         return;
     if (!record->key && rm_fair_contains (&record->lead.fair))
@@ -51,24 +54,27 @@ void rm_leader_withdraw_record (rm_leader_t *self, rm_record_t *record)
     rm_leader_move_record (record, RM_AT_PARKED);
 }
 
-static void withdraw_key (rm_leader_t *self, rm_key_t *key)
+void rm_leader_withdraw_key (rm_leader_t *self, rm_key_t *key)
 {
     if (key->lead.lane)
         rm_fair_remove (key->lead.lane, &key->lead.fair);
     key->lead.lane = NULL;
     rm_link_t *first = rm_list_first (&key->records);
-    if (first && !key->lead.busy)
-        rm_leader_withdraw_record (self, RM_OWNER (first, rm_record_t, line));
+    rm_record_t *record = first ? RM_OWNER (first, rm_record_t, line) : NULL;
+    if (record && !key->lead.busy && record->lead.at != RM_AT_STOPPING)
+        rm_leader_withdraw_record (self, record);
 }
 
 /* Offers the head of a key's line to the owner of its slot, if the slot is open; takes an older offer back first. */
 void rm_leader_offer_key (rm_leader_t *self, rm_key_t *key, bool front)
 {
-    withdraw_key (self, key);
+    rm_leader_withdraw_key (self, key);
     rm_link_t *first = rm_list_first (&key->records);
     if (!rm_leader_acts (self) || !first || key->lead.busy || !key->queue->pool)
         return;
     rm_record_t *record = RM_OWNER (first, rm_record_t, line);
+    if (rm_leader_stops (self, record) || key->queue->paused)
+        return;
     rm_slot_t *slot = &key->queue->pool->lead->slots[key->slot];
     if (slot->state != RM_SLOT_OPEN || delayed (self, record))
         return;
@@ -76,8 +82,8 @@ void rm_leader_offer_key (rm_leader_t *self, rm_key_t *key, bool front)
     if (record->crashes) {
         rm_list_append (&peer->solo, &record->lead.aside);
     } else {
-        int rc = rm_fair_push (&peer->lane, key->queue->number, client_of (record), &key->lead.fair, cost_of (record),
-                               front);
+        int rc = rm_fair_push (&peer->lane, key->queue->number, client_of (record), rm_record_priority (record),
+                               &key->lead.fair, cost_of (record), front);
         if (rc) {
             rm_leader_out_of_memory (self);
             return;
@@ -90,15 +96,17 @@ void rm_leader_offer_key (rm_leader_t *self, rm_key_t *key, bool front)
 static void offer_unkeyed (rm_leader_t *self, rm_record_t *record, bool front)
 {
     rm_pool_t *pool = record->queue->pool;
-    if (!rm_leader_acts (self) || !pool || record->lead.at != RM_AT_PARKED || delayed (self, record))
+    if (!rm_leader_acts (self) || !pool || record->lead.at != RM_AT_PARKED)
         return;
     struct rm_pool_lead *lead = pool->lead;
     if (record->id <= lead->barrier_id && lead->unreported)
         return;
+    if (rm_leader_stops (self, record) || record->queue->paused || delayed (self, record))
+        return;
     if (record->crashes) {
         rm_list_append (&lead->solo, &record->lead.aside);
-    } else if (rm_fair_push (&lead->unkeyed, record->queue->number, client_of (record), &record->lead.fair,
-                             cost_of (record), front)) {
+    } else if (rm_fair_push (&lead->unkeyed, record->queue->number, client_of (record), rm_record_priority (record),
+                             &record->lead.fair, cost_of (record), front)) {
         rm_leader_out_of_memory (self);
         return;
     }
@@ -121,11 +129,32 @@ void rm_leader_offer_unkeyed (rm_leader_t *self, rm_pool_t *pool)
                 offer_unkeyed (self, RM_OWNER (link, rm_record_t, line), false);
 }
 
+void rm_leader_offer_queue (rm_leader_t *self, rm_queue_t *queue)
+{
+    for (rm_key_t *key = queue->keys; key; key = key->hh.next)
+        rm_leader_offer_key (self, key, false);
+    RM_LIST_EACH (&queue->unkeyed, link)
+        offer_unkeyed (self, RM_OWNER (link, rm_record_t, line), false);
+}
+
+/* A queue was paused, or is no longer: what is on offer is taken back, or all of it is offered. */
+void rm_leader_review_queue (rm_leader_t *self, rm_queue_t *queue)
+{
+    if (!queue->pool)
+        return;
+    RM_LIST_EACH (&queue->unkeyed, link) {
+        rm_record_t *record = RM_OWNER (link, rm_record_t, line);
+        if (queue->paused && record->lead.at == RM_AT_READY)
+            rm_leader_withdraw_record (self, record);
+    }
+    rm_leader_offer_queue (self, queue);
+}
+
 /* Puts a job in flight at `peer`: chosen (STARTING), dispatched or learnt from a report (SENT). */
 void rm_leader_take_off (rm_leader_t *self, rm_record_t *record, rm_peer_t *peer, rm_at_t to)
 {
     if (record->key)
-        withdraw_key (self, record->key);
+        rm_leader_withdraw_key (self, record->key);
     else
         rm_leader_withdraw_record (self, record);
     record->lead.peer = peer;

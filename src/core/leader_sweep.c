@@ -34,8 +34,7 @@ static uint32_t outlived (const rm_leader_t *self, const rm_queue_t *queue)
         const rm_record_t *record = RM_OWNER (link, rm_record_t, line);
         if (!is_over (self, record->ended_ms, keep_ms) && bytes <= queue->keep_bytes)
             break;
-        bytes -= record->result ? record->result->size : 0;
-        bytes -= record->reason ? record->reason->size : 0;
+        bytes -= rm_record_kept_bytes (record);
         count++;
     }
     return count;

@@ -389,6 +389,7 @@ static void take_heartbeat (rm_leader_t *self, rm_peer_t *peer, const rm_msg_hea
                                                .n = beat->n,
                                                .last_seq = peer->last_seq};
     rm_leader_to_worker (self, &peer->route, &msg);
+    rm_leader_tell_stops (self, peer);
     bool asked = (self->resize.state == RM_RESIZE_PHASE1 && !peer->synced) ||
                  (self->resize.state == RM_RESIZE_PHASE2 && !peer->settled);
     if (asked)

@@ -93,10 +93,24 @@ static void read_counters (restorer_t *self)
     state->skipped_count = rm_read_u64 (&self->small);
     state->skipped_after = rm_read_u64 (&self->small);
     state->restored_ms = rm_read_u64 (&self->small);
-    expect (self, state->skipped_count && state->skipped_count <= state->last_id);
+    expect (self, (state->skipped_count || self->format > 3) && state->skipped_count <= state->last_id);
+    if (!state->skipped_count) {
+        expect (self, !state->skipped_after && !state->restored_ms);
+        return;
+    }
     expect (self, state->skipped_after <= state->last_id &&
                       state->last_id - state->skipped_after >= RM_GENERATION_IDS &&
                       state->restored_ms <= state->time_ms);
+}
+
+static rm_retry_t read_retry (restorer_t *self)
+{
+    rm_retry_t retry = {0};
+    retry.delay_ms = rm_read_u32 (&self->small);
+    retry.permille = rm_read_u32 (&self->small);
+    retry.cap_ms = rm_read_u32 (&self->small);
+    retry.jitter = rm_read_u32 (&self->small);
+    return retry;
 }
 
 static void read_pools (restorer_t *self)
@@ -110,6 +124,16 @@ static void read_pools (restorer_t *self)
         if (goes_on (self))
             self->pools[i] = made (self, rm_state_add_pool (self->state, name));
     }
+}
+
+static void read_settings (restorer_t *self, rm_queue_t *queue)
+{
+    queue->retry = read_retry (self);
+    uint32_t paused = rm_read_u32 (&self->small);
+    expect (self, paused <= 1);
+    queue->paused = paused;
+    queue->jobs_max = rm_read_u64 (&self->small);
+    queue->bytes_max = rm_read_u64 (&self->small);
 }
 
 static void read_queue (restorer_t *self, uint32_t number)
@@ -128,6 +152,8 @@ static void read_queue (restorer_t *self, uint32_t number)
     queue->keep_bytes = rm_read_u64 (&self->small);
     queue->done_count = rm_read_u64 (&self->small);
     queue->dead_count = rm_read_u64 (&self->small);
+    if (self->format > 3)
+        read_settings (self, queue);
     self->state->done_count += queue->done_count;
     self->state->dead_count += queue->dead_count;
 }
@@ -293,6 +319,28 @@ static rm_ledger_session_t *find_session (const restorer_t *self, uint64_t numbe
 
 /* ---- records ---------------------------------------------------------------------------------------------------- */
 
+/* What its extra has beside blobs, into `it`. Answers what it has. */
+static uint8_t read_extra (restorer_t *self, const rm_record_t *record, rm_extra_t *it)
+{
+    uint8_t mask = rm_read_u8 (&self->small);
+    it->priority = (uint32_t)read_if (self, mask & RM_EXTRA_PRIORITY, 4);
+    it->deadline_ms = read_if (self, mask & RM_EXTRA_DEADLINE, 8);
+    if (mask & RM_EXTRA_RETRY)
+        it->retry = read_retry (self);
+    it->kicked_from = read_if (self, mask & RM_EXTRA_KICKED_FROM, 8);
+    it->kicked_as = read_if (self, mask & RM_EXTRA_KICKED_AS, 8);
+    it->stop = mask & RM_EXTRA_STOP ? rm_read_u8 (&self->small) : RM_OUTCOME_NONE;
+    uint64_t last_id = self->state->last_id;
+    expect (self, mask && it->priority <= RM_PRIORITY_MAX && it->kicked_from <= last_id && it->kicked_as <= last_id);
+    expect (self, !(mask & RM_EXTRA_RETRY) == !it->retry.delay_ms);
+    if (mask & RM_EXTRA_STOP)
+        expect (self, !record->outcome && it->stop >= RM_OUTCOME_DEAD && it->stop <= RM_OUTCOME_EXPIRED);
+    if (mask & (RM_EXTRA_DATA | RM_EXTRA_KICKED_AS))
+        expect (self, record->outcome == RM_OUTCOME_DEAD);
+    expect (self, (mask & (RM_EXTRA_DATA | RM_EXTRA_KICKED_AS)) != (RM_EXTRA_DATA | RM_EXTRA_KICKED_AS));
+    return mask;
+}
+
 /* The fields of a record that stand before its blobs, into `it`. Answers what it has. */
 static uint16_t read_fields (restorer_t *self, rm_record_t *it)
 {
@@ -301,7 +349,7 @@ static uint16_t read_fields (restorer_t *self, rm_record_t *it)
     uint32_t queue = rm_read_u32 (&self->small);
     rm_read_raw (&self->small, &mask, sizeof mask);
     mask = le16toh (mask);
-    expect (self, queue < self->state->queue_count && mask <= RM_HAS_ALL);
+    expect (self, queue < self->state->queue_count && mask <= RM_HAS_ALL && (self->format > 3 || !(mask & RM_HAS_EXTRA)));
     expect (self, !(mask & (mask & RM_HAS_ENDED ? RM_HAS_STARTED : RM_HAS_RESULT)));
     if (goes_on (self))
         it->queue = self->queues[queue];
@@ -335,6 +383,7 @@ static rm_record_t *add_record (restorer_t *self, rm_record_t *it)
         if (!record)
             return NULL;
         record->key_bytes = it->key_bytes;
+        record->data = it->data;
         record->ended_ms = it->ended_ms;
         record->data_size = it->data_size;
         self->ended_count++;
@@ -348,16 +397,50 @@ static rm_record_t *add_record (restorer_t *self, rm_record_t *it)
     return record;
 }
 
+/* Gives the record what was read of its extra. */
+static void keep_extra (restorer_t *self, rm_record_t *record, rm_extra_t *it)
+{
+    rm_extra_t *extra = made (self, rm_state_extra (record));
+    if (!extra)
+        return;
+    extra->priority = it->priority;
+    extra->deadline_ms = it->deadline_ms;
+    extra->retry = it->retry;
+    extra->kicked_from = it->kicked_from;
+    extra->kicked_as = it->kicked_as;
+    if (it->uid && rm_queue_record (record->queue, (rm_bytes_t){it->uid->data, it->uid->size})) {
+        expect (self, false);
+        return;
+    }
+    if (it->uid && rm_state_name (record, it->uid))
+        self->no_memory = true;
+    else
+        it->uid = NULL;
+    if (it->stop && rm_state_mark_stop (self->state, record, it->stop, it->stop_reason))
+        self->no_memory = true;
+    else
+        it->stop_reason = NULL;
+}
+
 static uint64_t read_record (restorer_t *self, uint64_t before)
 {
     rm_record_t it = {0};
+    rm_extra_t extra = {0};
     uint16_t mask = read_fields (self, &it);
+    uint8_t extras = mask & RM_HAS_EXTRA ? read_extra (self, &it, &extra) : 0;
     expect (self, it.id > before && rm_state_gave (self->state, it.id));
     it.key_bytes = read_blob (self, mask & RM_HAS_KEY);
     it.reason = read_blob (self, mask & RM_HAS_REASON);
     it.result = read_blob (self, mask & RM_HAS_RESULT);
-    it.data = read_blob (self, !(mask & RM_HAS_ENDED));
+    it.data = read_blob (self, !(mask & RM_HAS_ENDED) || extras & RM_EXTRA_DATA);
+    extra.uid = read_blob (self, extras & RM_EXTRA_UID);
+    extra.stop_reason = read_blob (self, extras & RM_EXTRA_STOP);
+    expect (self, !extra.uid || (extra.uid->size && extra.uid->size <= RM_UID_BYTES_MAX));
     rm_record_t *record = goes_on (self) ? made (self, add_record (self, &it)) : NULL;
+    if (record && extras)
+        keep_extra (self, record, &extra);
+    rm_blob_unref (&extra.uid);
+    rm_blob_unref (&extra.stop_reason);
     if (!record) {
         rm_blob_unref (&it.key_bytes);
         rm_blob_unref (&it.reason);
@@ -435,6 +518,7 @@ int rm_snapshot_restore (rm_state_t *state, const void *data, size_t size)
     rm_reader_t head = {data, end, false};
     uint8_t format = rm_read_u8 (&head);
     uint64_t large_bytes = rm_read_u64 (&head);
+    state->format = format > 3 ? 2 : 1;
     if (format < 1 || format > RM_SNAPSHOT_FORMAT || head.bad || large_bytes > (size_t)(end - head.at))
         return RM_ECORRUPT;
     const uint8_t *small = head.at + large_bytes;

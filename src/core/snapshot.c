@@ -121,6 +121,13 @@ static void put_blob (rm_snapshot_t *self, rm_blob_t *blob)
 
 /* ---- the state -------------------------------------------------------------------------------------------------- */
 
+static uint8_t snapshot_format (const rm_state_t *state)
+{
+    if (state->format > 1)
+        return RM_SNAPSHOT_FORMAT;
+    return state->skipped_count ? 3 : 2;
+}
+
 static void put_counters (rm_snapshot_t *self, const rm_state_t *state)
 {
     put_u64 (self, state->term);
@@ -129,7 +136,7 @@ static void put_counters (rm_snapshot_t *self, const rm_state_t *state)
     put_u64 (self, state->last_id);
     put_u64 (self, state->time_ms);
     put_u64 (self, state->session_numbers);
-    if (!state->skipped_count)
+    if (snapshot_format (state) < 3)
         return;
     put_u64 (self, state->skipped_count);
     put_u64 (self, state->skipped_after);
@@ -141,6 +148,18 @@ static void put_pools (rm_snapshot_t *self, const rm_state_t *state)
     put_u32 (self, state->pool_count);
     for (const rm_pool_t *pool = state->pools; pool; pool = pool->next)
         put_name (self, pool->name);
+}
+
+/* What a queue may be told since format 2 of the state. */
+static void put_settings (rm_snapshot_t *self, const rm_queue_t *queue)
+{
+    put_u32 (self, queue->retry.delay_ms);
+    put_u32 (self, queue->retry.permille);
+    put_u32 (self, queue->retry.cap_ms);
+    put_u32 (self, queue->retry.jitter);
+    put_u32 (self, queue->paused);
+    put_u64 (self, queue->jobs_max);
+    put_u64 (self, queue->bytes_max);
 }
 
 static void put_queues (rm_snapshot_t *self, const rm_state_t *state)
@@ -155,6 +174,8 @@ static void put_queues (rm_snapshot_t *self, const rm_state_t *state)
         put_u64 (self, queue->keep_bytes);
         put_u64 (self, queue->done_count);
         put_u64 (self, queue->dead_count);
+        if (state->format > 1)
+            put_settings (self, queue);
     }
 }
 
@@ -225,8 +246,46 @@ static void put_sessions (rm_snapshot_t *self, const rm_state_t *state)
         put_session (self, session);
 }
 
-/* The bytes of a record before its blobs, with everything there. */
-enum { RECORD_BYTES = 8 + 4 + 2 + 8 + 5 * 4 + 8 + 8 + 8 };
+/* The bytes of a record before its blobs, with everything there; of these, what its extra takes. */
+enum { EXTRA_BYTES = 1 + 4 + 8 + 4 * 4 + 8 + 8 + 1 };
+enum { RECORD_BYTES = 8 + 4 + 2 + 8 + 5 * 4 + 8 + 8 + 8 + EXTRA_BYTES };
+
+/* 0: there is nothing to be said, also if there is an extra. */
+static uint8_t extra_has (const rm_record_t *record)
+{
+    static const rm_extra_t none;
+    const rm_extra_t *extra = record->extra ? record->extra : &none;
+    return (uint8_t)((extra->priority ? RM_EXTRA_PRIORITY : 0) | (extra->deadline_ms ? RM_EXTRA_DEADLINE : 0) |
+                     (extra->retry.delay_ms ? RM_EXTRA_RETRY : 0) |
+                     (extra->kicked_from ? RM_EXTRA_KICKED_FROM : 0) |
+                     (extra->kicked_as ? RM_EXTRA_KICKED_AS : 0) | (extra->uid ? RM_EXTRA_UID : 0) |
+                     (rm_record_stops (record) ? RM_EXTRA_STOP : 0) |
+                     (record->outcome && record->data ? RM_EXTRA_DATA : 0));
+}
+
+static uint8_t *store_extra (uint8_t *at, const rm_record_t *record)
+{
+    const rm_extra_t *extra = record->extra;
+    uint8_t mask = extra_has (record);
+    *at++ = mask;
+    if (mask & RM_EXTRA_PRIORITY)
+        at = store_u32 (at, extra->priority);
+    if (mask & RM_EXTRA_DEADLINE)
+        at = store_u64 (at, extra->deadline_ms);
+    if (mask & RM_EXTRA_RETRY) {
+        at = store_u32 (at, extra->retry.delay_ms);
+        at = store_u32 (at, extra->retry.permille);
+        at = store_u32 (at, extra->retry.cap_ms);
+        at = store_u32 (at, extra->retry.jitter);
+    }
+    if (mask & RM_EXTRA_KICKED_FROM)
+        at = store_u64 (at, extra->kicked_from);
+    if (mask & RM_EXTRA_KICKED_AS)
+        at = store_u64 (at, extra->kicked_as);
+    if (mask & RM_EXTRA_STOP)
+        *at++ = (uint8_t)extra->stop;
+    return at;
+}
 
 static uint16_t has (const rm_record_t *record)
 {
@@ -235,7 +294,7 @@ static uint16_t has (const rm_record_t *record)
                       (record->failures ? RM_HAS_FAILURES : 0) | (record->crashes ? RM_HAS_CRASHES : 0) |
                       (record->not_before_ms ? RM_HAS_NOT_BEFORE : 0) | (record->started_inc ? RM_HAS_STARTED : 0) |
                       (record->key_bytes ? RM_HAS_KEY : 0) | (record->reason ? RM_HAS_REASON : 0) |
-                      (record->result ? RM_HAS_RESULT : 0));
+                      (record->result ? RM_HAS_RESULT : 0) | (extra_has (record) ? RM_HAS_EXTRA : 0));
 }
 
 static uint8_t *store_if (uint8_t *at, uint32_t value)
@@ -269,8 +328,12 @@ static void put_record (rm_snapshot_t *self, const rm_record_t *record)
         if (record->started_inc)
             at = store_u64 (at, record->started_inc);
     }
+    if (extra_has (record))
+        at = store_extra (at, record);
     self->last->size += (size_t)(at - room);
-    rm_blob_t *blobs[] = {record->key_bytes, record->reason, record->outcome ? record->result : record->data};
+    bool stops = rm_record_stops (record);
+    rm_blob_t *blobs[] = {record->key_bytes, record->reason, record->result, record->data,
+                          record->extra ? record->extra->uid : NULL, stops ? record->extra->stop_reason : NULL};
     for (size_t i = 0; i < sizeof blobs / sizeof *blobs; i++)
         if (blobs[i])
             put_blob (self, blobs[i]);
@@ -324,7 +387,7 @@ rm_snapshot_t *rm_snapshot_take (const rm_state_t *state)
     put_records (self, state);
     for (const rm_queue_t *queue = state->queues; queue; queue = queue->hh.next)
         put_ended (self, queue);
-    self->head[0] = state->skipped_count ? RM_SNAPSHOT_FORMAT : RM_SNAPSHOT_FORMAT - 1;
+    self->head[0] = snapshot_format (state);
     store_u64 (self->head + 1, self->large_bytes);
     for (const chunk_t *chunk = self->first; chunk; chunk = chunk->next)
         add_part (self, chunk->data, chunk->size);

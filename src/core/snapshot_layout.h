@@ -31,7 +31,21 @@ enum {
     RM_HAS_KEY = 1 << 8,
     RM_HAS_REASON = 1 << 9,
     RM_HAS_RESULT = 1 << 10, /* only ended */
-    RM_HAS_ALL = (1 << 11) - 1,
+    RM_HAS_EXTRA = 1 << 11, /* from format 4 on */
+    RM_HAS_ALL = (1 << 12) - 1,
+};
+
+/* What its extra has, from format 4 on. */
+enum {
+    RM_EXTRA_PRIORITY = 1 << 0,
+    RM_EXTRA_DEADLINE = 1 << 1,
+    RM_EXTRA_RETRY = 1 << 2,
+    RM_EXTRA_KICKED_FROM = 1 << 3,
+    RM_EXTRA_KICKED_AS = 1 << 4,
+    RM_EXTRA_UID = 1 << 5,
+    RM_EXTRA_STOP = 1 << 6, /* only waiting: an outcome and a reason */
+    RM_EXTRA_DATA = 1 << 7, /* only dead: it is still there */
+    RM_EXTRA_ALL = (1 << 8) - 1,
 };
 
 /* What a member is. */

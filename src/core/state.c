@@ -3,6 +3,7 @@
 #include <endian.h>
 #include <string.h>
 
+#include "core/entry.h"
 #include "proto/alloc.h"
 #include "proto/assert.h"
 #include "ringmaster/error.h"
@@ -13,6 +14,7 @@
 int rm_state_init (rm_state_t *self)
 {
     memset (self, 0, sizeof *self);
+    self->format = 1;
     return 0;
 }
 
@@ -74,6 +76,24 @@ rm_ledger_session_t *rm_state_session (const rm_state_t *self, const rm_session_
     return session;
 }
 
+rm_record_t *rm_queue_record (const rm_queue_t *self, rm_bytes_t uid)
+{
+    rm_extra_t *extra;
+    HASH_FIND (hh, self->uids, uid.data, uid.size, extra);
+    return extra ? extra->record : NULL;
+}
+
+static void hash_options (XXH3_state_t *hash, const rm_job_options_t *options)
+{
+    uint64_t numbers[] = {htole64 (options->delay_ms),     htole64 (options->deadline_ms),
+                          htole64 (options->priority),     htole64 (options->retry_delay_ms),
+                          htole64 (options->retry_permille), htole64 (options->retry_cap_ms),
+                          htole64 (options->retry_jitter)};
+    XXH3_64bits_update (hash, numbers, sizeof numbers);
+    if (options->uid.size)
+        XXH3_64bits_update (hash, options->uid.data, options->uid.size);
+}
+
 uint64_t rm_submit_hash (const rm_submit_job_t *job)
 {
     XXH3_state_t hash;
@@ -87,6 +107,8 @@ uint64_t rm_submit_hash (const rm_submit_job_t *job)
         XXH3_64bits_update (&hash, job->key.data, job->key.size);
     if (job->data.size)
         XXH3_64bits_update (&hash, job->data.data, job->data.size);
+    if (rm_job_has_options (job))
+        hash_options (&hash, &job->options);
     return XXH3_64bits_digest (&hash);
 }
 
@@ -287,6 +309,68 @@ rm_record_t *rm_state_add_record (rm_state_t *self, uint64_t id, rm_queue_t *que
     return record;
 }
 
+rm_extra_t *rm_state_extra (rm_record_t *record)
+{
+    if (record->extra)
+        return record->extra;
+    record->extra = rm_calloc (1, sizeof *record->extra);
+    if (record->extra)
+        record->extra->record = record;
+    return record->extra;
+}
+
+int rm_state_name (rm_record_t *record, rm_blob_t *uid)
+{
+    rm_extra_t *extra = rm_state_extra (record);
+    if (!extra)
+        return RM_ENOMEM;
+    HASH_ADD_KEYPTR (hh, record->queue->uids, uid->data, uid->size, extra);
+    if (!RM_HASH_ADDED (extra))
+        return RM_ENOMEM;
+    extra->uid = uid;
+    return 0;
+}
+
+static rm_blob_t *unname (rm_extra_t *extra)
+{
+    rm_blob_t *uid = extra->uid;
+    if (uid)
+        HASH_DEL (extra->record->queue->uids, extra);
+    extra->uid = NULL;
+    return uid;
+}
+
+int rm_state_rename (rm_record_t *from, rm_record_t *to)
+{
+    rm_blob_t *uid = from->extra ? unname (from->extra) : NULL;
+    int rc = uid ? rm_state_name (to, uid) : 0;
+    if (rc)
+        rm_blob_unref (&uid);
+    return rc;
+}
+
+int rm_state_mark_stop (rm_state_t *self, rm_record_t *record, rm_outcome_t outcome, rm_blob_t *reason)
+{
+    rm_extra_t *extra = rm_state_extra (record);
+    if (!extra)
+        return RM_ENOMEM;
+    RM_ASSERT (!extra->stop && record->outcome == RM_OUTCOME_NONE);
+    extra->stop = outcome;
+    extra->stop_reason = reason;
+    self->stopping_count++;
+    return 0;
+}
+
+static void free_extra (rm_extra_t *extra)
+{
+    if (!extra)
+        return;
+    rm_blob_t *uid = unname (extra);
+    rm_blob_unref (&uid);
+    rm_blob_unref (&extra->stop_reason);
+    rm_free (extra);
+}
+
 rm_record_t *rm_state_add_ended (rm_state_t *self, uint64_t id, rm_queue_t *queue, rm_outcome_t outcome)
 {
     RM_ASSERT (outcome != RM_OUTCOME_NONE);
@@ -312,12 +396,24 @@ static uint32_t blob_size (const rm_blob_t *blob)
     return blob ? blob->size : 0;
 }
 
+uint64_t rm_record_kept_bytes (const rm_record_t *record)
+{
+    return (uint64_t)blob_size (record->result) + blob_size (record->reason) + blob_size (record->data);
+}
+
+void rm_state_drop_data (rm_record_t *record)
+{
+    RM_ASSERT (record->outcome != RM_OUTCOME_NONE);
+    record->queue->ended_bytes -= blob_size (record->data);
+    rm_blob_unref (&record->data);
+}
+
 void rm_state_keep_ended (rm_state_t *self, rm_record_t *record)
 {
     rm_queue_t *queue = record->queue;
     rm_list_append (&queue->ended, &record->line);
     queue->ended_count++;
-    queue->ended_bytes += blob_size (record->result) + blob_size (record->reason);
+    queue->ended_bytes += rm_record_kept_bytes (record);
     self->ended_count++;
 }
 
@@ -331,7 +427,9 @@ void rm_state_shelve (rm_state_t *self, rm_record_t *record, rm_outcome_t outcom
     record->session->waiting_count--;
     record->session->waiting_bytes -= record->data_size;
     record->session = NULL;
-    rm_blob_unref (&record->data);
+    self->stopping_count -= rm_record_stops (record);
+    if (self->format < 2 || outcome != RM_OUTCOME_DEAD)
+        rm_blob_unref (&record->data);
     rm_list_remove (&record->open);
     rm_list_remove (&record->line);
     record->outcome = outcome;
@@ -364,6 +462,7 @@ static void free_record (rm_state_t *self, rm_record_t *record)
     rm_blob_unref (&record->data);
     rm_blob_unref (&record->result);
     rm_blob_unref (&record->reason);
+    free_extra (record->extra);
     rm_free (record);
 }
 
@@ -371,7 +470,7 @@ void rm_state_forget (rm_state_t *self, rm_record_t *record)
 {
     RM_ASSERT (record->outcome != RM_OUTCOME_NONE);
     record->queue->ended_count--;
-    record->queue->ended_bytes -= blob_size (record->result) + blob_size (record->reason);
+    record->queue->ended_bytes -= rm_record_kept_bytes (record);
     self->ended_count--;
     free_record (self, record);
 }

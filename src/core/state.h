@@ -25,9 +25,14 @@
 #include "proto/msg.h"
 
 enum {
-    RM_STATE_FORMAT = 1,    /* of entries */
-    RM_SNAPSHOT_FORMAT = 3, /* the newest: of a state that was restored from a backup. Others are written as 2; 1, which
-                               knows nothing of removed members, is read too */
+    RM_BATCH_FORMAT = 1,
+    /* Which entries there may be and what they do: 1, or 2 from RM_ENTRY_FORMAT on. 2 has all that comes after
+     * RM_ENTRY_RESULT_EXPIRE, and keeps the data of dead jobs. */
+    RM_STATE_FORMAT = 2,
+    RM_LEDGER_OF_STATE_2 = 3, /* the log's format from which on every master reads state format 2 */
+    /* The newest: of a state of format 2. One of format 1 is written as 3 if it was restored from a backup, else as 2; 1,
+     * which knows nothing of removed members, is read too. */
+    RM_SNAPSHOT_FORMAT = 4,
     RM_HOLDERS_MAX = 6,     /* holders of one slot; a join that would need a seventh waits for the commit */
     RM_REMOVED_MAX = 4 * RM_MEMBERS_MAX, /* incarnations that are remembered after their removal */
 };
@@ -48,7 +53,8 @@ typedef struct rm_ledger_session rm_ledger_session_t;
  *     ready ◀──▶ parked ──────────▶ sent ──▶ reported ──▶ (its outcome applied) ended
  *                 ▲  │               │ ▲          ├─────── (refused by apply) ──▶ sent
  *                 │  └─▶ starting ───┼─┘          └─────── (its failure applied) ──▶ failed ──▶ parked
- *                 └── unstarting ◀───┘
+ *                 ├── unstarting ◀───┘
+ *                 └─▶ stopping ──▶ (its outcome applied) ended
  *
  *  A job that failed is not given to anyone before its worker has let go of it: no two workers ever hold the same job, so
  *  that a new leader can believe what they report.
@@ -61,8 +67,29 @@ typedef enum {
     RM_AT_REPORTED,   /* its completion is proposed */
     RM_AT_FAILED,     /* has another attempt; its worker's next report will no longer hold it */
     RM_AT_UNSTARTING, /* at-most-once: handed back, `unstart` proposed */
+    RM_AT_STOPPING,   /* no worker has it, and its end is proposed */
     RM_AT_STATES
 } rm_at_t;
+
+/* How the attempts of a job are spaced; all zero: as whoever is asked next says (the job, its queue, the master). */
+typedef struct {
+    uint32_t delay_ms, permille, cap_ms;
+    uint32_t jitter; /* an rm_jitter_t and 1 */
+} rm_retry_t;
+
+/* What only few jobs have. */
+typedef struct {
+    rm_record_t *record;
+    uint64_t deadline_ms;     /* ledger time; 0: none */
+    uint32_t priority;        /* 0: normal */
+    rm_retry_t retry;
+    rm_blob_t *uid;           /* the caller's name of it; NULL: none */
+    uint64_t kicked_from;     /* the dead job that it is again; 0: none */
+    uint64_t kicked_as;       /* the job that this dead one is again; 0: none */
+    rm_outcome_t stop;        /* how it is to end unless it is done; NONE: as it will */
+    rm_blob_t *stop_reason;
+    UT_hash_handle hh;        /* rm_queue_t.uids by uid */
+} rm_extra_t;
 
 /* A job as the ledger keeps it, until it is forgotten. */
 struct rm_record {
@@ -71,7 +98,7 @@ struct rm_record {
     rm_key_t *key;                /* NULL: without a key, or ended */
     rm_ledger_session_t *session; /* who submitted it; NULL once ended */
     rm_blob_t *key_bytes;         /* NULL: without a key */
-    rm_blob_t *data;              /* NULL once ended */
+    rm_blob_t *data;              /* NULL once ended, but for a dead one's in format 2 until it is kicked */
     rm_blob_t *result;            /* once ended; NULL: none */
     rm_blob_t *reason;            /* of the newest failure; NULL: none */
     uint32_t data_size;           /* stays when data is let go */
@@ -84,13 +111,14 @@ struct rm_record {
     uint64_t ended_ms;
     uint64_t started_inc; /* at-most-once: who holds it by a logged start; 0: nobody */
     rm_outcome_t outcome;
+    rm_extra_t *extra; /* NULL: nothing of it */
     rm_link_t open;    /* in queue->open until it ends */
     rm_link_t line;    /* in its key's or (without a key) its queue's records; once ended in queue->ended */
     UT_hash_handle hh; /* rm_state_t.records by id */
 
     struct { /* the leader's */
         rm_at_t at;
-        struct rm_peer *peer; /* whose: unless PARKED or READY */
+        struct rm_peer *peer; /* whose: unless PARKED, READY or STOPPING */
         uint64_t seq;         /* of its dispatch in this term; 0: learnt from a report */
         uint64_t token;
         uint64_t mark;        /* of the newest report that named it */
@@ -98,6 +126,7 @@ struct rm_record {
         rm_link_t aside;      /* while READY: in a solo or first list instead of a fair one */
         rm_fair_item_t fair;  /* without a key, while READY */
         rm_heap_node_t delay; /* until not_before */
+        rm_heap_node_t end;   /* its deadline */
         rm_link_t waiters;    /* who waits for its end */
     } lead;
 };
@@ -132,6 +161,10 @@ struct rm_queue {
     uint64_t done_count, dead_count;       /* ever */
     uint32_t tries, timeout_ms, keep_ms;
     uint64_t keep_bytes;
+    rm_retry_t retry;
+    bool paused;                  /* nothing of it is handed out */
+    uint64_t jobs_max, bytes_max; /* that may wait; 0: as the master is configured */
+    rm_extra_t *uids;
     UT_hash_handle hh; /* rm_state_t.queues by name */
 };
 
@@ -197,6 +230,8 @@ typedef struct {
     void (*refused) (void *arg, uint64_t id, uint64_t inc, uint32_t attempt); /* a completion that changed nothing */
     void (*started) (void *arg, rm_record_t *record);
     void (*unstarted) (void *arg, rm_record_t *record);
+    void (*stopping) (void *arg, rm_record_t *record); /* it is to end as its extra->stop says */
+    void (*queue_set) (void *arg, rm_queue_t *queue);  /* a setting may be another one */
     void (*pooled) (void *arg, rm_queue_t *queue); /* a queue got its pool */
     void (*member_added) (void *arg, rm_member_t *member);
     void (*member_removed) (void *arg, rm_member_t *member); /* still readable; freed when this returns */
@@ -208,6 +243,7 @@ typedef struct {
 } rm_state_listener_t;
 
 struct rm_state {
+    uint32_t format;          /* RM_STATE_FORMAT or lower */
     uint64_t term;            /* raised by each leader's first entry */
     uint64_t epoch;           /* of the newest begin */
     uint64_t committed_epoch; /* of the newest commit: a resize is current while it is below epoch */
@@ -219,7 +255,8 @@ struct rm_state {
     uint64_t session_numbers;
     uint32_t queue_count, pool_count, member_count;
     uint64_t waiting_count, waiting_bytes;
-    uint64_t started_count; /* at-most-once records with a logged start */
+    uint64_t started_count;  /* at-most-once records with a logged start */
+    uint64_t stopping_count; /* records that wait or run and have a stop */
     uint64_t done_count, dead_count, ended_count;
     rm_record_t *records;
     rm_queue_t *queues; /* uthash keeps the order of insertion: number order */
@@ -252,6 +289,9 @@ uint64_t rm_state_accepted_count (const rm_state_t *self);
 bool rm_state_was_removed (const rm_state_t *self, uint64_t inc);
 rm_ledger_session_t *rm_state_session (const rm_state_t *self, const rm_session_id_t *id);
 
+/* The job that a caller named so in this queue; NULL: none that is kept. */
+rm_record_t *rm_queue_record (const rm_queue_t *self, rm_bytes_t uid);
+
 /* The request of `seq`; NULL: at or below the floor, or never used. */
 const rm_request_t *rm_session_request (const rm_ledger_session_t *self, uint64_t seq);
 
@@ -260,6 +300,17 @@ static inline uint32_t rm_record_attempt (const rm_record_t *record)
 {
     bool failed = record->outcome != RM_OUTCOME_NONE && record->outcome != RM_OUTCOME_DONE;
     return record->failures + record->crashes + !failed;
+}
+
+/* True if it is to end as its extra->stop says. */
+static inline bool rm_record_stops (const rm_record_t *record)
+{
+    return record->extra && record->extra->stop && record->outcome == RM_OUTCOME_NONE;
+}
+
+static inline uint32_t rm_record_priority (const rm_record_t *record)
+{
+    return record->extra && record->extra->priority ? record->extra->priority : RM_PRIORITY_NORMAL;
 }
 
 static inline bool rm_state_resizing (const rm_state_t *self)
@@ -292,6 +343,16 @@ rm_record_t *rm_state_add_record (rm_state_t *self, uint64_t id, rm_queue_t *que
 rm_record_t *rm_state_add_ended (rm_state_t *self, uint64_t id, rm_queue_t *queue, rm_outcome_t outcome);
 /* Hangs an ended record, in no list yet, behind its queue's other outcomes, and counts it there. */
 void rm_state_keep_ended (rm_state_t *self, rm_record_t *record);
+/* What few have of a record, made if it has nothing of it yet; NULL when memory has run out. */
+rm_extra_t *rm_state_extra (rm_record_t *record);
+/* Names a record in its queue, where the name is free; takes over the reference on success. 0 or RM_ENOMEM. */
+int rm_state_name (rm_record_t *record, rm_blob_t *uid);
+/* Gives what a record is called to another one of its queue. 0 or RM_ENOMEM. */
+int rm_state_rename (rm_record_t *from, rm_record_t *to);
+/* The record is to end so, for that reason; takes over the reference on success. 0 or RM_ENOMEM. */
+int rm_state_mark_stop (rm_state_t *self, rm_record_t *record, rm_outcome_t outcome, rm_blob_t *reason);
+/* Lets go of what an ended record keeps of its data. */
+void rm_state_drop_data (rm_record_t *record);
 /* Gives the queue to the pool and its keys their slots. */
 void rm_state_pool_queue (rm_state_t *self, rm_queue_t *queue, rm_pool_t *pool);
 /* Notes that `seq` (above the floor, inside the window) made the job `id`; 0 or RM_ENOMEM. */
@@ -302,6 +363,8 @@ void rm_session_raise_floor (rm_ledger_session_t *self, uint64_t floor);
 void rm_state_shelve (rm_state_t *self, rm_record_t *record, rm_outcome_t outcome, uint64_t ended_ms);
 /* Unties an ended record from its key, and frees the key if its line is empty. */
 void rm_state_untie_key (rm_state_t *self, rm_record_t *record);
+/* What an ended record counts among the bytes that its queue keeps. */
+uint64_t rm_record_kept_bytes (const rm_record_t *record);
 /* Forgets an ended record. */
 void rm_state_forget (rm_state_t *self, rm_record_t *record);
 /* Remembers that an incarnation was removed, instead of the one removed longest ago. */

@@ -31,7 +31,7 @@ enum {
     RM_LEDGER_SNAPSHOT_BYTES = 64 << 20,     /* of log between snapshots, unless configured */
     RM_LEDGER_SEGMENT_BYTES = 8 << 20,       /* of a file of the log, unless configured; three are set aside at start */
     RM_LEDGER_DIGEST_BYTES = 64 << 20, /* of log between two comparisons of the masters' states, unless configured */
-    RM_LEDGER_FORMAT = 2,              /* of a log, the highest that this version reads and writes */
+    RM_LEDGER_FORMAT = 3,              /* of a log, the highest that this version reads and writes */
     RM_LEDGER_STUCK_MS = 2000,         /* a write may take this long, unless configured */
     RM_LEDGER_ELECTION_MS = 400,       /* without a word: followers elect (1 to 2 times that), a leader steps down */
     RM_LEDGER_MEMBERS_MAX = 16,        /* of a group, and of a list of peers */

@@ -180,20 +180,25 @@ static const char *read_value (const rm_field_t *field, rm_cursor_t *cursor, voi
 
 /* ---- arrays ----------------------------------------------------------------------------------------------------- */
 
-/* One element of an array into `base`. What a newer peer adds behind the values we know is stepped over. */
+/* One element of an array into `base`. What a newer peer adds behind the values we know is stepped over, what an older one
+ * does not say is zero. */
 static const char *read_element (const rm_field_t *array, rm_cursor_t *cursor, void *base)
 {
     const rm_element_t *element = array->element;
-    uint64_t extra = 0;
+    uint64_t count = element->row_count, extra = 0;
     if (!element->bare) {
         rm_head_t head;
         if (!rm_head_read (cursor, &head) || head.kind != RM_WIRE_ARRAY)
             return array->mistyped;
-        if (head.value < element->row_count)
+        if (head.value < element->required)
             return "an array of positional values is too short";
-        extra = head.value - element->row_count;
+        if (head.value < count) {
+            memset (base, 0, element->size);
+            count = head.value;
+        }
+        extra = head.value - count;
     }
-    for (uint32_t i = 0; i < element->row_count; i++) {
+    for (uint64_t i = 0; i < count; i++) {
         const char *wrong = read_value (&element->rows[i], cursor, base);
         if (wrong)
             return wrong;

@@ -153,21 +153,6 @@ static void put_value (msgpack_packer *to, const rm_field_t *field, const void *
     }
 }
 
-static void put_array (msgpack_packer *to, const rm_field_t *field, const void *base)
-{
-    const rm_element_t *element = field->element;
-    const uint8_t *at = elements_of (field, base);
-    uint32_t count = count_of (field, base);
-    RM_ASSERT (count >= field->min && count <= field->max);
-    msgpack_pack_array (to, count);
-    for (; count; count--, at += element->size) {
-        if (!element->bare)
-            msgpack_pack_array (to, element->row_count);
-        for (uint32_t i = 0; i < element->row_count; i++)
-            put_value (to, &element->rows[i], at);
-    }
-}
-
 /* True if an optional field has nothing to say. */
 static bool absent (const rm_field_t *field, const void *base)
 {
@@ -184,6 +169,24 @@ static bool absent (const rm_field_t *field, const void *base)
         return !memcmp (member, &none, sizeof none);
     default:
         return ((const rm_bytes_t *)member)->size == 0;
+    }
+}
+
+static void put_array (msgpack_packer *to, const rm_field_t *field, const void *base)
+{
+    const rm_element_t *element = field->element;
+    const uint8_t *at = elements_of (field, base);
+    uint32_t count = count_of (field, base);
+    RM_ASSERT (count >= field->min && count <= field->max);
+    msgpack_pack_array (to, count);
+    for (; count; count--, at += element->size) {
+        uint32_t values = element->row_count;
+        while (values > element->required && absent (&element->rows[values - 1], at))
+            values--;
+        if (!element->bare)
+            msgpack_pack_array (to, values);
+        for (uint32_t i = 0; i < values; i++)
+            put_value (to, &element->rows[i], at);
     }
 }
 

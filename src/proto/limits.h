@@ -21,6 +21,7 @@ enum {
     RM_POOL_NAME_BYTES_MAX = RM_NAME_BYTES_MAX,
     RM_CLIENT_NAME_BYTES_MAX = 128, /* any text, for the log */
     RM_KEY_BYTES_MAX = 1024,        /* any bytes */
+    RM_UID_BYTES_MAX = 128,         /* a caller's own name of a job: any bytes */
     RM_REASON_BYTES_MAX = 4096,     /* why a job failed */
     RM_ENDPOINT_BYTES_MAX = 256,
     RM_MASTERS_MAX = 64,                 /* that a client or worker knows of, and that a message names */
@@ -60,7 +61,12 @@ enum {
     RM_KEEP_MS = 15 * 60 * 1000, /* how long an outcome is kept */
     RM_CRASHES_MAX = 3,          /* a job that took this many workers along is buried */
     RM_TRIES = 3,                /* attempts of a job whose handler fails, unless it says */
+    RM_PRIORITY_NORMAL = 5,      /* of a job that does not say */
+    RM_PRIORITY_MAX = 9,         /* from 1; larger ones go first */
 
+    RM_RETRY_DELAY_MS = 1000,                /* between the attempts of a job, unless it or its queue says */
+    RM_RETRY_PERMILLE = 2000,
+    RM_RETRY_CAP_MS = 60000,
     RM_BACKOFF_MS_MAX = 24 * 60 * 60 * 1000, /* the longest delay between two tries that may be set */
     RM_BACKOFF_PERMILLE_MAX = 1000 * 1000,   /* the steepest growth of delays that may be set */
     RM_RETRY_RATIO_PERMILLE = 100,           /* retries a success pays for: one in ten */
@@ -68,7 +74,8 @@ enum {
     RM_RETRY_TOKENS_MAX = 10,                /* retries that may be saved up */
 };
 
-#define RM_KEEP_BYTES (256ull << 20) /* results kept a queue */
+#define RM_KEEP_BYTES   (256ull << 20)                    /* results kept a queue */
+#define RM_AHEAD_MS_MAX (366ull * 24 * 60 * 60 * 1000) /* how far ahead a job's delay and deadline may lie */
 
 _Static_assert(RM_HEARTBEAT_MS * 3 < RM_LEASE_MS, "a lease must outlive two lost heartbeats");
 _Static_assert(RM_PAYLOAD_BYTES_CEILING * 2 <= RM_FRAME_BYTES_MAX, "a frame must hold the largest payload");

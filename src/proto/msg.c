@@ -36,9 +36,10 @@
 #define OPTIONAL .optional = true
 
 #define COUNT(ROWS) (sizeof (ROWS) / sizeof (ROWS)[0])
-#define ELEMENT(T, ROWS, BARE)                                                                                         \
+#define ELEMENT(T, ROWS, BARE) ELEMENT_OF (T, ROWS, COUNT (ROWS), BARE)
+#define ELEMENT_OF(T, ROWS, REQUIRED, BARE)                                                                            \
     {                                                                                                                  \
-        .rows = (ROWS), .row_count = COUNT (ROWS), .bare = (BARE),                                                     \
+        .rows = (ROWS), .row_count = COUNT (ROWS), .required = (REQUIRED), .bare = (BARE),                             \
         .size = sizeof (T) + 0 * sizeof (char[sizeof (T) % 8 ? -1 : 1])                                                \
     }
 #define SHAPE(NAME, ROWS, ...)                                                                                         \
@@ -79,8 +80,16 @@ static const rm_field_t submit_job_rows[] = {
     {U32 (rm_submit_job_t, tries, "tries", 0, UINT32_MAX)},
     {U32 (rm_submit_job_t, timeout_ms, "timeout_ms", 0, UINT32_MAX)},
     {U32 (rm_submit_job_t, flags, "flags", 0, UINT32_MAX)},
+    {U64 (rm_submit_job_t, options.delay_ms, "delay_ms", 0), OPTIONAL},
+    {U64 (rm_submit_job_t, options.deadline_ms, "deadline_ms", 0), OPTIONAL},
+    {U32 (rm_submit_job_t, options.priority, "priority", 0, RM_PRIORITY_MAX), OPTIONAL},
+    {BYTES (rm_submit_job_t, options.uid, "uid", RM_UID_BYTES_MAX), OPTIONAL},
+    {U32 (rm_submit_job_t, options.retry_delay_ms, "retry_delay_ms", 0, UINT32_MAX), OPTIONAL},
+    {U32 (rm_submit_job_t, options.retry_permille, "retry_permille", 0, UINT32_MAX), OPTIONAL},
+    {U32 (rm_submit_job_t, options.retry_cap_ms, "retry_cap_ms", 0, UINT32_MAX), OPTIONAL},
+    {U32 (rm_submit_job_t, options.retry_jitter, "retry_jitter", 0, UINT32_MAX), OPTIONAL},
 };
-static const rm_element_t submit_job = ELEMENT (rm_submit_job_t, submit_job_rows, false);
+static const rm_element_t submit_job = ELEMENT_OF (rm_submit_job_t, submit_job_rows, 7, false);
 
 static const rm_field_t accepted_job_rows[] = {
     {U64 (rm_accepted_job_t, seq, "seq", 1)},
@@ -127,6 +136,12 @@ static const rm_field_t committed_job_rows[] = {
 };
 static const rm_element_t committed_job = ELEMENT (rm_committed_job_t, committed_job_rows, false);
 
+static const rm_field_t stop_job_rows[] = {
+    {U64 (rm_stop_job_t, id, "id", 1)},
+    {U32 (rm_stop_job_t, attempt, "attempt", 1, UINT32_MAX)},
+};
+static const rm_element_t stop_job = ELEMENT (rm_stop_job_t, stop_job_rows, false);
+
 static const rm_field_t member_rows[] = {
     {NAMED (rm_sync_member_t, name, "name")},
     {U64 (rm_sync_member_t, inc, "inc", 1)},
@@ -169,6 +184,14 @@ static const rm_field_t change_rows[] = {
     {NAMED (rm_msg_t, change.what, "what")},
     {U64 (rm_msg_t, change.id, "id", 0)},
     {TEXT (rm_msg_t, change.at, "at", 0, RM_ENDPOINT_BYTES_MAX), OPTIONAL},
+};
+
+static const rm_field_t order_rows[] = {
+    {NAMED (rm_msg_t, order.what, "what")},
+    {U64 (rm_msg_t, order.id, "id", 0), OPTIONAL},
+    {NAMED (rm_msg_t, order.queue, "queue"), OPTIONAL},
+    {TEXT (rm_msg_t, order.text, "text", 0, RM_REASON_BYTES_MAX), OPTIONAL},
+    {U32 (rm_msg_t, order.limit, "limit", 0, UINT32_MAX), OPTIONAL},
 };
 
 static const rm_field_t welcome_rows[] = {
@@ -283,6 +306,12 @@ static const rm_field_t committed_rows[] = {
     {ARRAY (rm_msg_t, committed.jobs, committed.job_count, "jobs", 1, RM_MESSAGE_JOBS_MAX, committed_job)},
 };
 
+static const rm_field_t stop_rows[] = {
+    TERM (stop),
+    INC (stop),
+    {ARRAY (rm_msg_t, stop.jobs, stop.job_count, "jobs", 1, RM_MESSAGE_JOBS_MAX, stop_job)},
+};
+
 static const rm_field_t leave_rows[] = {REPORT (leave)};
 static const rm_field_t rejoin_rows[] = {TERM (rejoin), INC (rejoin)};
 static const rm_field_t left_rows[] = {TERM (left), INC (left)};
@@ -350,6 +379,7 @@ static const rm_shape_t shapes[RM_MSG_TYPES] = {
     [RM_MSG_QUERY] = SHAPE ("query", query_rows),
     [RM_MSG_DRAIN] = SHAPE ("drain", drain_rows),
     [RM_MSG_CHANGE] = SHAPE ("change", change_rows),
+    [RM_MSG_ORDER] = SHAPE ("order", order_rows),
     [RM_MSG_WELCOME] = SHAPE ("welcome", welcome_rows),
     [RM_MSG_ACCEPTED] = SHAPE ("accepted", accepted_rows),
     [RM_MSG_RESULT] = SHAPE ("result", result_rows),
@@ -365,6 +395,7 @@ static const rm_shape_t shapes[RM_MSG_TYPES] = {
     [RM_MSG_HEARTBEAT_OK] = SHAPE ("heartbeat_ok", heartbeat_ok_rows),
     [RM_MSG_DISPATCH] = SHAPE ("dispatch", dispatch_rows, .check = check_dispatch),
     [RM_MSG_COMMITTED] = SHAPE ("committed", committed_rows),
+    [RM_MSG_STOP] = SHAPE ("stop", stop_rows),
     [RM_MSG_REJOIN] = SHAPE ("rejoin", rejoin_rows),
     [RM_MSG_LEFT] = SHAPE ("left", left_rows),
     [RM_MSG_SYNC] = SHAPE ("sync", sync_rows),

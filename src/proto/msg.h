@@ -49,6 +49,7 @@ typedef enum {
     RM_MSG_QUERY,  /* status, workers, ring, jobs, why → answer | error */
     RM_MSG_DRAIN,  /* take a worker out → answer | error */
     RM_MSG_CHANGE, /* of the group of masters → answer | error */
+    RM_MSG_ORDER,  /* about jobs and queues: cancel, bury, kick, set → answer | not_leader | error */
     /* master → client */
     RM_MSG_WELCOME,
     RM_MSG_ACCEPTED,
@@ -67,6 +68,7 @@ typedef enum {
     RM_MSG_HEARTBEAT_OK,
     RM_MSG_DISPATCH,
     RM_MSG_COMMITTED,
+    RM_MSG_STOP,   /* jobs that are wanted no longer: told again until they are let go of */
     RM_MSG_REJOIN, /* this incarnation was removed: cancel, forget, join as a new one */
     RM_MSG_LEFT,   /* this incarnation has left in good order */
     /* both ways */
@@ -98,7 +100,21 @@ enum { RM_JOB_AT_MOST_ONCE = 1 }; /* flags of a job */
 
 /* ---- client ↔ master ------------------------------------------------------------------------------------------- */
 
-typedef struct {  /* on the wire: [seq, queue, key|nil, data, tries, timeout_ms, flags] */
+/* What few jobs ask for; all zero: nothing. */
+typedef struct {
+    uint64_t delay_ms;       /* not started before so long after it was accepted */
+    uint64_t deadline_ms;    /* ends `expired` unless it has ended so long after it was accepted; 0: never */
+    uint32_t priority;       /* 1 … RM_PRIORITY_MAX; 0: RM_PRIORITY_NORMAL */
+    uint32_t retry_delay_ms; /* between its attempts; 0: as its queue does, and the next three are 0 */
+    uint32_t retry_permille; /* how that grows; 0: RM_RETRY_PERMILLE */
+    uint32_t retry_cap_ms;   /* 0: RM_RETRY_CAP_MS, or the delay if that is longer */
+    uint32_t retry_jitter;   /* an rm_jitter_t and 1; 0: full */
+    rm_bytes_t uid;          /* the caller's own name of the job, once in its queue while it is kept; empty: none */
+} rm_job_options_t;
+
+/* On the wire: [seq, queue, key|nil, data, tries, timeout_ms, flags] and, as far as one of them is not zero, delay_ms,
+   deadline_ms, priority, uid, retry_delay_ms, retry_permille, retry_cap_ms, retry_jitter. */
+typedef struct {
     uint64_t seq; /* the request's number in its session, from 1 */
     rm_bytes_t queue;
     rm_bytes_t key; /* data == NULL: without a key */
@@ -106,6 +122,7 @@ typedef struct {  /* on the wire: [seq, queue, key|nil, data, tries, timeout_ms,
     uint32_t tries;      /* 0: the queue's setting */
     uint32_t timeout_ms; /* 0: the queue's setting */
     uint32_t flags;      /* RM_JOB_… */
+    rm_job_options_t options;
 } rm_submit_job_t;
 
 typedef struct {
@@ -186,6 +203,14 @@ typedef struct {
     uint64_t id;     /* of the master, or the format to upgrade to */
     rm_bytes_t at;   /* add: its jobs endpoint; empty else */
 } rm_msg_change_t;
+
+typedef struct {
+    rm_bytes_t what;  /* "cancel", "bury", "kick", "set" */
+    uint64_t id;      /* the job; 0: those of the queue (kick) */
+    rm_bytes_t queue; /* kick without an id, set: its name; empty else */
+    rm_bytes_t text;  /* bury: why; set: "NAME=VALUE …", empty: only tell how it is set */
+    uint32_t limit;   /* kick without an id: at most so many; 0: RM_MESSAGE_JOBS_MAX */
+} rm_msg_order_t;
 
 typedef struct {
     uint32_t retry_after_ms;
@@ -288,6 +313,17 @@ typedef struct {
     uint32_t job_count;
 } rm_msg_committed_t;
 
+typedef struct { /* [id, attempt] */
+    uint64_t id;
+    uint32_t attempt; /* this one */
+} rm_stop_job_t;
+
+typedef struct {
+    uint64_t term, inc;
+    rm_stop_job_t *jobs;
+    uint32_t job_count;
+} rm_msg_stop_t;
+
 typedef struct {
     rm_report_t report;
 } rm_msg_leave_t;
@@ -340,6 +376,7 @@ typedef struct {
         rm_msg_query_t query;
         rm_msg_drain_t drain;
         rm_msg_change_t change;
+        rm_msg_order_t order;
         rm_msg_welcome_t welcome;
         rm_msg_accepted_t accepted;
         rm_msg_result_t result;
@@ -355,6 +392,7 @@ typedef struct {
         rm_msg_heartbeat_ok_t heartbeat_ok;
         rm_msg_dispatch_t dispatch;
         rm_msg_committed_t committed;
+        rm_msg_stop_t stop;
         rm_msg_rejoin_t rejoin;
         rm_msg_left_t left;
         rm_msg_sync_t sync;

@@ -41,10 +41,12 @@ typedef struct {
     const char *outside;
 } rm_field_t;
 
-/* What an array holds: bare values (one row, written as they are) or small arrays of `row_count` values by position. */
+/* What an array holds: bare values (one row, written as they are) or small arrays of `row_count` values by position. The
+ * optional ones stand at the end: the encoder leaves out those behind the last one that says something. */
 struct rm_element {
     const rm_field_t *rows;
     uint8_t row_count;
+    uint8_t required; /* so many of them are not optional */
     bool bare;
     uint16_t size; /* of the struct */
 };

@@ -1,0 +1,266 @@
+/*  What people order about jobs and queues: cancel, bury, kick, set (docs/protocol.md, `order`). Answered once it is in the
+ *  ledger; the same order again changes nothing more. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/leader_inside.h"
+#include "core/settings.h"
+#include "proto/alloc.h"
+#include "ringmaster/error.h"
+
+enum { ANSWER_BYTES = 2048, SETTINGS_MAX = 32 };
+
+/* An order on its way into the ledger. */
+typedef struct {
+    rm_link_t link;
+    rm_address_t from;
+    uint64_t batch;
+    uint64_t id;     /* of the job; 0: it is about the queue */
+    uint64_t kicked; /* jobs that are kicked by it */
+    uint64_t left;   /* that it has left dead */
+    bool kicks;
+    char queue[RM_NAME_BYTES_MAX + 1];
+} order_t;
+
+/* ---- answers ---------------------------------------------------------------------------------------------------- */
+
+__attribute__ ((format (printf, 3, 4))) static void answer (rm_leader_t *self, const rm_address_t *to,
+                                                            const char *format, ...)
+{
+    char json[ANSWER_BYTES];
+    va_list args;
+    va_start (args, format);
+    vsnprintf (json, sizeof json, format, args);
+    va_end (args);
+    rm_msg_t msg = {.type = RM_MSG_ANSWER};
+    msg.answer.json = rm_bytes (json);
+    rm_leader_to_client (self, to, &msg);
+}
+
+static void answer_job (rm_leader_t *self, const rm_address_t *to, uint64_t id)
+{
+    const rm_record_t *record = rm_state_record (self->state, id);
+    uint64_t as = record && record->extra ? record->extra->kicked_as : 0;
+    const char *state = record ? rm_record_state_name (record, self->now.wall_ms) : "gone";
+    if (as)
+        answer (self, to, "{\"id\": %" PRIu64 ", \"state\": \"%s\", \"kicked_as\": %" PRIu64 "}", id, state, as);
+    else
+        answer (self, to, "{\"id\": %" PRIu64 ", \"state\": \"%s\"}", id, state);
+}
+
+static void answer_settings (rm_leader_t *self, const rm_address_t *to, const char *name)
+{
+    char list[ANSWER_BYTES - RM_NAME_BYTES_MAX - 64];
+    const rm_queue_t *queue = rm_state_queue (self->state, rm_bytes (name));
+    size_t used = 0;
+    for (int setting = RM_SETTING_TRIES; queue && setting < RM_SETTINGS; setting++) {
+        char value[RM_SETTING_TEXT_BYTES];
+        uint64_t is = rm_setting_get (queue, setting);
+        if (rm_setting_allows (setting, is))
+            rm_setting_write (setting, is, value);
+        else
+            strcpy (value, "default");
+        used += (size_t)snprintf (list + used, sizeof list - used, "%s\"%s\": \"%s\"", used ? ", " : "",
+                                  rm_setting_name (setting), value);
+    }
+    list[used] = 0;
+    answer (self, to, "{\"queue\": \"%s\", \"settings\": {%s}}", name, list);
+}
+
+static void answer_order (rm_leader_t *self, const order_t *order)
+{
+    if (order->id)
+        answer_job (self, &order->from, order->id);
+    else if (order->kicks)
+        answer (self, &order->from, "{\"queue\": \"%s\", \"kicked\": %" PRIu64 ", \"left\": %" PRIu64 "}", order->queue,
+                order->kicked, order->left);
+    else
+        answer_settings (self, &order->from, order->queue);
+}
+
+void rm_leader_answer_orders (rm_leader_t *self, uint64_t number)
+{
+    for (rm_link_t *first; (first = rm_list_first (&self->orders));) {
+        order_t *order = RM_OWNER (first, order_t, link);
+        if (order->batch > number)
+            break;
+        answer_order (self, order);
+        rm_list_remove (first);
+        rm_free (order);
+    }
+}
+
+void rm_leader_drop_orders (rm_leader_t *self)
+{
+    for (rm_link_t *first; (first = rm_list_first (&self->orders));) {
+        rm_list_remove (first);
+        rm_free (RM_OWNER (first, order_t, link));
+    }
+}
+
+/* Answers `order` when what was logged last is in the ledger. */
+static void answer_later (rm_leader_t *self, const rm_address_t *from, const order_t *order)
+{
+    order_t *later = rm_memdup (order, sizeof *order);
+    if (!later) {
+        rm_leader_out_of_memory (self);
+        return;
+    }
+    later->from = *from;
+    later->batch = rm_leader_batch_number (self);
+    rm_list_append (&self->orders, &later->link);
+}
+
+/* ---- jobs ------------------------------------------------------------------------------------------------------- */
+
+static rm_record_t *find_job (rm_leader_t *self, const rm_address_t *from, uint64_t id)
+{
+    rm_record_t *record = rm_state_record (self->state, id);
+    if (record)
+        return record;
+    if (id && id <= self->state->last_id)
+        rm_leader_refuse (self, from, RM_EGONE, 0, "job %" PRIu64 " has ended, and is kept no longer", id);
+    else
+        rm_leader_refuse (self, from, RM_EUNKNOWN, 0, "there is no job %" PRIu64, id);
+    return NULL;
+}
+
+static void stop_job (rm_leader_t *self, const rm_address_t *from, const rm_msg_order_t *order, rm_outcome_t outcome,
+                      rm_bytes_t reason)
+{
+    rm_record_t *record = find_job (self, from, order->id);
+    if (!record)
+        return;
+    if (record->outcome != RM_OUTCOME_NONE)
+        answer_job (self, from, order->id);
+    else if (rm_leader_stop (self, record, outcome, reason))
+        answer_later (self, from, &(order_t){.id = order->id});
+}
+
+static void kick (rm_leader_t *self, const rm_record_t *record)
+{
+    rm_buf_t *entry = rm_leader_entry (self, RM_ENTRY_KICK, 16);
+    if (entry)
+        rm_entry_kick (entry, record->id);
+}
+
+static void kick_job (rm_leader_t *self, const rm_address_t *from, uint64_t id)
+{
+    const rm_record_t *record = find_job (self, from, id);
+    if (!record)
+        return;
+    if (record->outcome == RM_OUTCOME_DEAD && record->data) {
+        kick (self, record);
+        answer_later (self, from, &(order_t){.id = id, .kicks = true});
+    } else if (record->extra && record->extra->kicked_as)
+        answer_job (self, from, id);
+    else
+        rm_leader_refuse (self, from, RM_ESTATE, 0, "job %" PRIu64 " is %s: only a dead one can be kicked%s", id,
+                          rm_record_state_name (record, self->now.wall_ms),
+                          record->outcome == RM_OUTCOME_DEAD ? ", and its payload is kept no longer" : "");
+}
+
+/* The oldest ones of a queue. */
+static void kick_queue (rm_leader_t *self, const rm_address_t *from, const rm_msg_order_t *said, const rm_queue_t *queue)
+{
+    order_t order = {.kicks = true};
+    uint64_t limit = said->limit ? said->limit : RM_MESSAGE_JOBS_MAX;
+    memcpy (order.queue, said->queue.data, said->queue.size);
+    RM_LIST_EACH (&queue->ended, link) {
+        const rm_record_t *record = RM_OWNER (link, rm_record_t, line);
+        if (record->outcome != RM_OUTCOME_DEAD || !record->data)
+            continue;
+        if (order.kicked == limit) {
+            order.left++;
+            continue;
+        }
+        kick (self, record);
+        order.kicked++;
+    }
+    if (order.kicked)
+        answer_later (self, from, &order);
+    else
+        answer (self, from, "{\"queue\": \"%s\", \"kicked\": 0, \"left\": 0}", order.queue);
+}
+
+/* ---- queues ----------------------------------------------------------------------------------------------------- */
+
+/* The next word of a text; empty: there is none. */
+static rm_bytes_t next_word (rm_bytes_t *text)
+{
+    const char *at = text->data, *end = at + text->size;
+    while (at < end && *at == ' ')
+        at++;
+    const char *behind = at;
+    while (behind < end && *behind != ' ')
+        behind++;
+    *text = (rm_bytes_t){behind, (uint32_t)(end - behind)};
+    return (rm_bytes_t){at, (uint32_t)(behind - at)};
+}
+
+/* All of them are taken, or none. */
+static void set_queue (rm_leader_t *self, const rm_address_t *from, const rm_msg_order_t *said)
+{
+    rm_entry_queue_set_t sets[SETTINGS_MAX];
+    uint32_t count = 0;
+    rm_bytes_t text = said->text, word;
+    for (; (word = next_word (&text)).size; count++) {
+        char why[256] = "too many settings at once";
+        rm_setting_t setting;
+        uint64_t value;
+        if (count == SETTINGS_MAX || rm_setting_parse (word, &setting, &value, why, sizeof why)) {
+            rm_leader_refuse (self, from, RM_EINVAL, 0, "%s", why);
+            return;
+        }
+        sets[count] = (rm_entry_queue_set_t){said->queue, setting, value};
+    }
+    order_t order = {0};
+    memcpy (order.queue, said->queue.data, said->queue.size);
+    if (!count) {
+        answer_settings (self, from, order.queue);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        rm_buf_t *entry = rm_leader_entry (self, RM_ENTRY_QUEUE_SET, 32 + said->queue.size);
+        if (entry)
+            rm_entry_queue_set (entry, &sets[i]);
+    }
+    answer_later (self, from, &order);
+}
+
+static void order_queue (rm_leader_t *self, const rm_address_t *from, const rm_msg_order_t *order, bool kicks)
+{
+    const rm_queue_t *queue = rm_state_queue (self->state, order->queue);
+    if (!order->queue.size)
+        rm_leader_refuse (self, from, RM_EINVAL, 0, "say which job, or which queue");
+    else if (kicks && queue)
+        kick_queue (self, from, order, queue);
+    else if (!kicks && (queue || (order->text.size && self->state->queue_count < RM_QUEUES_MAX)))
+        set_queue (self, from, order);
+    else
+        rm_leader_refuse (self, from, RM_EUNKNOWN, 0, "there is no queue %.*s", (int)order->queue.size,
+                          (const char *)order->queue.data);
+}
+
+void rm_leader_take_order (rm_leader_t *self, const rm_address_t *from, const rm_msg_order_t *order)
+{
+    bool cancels = rm_bytes_equal (order->what, rm_bytes ("cancel"));
+    bool kicks = rm_bytes_equal (order->what, rm_bytes ("kick"));
+    if (!rm_leader_has_format_2 (self))
+        rm_leader_refuse (self, from, RM_ESTATE, 0,
+                          "an older master could not read this: when all masters are new, say ringctl master upgrade %d",
+                          RM_LEDGER_OF_STATE_2);
+    else if (cancels)
+        stop_job (self, from, order, RM_OUTCOME_CANCELLED, rm_bytes ("cancelled"));
+    else if (rm_bytes_equal (order->what, rm_bytes ("bury")))
+        stop_job (self, from, order, RM_OUTCOME_DEAD, order->text.size ? order->text : rm_bytes ("buried"));
+    else if (kicks && order->id)
+        kick_job (self, from, order->id);
+    else if (kicks || rm_bytes_equal (order->what, rm_bytes ("set")))
+        order_queue (self, from, order, kicks);
+    else
+        rm_leader_refuse (self, from, RM_EINVAL, 0, "there is no order '%.*s': cancel, bury, kick and set are",
+                          (int)order->what.size, (const char *)order->what.data);
+}
