@@ -117,8 +117,7 @@ enum {
 
 static uint8_t options_of (const rm_job_options_t *options)
 {
-    bool retry =
-        options->retry_delay_ms || options->retry_permille || options->retry_cap_ms || options->retry_jitter;
+    bool retry = options->retry_delay_ms || options->retry_permille || options->retry_cap_ms || options->retry_jitter;
     return (uint8_t)((options->delay_ms ? HAS_DELAY : 0) | (options->deadline_ms ? HAS_DEADLINE : 0) |
                      (options->priority ? HAS_PRIORITY : 0) | (options->uid.size ? HAS_UID : 0) |
                      (retry ? HAS_RETRY : 0));

@@ -27,7 +27,7 @@ typedef enum {
     RM_ENTRY_SESSION_EXPIRE = 12,
     RM_ENTRY_RESULT_EXPIRE = 13,
     /* Those below are of the state's format 2: RM_ENTRY_FORMAT comes before any of them. */
-    RM_ENTRY_FORMAT = 14,     /* the state's format is this from now on */
+    RM_ENTRY_FORMAT = 14,      /* the state's format is this from now on */
     RM_ENTRY_SUBMIT_MORE = 15, /* a submit whose jobs may have options */
     RM_ENTRY_STOP = 16,        /* a job is to end: cancelled, expired or buried */
     RM_ENTRY_KICK = 17,        /* a dead job is submitted again */

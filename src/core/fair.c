@@ -12,12 +12,12 @@ typedef struct {
 
 struct rm_fair_queue {
     uint32_t number;
-    uint32_t deficit;   /* saved up for its next item */
-    rm_link_t turn;     /* in the fair's round, while it has items */
+    uint32_t deficit;                    /* saved up for its next item */
+    rm_link_t turn;                      /* in the fair's round, while it has items */
     round_t rounds[RM_PRIORITY_MAX + 1]; /* by priority */
-    size_t round_count; /* flows in all rounds */
-    size_t flow_count;  /* flows in all; it lives as long as it has one */
-    size_t count;       /* items */
+    size_t round_count;                  /* flows in all rounds */
+    size_t flow_count;                   /* flows in all; it lives as long as it has one */
+    size_t count;                        /* items */
     UT_hash_handle hh;
 };
 

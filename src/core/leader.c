@@ -419,12 +419,11 @@ rm_leader_config_t rm_leader_defaults (void)
         .waiters_max = 65536,
         .list_looks_max = 100000,
         .busy_ms = 250,
-        .retry =
-            {.tries = RM_TRIES,
-             .delay_ms = RM_RETRY_DELAY_MS,
-             .factor_permille = RM_RETRY_PERMILLE,
-             .cap_ms = RM_RETRY_CAP_MS,
-             .jitter = RM_JITTER_FULL},
+        .retry = {.tries = RM_TRIES,
+                  .delay_ms = RM_RETRY_DELAY_MS,
+                  .factor_permille = RM_RETRY_PERMILLE,
+                  .cap_ms = RM_RETRY_CAP_MS,
+                  .jitter = RM_JITTER_FULL},
     };
 }
 

@@ -130,9 +130,11 @@ static verdict_t judge (const rm_leader_t *self, const rm_msg_submit_t *submit, 
         verdict.why = more ? judge_options (&job->options) : NULL;
         if (verdict.why)
             verdict.error = RM_EINVAL;
-        else if (more && !rm_leader_has_format_2 (self))
-            verdict.error = RM_ESTATE;
-        else if (i && job->seq <= submit->jobs[i - 1].seq)
+        else if (more && !rm_leader_has_format_2 (self)) {
+            verdict.error = RM_EDENIED;
+            verdict.why =
+                "an older master could not read what it asks for: when all are new, say ringctl master upgrade 3";
+        } else if (i && job->seq <= submit->jobs[i - 1].seq)
             verdict.error = RM_EPROTO;
         else if (job->data.size > self->config.payload_bytes_max)
             verdict.error = RM_ETOOBIG;
@@ -371,7 +373,7 @@ static void take_submit (rm_leader_t *self, const rm_address_t *from, const rm_m
         if (verdict.error == RM_ETOOBIG)
             rm_leader_refuse_payload (self, from, verdict.job);
         else if (verdict.why)
-            rm_leader_refuse (self, from, RM_EINVAL, verdict.job->seq, "request %llu cannot be: %s",
+            rm_leader_refuse (self, from, verdict.error, verdict.job->seq, "request %llu cannot be: %s",
                               (unsigned long long)verdict.job->seq, verdict.why);
         else
             rm_leader_refuse_request (self, from, verdict.error, verdict.job->seq);

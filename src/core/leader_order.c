@@ -163,7 +163,8 @@ static void kick_job (rm_leader_t *self, const rm_address_t *from, uint64_t id)
 }
 
 /* The oldest ones of a queue. */
-static void kick_queue (rm_leader_t *self, const rm_address_t *from, const rm_msg_order_t *said, const rm_queue_t *queue)
+static void kick_queue (rm_leader_t *self, const rm_address_t *from, const rm_msg_order_t *said,
+                        const rm_queue_t *queue)
 {
     order_t order = {.kicks = true};
     uint64_t limit = said->limit ? said->limit : RM_MESSAGE_JOBS_MAX;
@@ -249,9 +250,10 @@ void rm_leader_take_order (rm_leader_t *self, const rm_address_t *from, const rm
     bool cancels = rm_bytes_equal (order->what, rm_bytes ("cancel"));
     bool kicks = rm_bytes_equal (order->what, rm_bytes ("kick"));
     if (!rm_leader_has_format_2 (self))
-        rm_leader_refuse (self, from, RM_ESTATE, 0,
-                          "an older master could not read this: when all masters are new, say ringctl master upgrade %d",
-                          RM_LEDGER_OF_STATE_2);
+        rm_leader_refuse (
+            self, from, RM_ESTATE, 0,
+            "an older master could not read this: when all masters are new, say ringctl master upgrade %d",
+            RM_LEDGER_OF_STATE_2);
     else if (cancels)
         stop_job (self, from, order, RM_OUTCOME_CANCELLED, rm_bytes ("cancelled"));
     else if (rm_bytes_equal (order->what, rm_bytes ("bury")))

@@ -50,12 +50,6 @@ void rm_leader_refuse_request (rm_leader_t *self, const rm_address_t *to, int co
             "request %llu is more than %d above its session's floor: raise the floor to what was answered", n,
             RM_SESSION_WINDOW);
         break;
-    case RM_ESTATE:
-        rm_leader_refuse (self, to, code, seq,
-                          "request %llu asks for what an older master could not read: when all masters are new, say "
-                          "ringctl master upgrade %d",
-                          n, RM_LEDGER_OF_STATE_2);
-        break;
     case RM_EPROTO:
         rm_leader_refuse (self, to, code, seq,
                           "request %llu does not come after the one before it in the same message: let them grow", n);

@@ -3,14 +3,17 @@
 
 #include "core/leader_inside.h"
 
+static const char *const ended[] = {[RM_OUTCOME_DONE] = "done",
+                                    [RM_OUTCOME_DEAD] = "dead",
+                                    [RM_OUTCOME_CANCELLED] = "cancelled",
+                                    [RM_OUTCOME_EXPIRED] = "expired"};
+
 const char *rm_record_state_name (const rm_record_t *record, uint64_t wall_ms)
 {
-    static const char *const ended[] = {[RM_OUTCOME_DONE] = "done",
-                                        [RM_OUTCOME_DEAD] = "dead",
-                                        [RM_OUTCOME_CANCELLED] = "cancelled",
-                                        [RM_OUTCOME_EXPIRED] = "expired"};
     if (record->outcome != RM_OUTCOME_NONE)
         return ended[record->outcome];
+    if (rm_record_stops (record) || record->lead.at == RM_AT_STOPPING)
+        return "stopping";
     if (rm_record_runs (record))
         return "running";
     return record->not_before_ms > wall_ms ? "delayed" : "waiting";
@@ -72,13 +75,18 @@ static void why_waiting (const rm_leader_t *self, const rm_record_t *record, cha
 {
     const rm_queue_t *queue = record->queue;
     uint64_t wall_ms = self->now.wall_ms;
-    if (record->not_before_ms > wall_ms)
+    if (record->not_before_ms > wall_ms && !record->failures)
+        snprintf (text, size, "waits %llu ms more: it was submitted with a delay.",
+                  (unsigned long long)(record->not_before_ms - wall_ms));
+    else if (record->not_before_ms > wall_ms)
         snprintf (text, size, "waits %llu ms more before attempt %u: the one before failed (%s).",
                   (unsigned long long)(record->not_before_ms - wall_ms), rm_record_attempt (record),
                   record->reason ? (const char *)record->reason->data : "no reason given");
     else if (record->lead.peer)
         snprintf (text, size, "waits until the worker %s, where it failed, has let go of it.",
                   record->lead.peer->member->name);
+    else if (queue->paused)
+        snprintf (text, size, "waits until the queue %s is resumed: it is paused.", queue->name);
     else if (!queue->pool || !served (self, queue, NULL))
         snprintf (text, size, "waits for a worker that serves the queue %s: there is none.", queue->name);
     else if (record->key)
@@ -106,6 +114,9 @@ bool rm_leader_why (const rm_leader_t *self, rm_now_t now, uint64_t id, char *te
                   count_of (record->failures, "failure", "failures").text,
                   count_of (record->crashes, "crash", "crashes").text,
                   record->reason ? (const char *)record->reason->data : "no reason given");
+    else if (rm_record_stops (record))
+        snprintf (text, size, "is to end %s, as soon as the worker that may have it has let go of it.",
+                  ended[record->extra->stop]);
     else if (rm_record_runs (record))
         snprintf (text, size, "is at the worker %s, attempt %u.", record->lead.peer->member->name,
                   rm_record_attempt (record));

@@ -492,7 +492,7 @@ static void on_reply (rm_pirate_t *self, const rm_msg_t *reply, uint64_t now_ms,
     } else if (reply->type == RM_MSG_RESULT && is_result (self, &reply->result)) {
         on_result (self, reply, now_ms, random, effects);
     } else if ((reply->type == RM_MSG_ANSWER &&
-                (asked == RM_MSG_QUERY || asked == RM_MSG_DRAIN || asked == RM_MSG_CHANGE)) ||
+                (asked == RM_MSG_QUERY || asked == RM_MSG_DRAIN || asked == RM_MSG_CHANGE || asked == RM_MSG_ORDER)) ||
                (reply->type == RM_MSG_WELCOME && asked == RM_MSG_HELLO)) {
         heard_from (self, now_ms);
         if (asked == RM_MSG_HELLO)

@@ -349,7 +349,8 @@ static uint16_t read_fields (restorer_t *self, rm_record_t *it)
     uint32_t queue = rm_read_u32 (&self->small);
     rm_read_raw (&self->small, &mask, sizeof mask);
     mask = le16toh (mask);
-    expect (self, queue < self->state->queue_count && mask <= RM_HAS_ALL && (self->format > 3 || !(mask & RM_HAS_EXTRA)));
+    expect (self,
+            queue < self->state->queue_count && mask <= RM_HAS_ALL && (self->format > 3 || !(mask & RM_HAS_EXTRA)));
     expect (self, !(mask & (mask & RM_HAS_ENDED ? RM_HAS_STARTED : RM_HAS_RESULT)));
     if (goes_on (self))
         it->queue = self->queues[queue];

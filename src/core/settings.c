@@ -34,8 +34,14 @@ static const struct {
     kind_t kind;
     uint64_t is;
 } units[] = {
-    {"d", TIME, 24 * 60 * 60 * 1000}, {"h", TIME, 60 * 60 * 1000}, {"m", TIME, 60 * 1000}, {"s", TIME, 1000},
-    {"ms", TIME, 1},                  {"GiB", BYTES, 1 << 30},     {"MiB", BYTES, 1 << 20}, {"KiB", BYTES, 1 << 10},
+    {"d", TIME, 24 * 60 * 60 * 1000},
+    {"h", TIME, 60 * 60 * 1000},
+    {"m", TIME, 60 * 1000},
+    {"s", TIME, 1000},
+    {"ms", TIME, 1},
+    {"GiB", BYTES, 1 << 30},
+    {"MiB", BYTES, 1 << 20},
+    {"KiB", BYTES, 1 << 10},
     {"B", BYTES, 1},
 };
 enum { UNITS = sizeof units / sizeof *units };

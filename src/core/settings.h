@@ -12,17 +12,17 @@
 
 /* Numbers of the ledger: never re-used. */
 typedef enum {
-    RM_SETTING_TRIES = 1,        /* attempts before a failing job is dead */
-    RM_SETTING_TIMEOUT = 2,      /* ms, of one attempt */
-    RM_SETTING_KEEP = 3,         /* ms, for which an outcome is kept */
-    RM_SETTING_KEEP_BYTES = 4,   /* bytes of outcomes that are kept */
-    RM_SETTING_DELAY = 5,        /* ms, before a second attempt; 0: as the master is configured, like the next three */
-    RM_SETTING_BACKOFF = 6,      /* thousandths by which that grows */
-    RM_SETTING_CAP = 7,          /* ms, at which it stops growing */
-    RM_SETTING_JITTER = 8,       /* an rm_jitter_t and 1 */
-    RM_SETTING_PAUSED = 9,       /* 1: nothing is handed out */
-    RM_SETTING_JOBS_MAX = 10,    /* that may wait; 0: as the master is configured */
-    RM_SETTING_BYTES_MAX = 11,   /* the same of their data */
+    RM_SETTING_TRIES = 1,      /* attempts before a failing job is dead */
+    RM_SETTING_TIMEOUT = 2,    /* ms, of one attempt */
+    RM_SETTING_KEEP = 3,       /* ms, for which an outcome is kept */
+    RM_SETTING_KEEP_BYTES = 4, /* bytes of outcomes that are kept */
+    RM_SETTING_DELAY = 5,      /* ms, before a second attempt; 0: as the master is configured, like the next three */
+    RM_SETTING_BACKOFF = 6,    /* thousandths by which that grows */
+    RM_SETTING_CAP = 7,        /* ms, at which it stops growing */
+    RM_SETTING_JITTER = 8,     /* an rm_jitter_t and 1 */
+    RM_SETTING_PAUSED = 9,     /* 1: nothing is handed out */
+    RM_SETTING_JOBS_MAX = 10,  /* that may wait; 0: as the master is configured */
+    RM_SETTING_BYTES_MAX = 11, /* the same of their data */
     RM_SETTINGS
 } rm_setting_t;
 

@@ -256,8 +256,7 @@ static uint8_t extra_has (const rm_record_t *record)
     static const rm_extra_t none;
     const rm_extra_t *extra = record->extra ? record->extra : &none;
     return (uint8_t)((extra->priority ? RM_EXTRA_PRIORITY : 0) | (extra->deadline_ms ? RM_EXTRA_DEADLINE : 0) |
-                     (extra->retry.delay_ms ? RM_EXTRA_RETRY : 0) |
-                     (extra->kicked_from ? RM_EXTRA_KICKED_FROM : 0) |
+                     (extra->retry.delay_ms ? RM_EXTRA_RETRY : 0) | (extra->kicked_from ? RM_EXTRA_KICKED_FROM : 0) |
                      (extra->kicked_as ? RM_EXTRA_KICKED_AS : 0) | (extra->uid ? RM_EXTRA_UID : 0) |
                      (rm_record_stops (record) ? RM_EXTRA_STOP : 0) |
                      (record->outcome && record->data ? RM_EXTRA_DATA : 0));
@@ -332,8 +331,12 @@ static void put_record (rm_snapshot_t *self, const rm_record_t *record)
         at = store_extra (at, record);
     self->last->size += (size_t)(at - room);
     bool stops = rm_record_stops (record);
-    rm_blob_t *blobs[] = {record->key_bytes, record->reason, record->result, record->data,
-                          record->extra ? record->extra->uid : NULL, stops ? record->extra->stop_reason : NULL};
+    rm_blob_t *blobs[] = {record->key_bytes,
+                          record->reason,
+                          record->result,
+                          record->data,
+                          record->extra ? record->extra->uid : NULL,
+                          stops ? record->extra->stop_reason : NULL};
     for (size_t i = 0; i < sizeof blobs / sizeof *blobs; i++)
         if (blobs[i])
             put_blob (self, blobs[i]);

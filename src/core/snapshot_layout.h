@@ -31,7 +31,7 @@ enum {
     RM_HAS_KEY = 1 << 8,
     RM_HAS_REASON = 1 << 9,
     RM_HAS_RESULT = 1 << 10, /* only ended */
-    RM_HAS_EXTRA = 1 << 11, /* from format 4 on */
+    RM_HAS_EXTRA = 1 << 11,  /* from format 4 on */
     RM_HAS_ALL = (1 << 12) - 1,
 };
 

@@ -85,8 +85,8 @@ rm_record_t *rm_queue_record (const rm_queue_t *self, rm_bytes_t uid)
 
 static void hash_options (XXH3_state_t *hash, const rm_job_options_t *options)
 {
-    uint64_t numbers[] = {htole64 (options->delay_ms),     htole64 (options->deadline_ms),
-                          htole64 (options->priority),     htole64 (options->retry_delay_ms),
+    uint64_t numbers[] = {htole64 (options->delay_ms),       htole64 (options->deadline_ms),
+                          htole64 (options->priority),       htole64 (options->retry_delay_ms),
                           htole64 (options->retry_permille), htole64 (options->retry_cap_ms),
                           htole64 (options->retry_jitter)};
     XXH3_64bits_update (hash, numbers, sizeof numbers);

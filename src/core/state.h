@@ -33,7 +33,7 @@ enum {
     /* The newest: of a state of format 2. One of format 1 is written as 3 if it was restored from a backup, else as 2; 1,
      * which knows nothing of removed members, is read too. */
     RM_SNAPSHOT_FORMAT = 4,
-    RM_HOLDERS_MAX = 6,     /* holders of one slot; a join that would need a seventh waits for the commit */
+    RM_HOLDERS_MAX = 6, /* holders of one slot; a join that would need a seventh waits for the commit */
     RM_REMOVED_MAX = 4 * RM_MEMBERS_MAX, /* incarnations that are remembered after their removal */
 };
 
@@ -80,15 +80,15 @@ typedef struct {
 /* What only few jobs have. */
 typedef struct {
     rm_record_t *record;
-    uint64_t deadline_ms;     /* ledger time; 0: none */
-    uint32_t priority;        /* 0: normal */
+    uint64_t deadline_ms; /* ledger time; 0: none */
+    uint32_t priority;    /* 0: normal */
     rm_retry_t retry;
-    rm_blob_t *uid;           /* the caller's name of it; NULL: none */
-    uint64_t kicked_from;     /* the dead job that it is again; 0: none */
-    uint64_t kicked_as;       /* the job that this dead one is again; 0: none */
-    rm_outcome_t stop;        /* how it is to end unless it is done; NONE: as it will */
+    rm_blob_t *uid;       /* the caller's name of it; NULL: none */
+    uint64_t kicked_from; /* the dead job that it is again; 0: none */
+    uint64_t kicked_as;   /* the job that this dead one is again; 0: none */
+    rm_outcome_t stop;    /* how it is to end unless it is done; NONE: as it will */
     rm_blob_t *stop_reason;
-    UT_hash_handle hh;        /* rm_queue_t.uids by uid */
+    UT_hash_handle hh; /* rm_queue_t.uids by uid */
 } rm_extra_t;
 
 /* A job as the ledger keeps it, until it is forgotten. */
@@ -232,7 +232,7 @@ typedef struct {
     void (*unstarted) (void *arg, rm_record_t *record);
     void (*stopping) (void *arg, rm_record_t *record); /* it is to end as its extra->stop says */
     void (*queue_set) (void *arg, rm_queue_t *queue);  /* a setting may be another one */
-    void (*pooled) (void *arg, rm_queue_t *queue); /* a queue got its pool */
+    void (*pooled) (void *arg, rm_queue_t *queue);     /* a queue got its pool */
     void (*member_added) (void *arg, rm_member_t *member);
     void (*member_removed) (void *arg, rm_member_t *member); /* still readable; freed when this returns */
     void (*resize_begun) (void *arg);

@@ -249,6 +249,19 @@ static void receive_committed (rm_work_t *self, const rm_msg_committed_t *commit
         self->say_leave = true; /* nothing keeps it any more */
 }
 
+/* What was handed back, the next heartbeat tells: at once. */
+static void receive_stop (rm_work_t *self, const rm_msg_stop_t *stop)
+{
+    if (!rm_work_is_member (self) || stop->inc != self->inc || stop->term != self->term)
+        return;
+    uint32_t held = self->held_count;
+    for (uint32_t i = 0; i < stop->job_count; i++)
+        rm_work_jobs_stop (self, stop->jobs[i].id, stop->jobs[i].attempt);
+    if (self->held_count < held)
+        self->say_beat = true;
+    rm_work_sync_drained (self);
+}
+
 /* Whoever led when this worker was a member has removed it by now, or is gone. A master whose term is lower than those the
  * worker has seen is then one that began again with an empty ledger, and not a leader of the past. */
 static bool is_forsaken (const rm_work_t *self, uint64_t now_ms)
@@ -315,6 +328,9 @@ void rm_work_receive (rm_work_t *self, const rm_msg_t *msg, uint64_t now_ms)
         break;
     case RM_MSG_COMMITTED:
         receive_committed (self, &msg->committed);
+        break;
+    case RM_MSG_STOP:
+        receive_stop (self, &msg->stop);
         break;
     case RM_MSG_REJOIN:
         receive_rejoin (self, &msg->rejoin, now_ms);

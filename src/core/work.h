@@ -78,6 +78,7 @@ typedef enum {
     RM_WORK_GO_ON,
     RM_WORK_STOP_TIMEOUT, /* ran past its timeout: will be RM_VERDICT_TIMEOUT */
     RM_WORK_STOP_LEASE,   /* the lease is lost: will be RM_VERDICT_INTERRUPTED */
+    RM_WORK_STOP_ORDER,   /* nobody wants it any more: will be RM_VERDICT_DEAD, unless it succeeds */
     RM_WORK_STOP_REMOVED  /* its incarnation was removed: nobody wants to know */
 } rm_work_stop_t;
 

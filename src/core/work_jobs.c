@@ -394,6 +394,8 @@ static void judge (rm_work_job_t *job)
         set_verdict (job, RM_VERDICT_TIMEOUT, "ran past its timeout");
     else if (job->stop == RM_WORK_STOP_LEASE)
         set_verdict (job, RM_VERDICT_INTERRUPTED, "its worker lost the lease");
+    else if (job->stop == RM_WORK_STOP_ORDER && job->result.verdict != RM_VERDICT_OK)
+        set_verdict (job, RM_VERDICT_DEAD, "stopped");
     else if (job->result.data.failed)
         set_verdict (job, RM_VERDICT_RETRY, "memory ran out at the worker");
     if (job->result.reason.failed)
@@ -454,6 +456,17 @@ static void stop (rm_work_t *self, rm_work_job_t *job, rm_work_stop_t why)
         job->stop = why;
     if (!atomic_exchange (&job->cancelled, true))
         add_effect (job, &self->cancels);
+}
+
+void rm_work_jobs_stop (rm_work_t *self, uint64_t id, uint32_t attempt)
+{
+    rm_work_job_t *job = rm_work_jobs_find (self, id);
+    if (!job || job->attempt != attempt)
+        return;
+    if (job->state == RM_WORK_JOB_QUEUED)
+        rm_work_jobs_return (self, job);
+    else if (job->state == RM_WORK_JOB_RUNNING)
+        stop (self, job, RM_WORK_STOP_ORDER);
 }
 
 void rm_work_jobs_cancel (rm_work_t *self, rm_work_stop_t why)

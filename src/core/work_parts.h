@@ -116,6 +116,8 @@ void rm_work_jobs_return (rm_work_t *self, rm_work_job_t *job);
 void rm_work_jobs_return_all (rm_work_t *self);
 /* The outcome of this attempt, and of all before, is in the ledger. A job that has not finished, or a later attempt, is left
  * alone. */
+/* Hands it back, or tells its handler to stop. */
+void rm_work_jobs_stop (rm_work_t *self, uint64_t id, uint32_t attempt);
 void rm_work_jobs_commit (rm_work_t *self, uint64_t id, uint32_t attempt);
 /* A finished job's result is on its way. */
 void rm_work_jobs_sent (rm_work_t *self, rm_work_job_t *job, uint64_t now_ms);

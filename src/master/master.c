@@ -144,13 +144,22 @@ static void look_at_quorum (rm_master_t *self)
     self->leader.cut_off = (self->leader.leading || self->leader.standing) && !rm_ledger_has_quorum (self->ledger);
 }
 
-/* Where the masters are changes seldom. */
+/* What the log may have in it follows from its format. */
+static void look_at_format (rm_master_t *self)
+{
+    rm_ledger_status_t status;
+    rm_ledger_status (self->ledger, &status);
+    self->leader.format = status.format >= RM_LEDGER_OF_STATE_2 ? RM_STATE_FORMAT : 1;
+}
+
+/* Where the masters are, and what they all read, changes seldom. */
 static void look_at_group (rm_master_t *self)
 {
     uint64_t now_ms = rm_clock_ms ();
     if (self->looked_ms && now_ms - self->looked_ms < RM_LOOK_MS)
         return;
     self->looked_ms = now_ms;
+    look_at_format (self);
     self->leader.group = rm_group_look (&self->group);
     if (self->leader.group.leader.size && !self->ready)
         announce (self);
@@ -166,6 +175,7 @@ static void on_role (void *arg, bool leads)
         rm_batch_destroy (&self->batch);
         return;
     }
+    look_at_format (self);
     rm_leader_stand (&self->leader, rm_master_now ());
 }
 

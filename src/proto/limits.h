@@ -64,7 +64,7 @@ enum {
     RM_PRIORITY_NORMAL = 5,      /* of a job that does not say */
     RM_PRIORITY_MAX = 9,         /* from 1; larger ones go first */
 
-    RM_RETRY_DELAY_MS = 1000,                /* between the attempts of a job, unless it or its queue says */
+    RM_RETRY_DELAY_MS = 1000, /* between the attempts of a job, unless it or its queue says */
     RM_RETRY_PERMILLE = 2000,
     RM_RETRY_CAP_MS = 60000,
     RM_BACKOFF_MS_MAX = 24 * 60 * 60 * 1000, /* the longest delay between two tries that may be set */
@@ -74,7 +74,7 @@ enum {
     RM_RETRY_TOKENS_MAX = 10,                /* retries that may be saved up */
 };
 
-#define RM_KEEP_BYTES   (256ull << 20)                    /* results kept a queue */
+#define RM_KEEP_BYTES   (256ull << 20)                 /* results kept a queue */
 #define RM_AHEAD_MS_MAX (366ull * 24 * 60 * 60 * 1000) /* how far ahead a job's delay and deadline may lie */
 
 _Static_assert(RM_HEARTBEAT_MS * 3 < RM_LEASE_MS, "a lease must outlive two lost heartbeats");

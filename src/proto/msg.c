@@ -35,7 +35,7 @@
     LIST (T, M, COUNT, NAME, RM_FIELD_ARRAY, MIN, MAX), .element = &(ELEMENT)
 #define OPTIONAL .optional = true
 
-#define COUNT(ROWS) (sizeof (ROWS) / sizeof (ROWS)[0])
+#define COUNT(ROWS)            (sizeof (ROWS) / sizeof (ROWS)[0])
 #define ELEMENT(T, ROWS, BARE) ELEMENT_OF (T, ROWS, COUNT (ROWS), BARE)
 #define ELEMENT_OF(T, ROWS, REQUIRED, BARE)                                                                            \
     {                                                                                                                  \

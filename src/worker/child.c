@@ -18,6 +18,7 @@
 
 enum {
     PIECE_BYTES = 64 << 10,   /* read at a time */
+    LOOK_MS = 1000,           /* after so long at the latest it is seen that the job is wanted no longer */
     CHILD_FD_MIN = 3,         /* no pipe of ours is in the way of the child's standard files */
     NOT_EXECUTED_STATUS = 127 /* as sh has it */
 };
@@ -32,7 +33,8 @@ typedef struct {
     int in, out, err; /* our ends; -1: closed */
     size_t written;   /* of the input */
     uint64_t due_ms;  /* its next signal; 0: none comes */
-    bool timed_out;   /* it got the first one */
+    bool ending;      /* it got the first one */
+    bool timed_out;   /* … because its time was over */
     char *piece;      /* what was read last; owned */
 } run_t;
 
@@ -204,21 +206,22 @@ static void read_into (run_t *self, int *fd, rm_child_sink_fn *sink)
     }
 }
 
-/* Its time is over: SIGTERM at first, then SIGKILL. How long to sleep until the next of them. */
+/* Its time is over: SIGTERM at first, then SIGKILL. Whoever cancelled it has sent the first of them. How long to sleep until
+ * it is time to look again. */
 static int on_time (run_t *self)
 {
-    if (!self->due_ms)
-        return -1;
     uint64_t now_ms = rm_clock_ms ();
-    if (now_ms >= self->due_ms) {
-        kill (-self->pid, self->timed_out ? SIGKILL : SIGTERM);
-        self->due_ms = self->timed_out ? 0 : now_ms + RM_CHILD_TERM_MS;
-        self->timed_out = true;
+    if (!self->ending && rm_job_cancelled (self->job)) {
+        self->ending = true;
+        self->due_ms = now_ms + RM_CHILD_TERM_MS;
+    } else if (self->due_ms && now_ms >= self->due_ms) {
+        kill (-self->pid, self->ending ? SIGKILL : SIGTERM);
+        self->timed_out = self->timed_out || !self->ending;
+        self->due_ms = self->ending ? 0 : now_ms + RM_CHILD_TERM_MS;
+        self->ending = true;
     }
-    if (!self->due_ms)
-        return -1;
-    uint64_t left_ms = self->due_ms - now_ms;
-    return left_ms < INT32_MAX ? (int)left_ms : INT32_MAX;
+    uint64_t left_ms = self->due_ms ? self->due_ms - now_ms : LOOK_MS;
+    return left_ms < LOOK_MS ? (int)left_ms : LOOK_MS;
 }
 
 /* Feeds and reads it until the command itself has ended; what it left running is not waited for. */

@@ -14,7 +14,9 @@
 #include "ringmaster/worker.h"
 #include "worker/guard.h"
 
-enum { RM_CHILD_TERM_MS = 200 }; /* between SIGTERM and SIGKILL when its time is over */
+enum {
+    RM_CHILD_TERM_MS = 200
+}; /* at least, between SIGTERM and SIGKILL when its time is over, or it is wanted no longer */
 
 /* Takes a piece of what it wrote. False: enough, kill it. */
 typedef bool rm_child_sink_fn (void *sink, const char *piece, size_t size);

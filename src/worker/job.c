@@ -150,7 +150,7 @@ void rm_hand_cancel (rm_hand_t *self, const rm_work_job_t *job)
     pthread_mutex_lock (&self->mutex);
     if (self->job == job) {
         if (self->group)
-            kill (-self->group, SIGKILL);
+            kill (-self->group, job->stop == RM_WORK_STOP_ORDER ? SIGTERM : SIGKILL);
         pthread_cond_broadcast (&self->cancelled);
     }
     pthread_mutex_unlock (&self->mutex);

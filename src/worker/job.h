@@ -39,5 +39,6 @@ bool rm_job_sleep (rm_job_t *self, uint64_t until_ms);
 /* From now on a cancel kills that process group; 0: none any more. False: the job is cancelled already. */
 bool rm_job_set_group (rm_job_t *self, pid_t group);
 
-/* Thread rule: the loop's. Wakes the handler of a job whose `cancelled` is set, and kills its processes. */
+/* Thread rule: the loop's. Wakes the handler of a job whose `cancelled` is set, and kills its processes;
+ * those of one that is only not wanted any more get SIGTERM, and SIGKILL later (child.h). */
 void rm_hand_cancel (rm_hand_t *self, const rm_work_job_t *job);

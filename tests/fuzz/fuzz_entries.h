@@ -52,7 +52,7 @@ static inline void fuzz_write_submit (fuzz_input_t *input, rm_buf_t *out)
     rm_submit_job_t jobs[3];
     uint32_t count = fuzz_below (input, 4);
     rm_session_id_t session = fuzz_session (input);
-    uint64_t first = fuzz_below (input, 20), floor = fuzz_below (input, 12);
+    uint64_t first = fuzz_below (input, 16), floor = fuzz_below (input, 12);
     for (uint32_t i = 0; i < count; i++) {
         uint8_t how = fuzz_byte (input);
         jobs[i] = (rm_submit_job_t){.seq = first + i * (1 + (how & 1)),
@@ -62,7 +62,14 @@ static inline void fuzz_write_submit (fuzz_input_t *input, rm_buf_t *out)
                                     .tries = how >> 1 & 3,
                                     .timeout_ms = how & 8 ? 500 : 0,
                                     .flags = how & 16 ? RM_JOB_AT_MOST_ONCE : 0};
+        if (how & 32)
+            jobs[i].options = (rm_job_options_t){.delay_ms = how & 1 ? 100 : 0,
+                                                 .deadline_ms = how & 2 ? 1000 : 0,
+                                                 .priority = how & 7,
+                                                 .retry_delay_ms = how & 8,
+                                                 .uid = how & 64 ? fuzz_queue (input) : (rm_bytes_t){0}};
     }
+    rm_entry_format (out, 2);
     rm_entry_submit (out, &(rm_entry_submit_t){session, floor, jobs, count});
 }
 
@@ -118,12 +125,33 @@ static inline void fuzz_write_resize (fuzz_input_t *input, rm_buf_t *out, uint64
     rm_entry_resize_begin (out, &(rm_entry_begin_t){*epoch, incs[0], counts[0], incs[1], counts[1]});
 }
 
+/* What people order; all of it is of the state's format 2. */
+static inline void fuzz_write_order (fuzz_input_t *input, rm_buf_t *out)
+{
+    uint64_t id = fuzz_id (input);
+    uint32_t which = fuzz_below (input, 6);
+    rm_entry_format (out, 2);
+    switch (fuzz_below (input, 4)) {
+    case 0:
+        break;
+    case 1:
+        rm_entry_stop (out, &(rm_entry_stop_t){id, RM_OUTCOME_DEAD + which / 2, which & 1, fuzz_filler (input)});
+        break;
+    case 2:
+        rm_entry_kick (out, id);
+        break;
+    default:
+        rm_entry_queue_set (out, &(rm_entry_queue_set_t){fuzz_queue (input), 5 + which % 3, 1001 + which});
+        break;
+    }
+}
+
 /* Writes an entry of any kind. */
 static inline void fuzz_write_entry (fuzz_input_t *input, rm_buf_t *out, uint64_t *epoch)
 {
     rm_session_id_t session;
     uint64_t id, inc;
-    switch (fuzz_below (input, 16)) {
+    switch (fuzz_below (input, 20)) {
     default:
         fuzz_write_submit (input, out);
         break;
@@ -164,6 +192,9 @@ static inline void fuzz_write_entry (fuzz_input_t *input, rm_buf_t *out, uint64_
         break;
     case 3:
         rm_entry_lead (out);
+        break;
+    case 2:
+        fuzz_write_order (input, out);
         break;
     }
 }

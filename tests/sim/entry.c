@@ -1,12 +1,12 @@
 #include "entry.h"
 
-static void skip_submit (rm_reader_t *reader)
+static void skip_submit (rm_reader_t *reader, bool more)
 {
     rm_session_id_t session;
     rm_read_raw (reader, session.bytes, sizeof session.bytes);
     rm_read_u64 (reader);
     for (uint32_t count = rm_read_count (reader, 29); count; count--)
-        rm_read_submit_job (reader);
+        rm_read_submit_job (reader, more);
 }
 
 /* Where the list begins, for whoever wants it. */
@@ -36,7 +36,8 @@ bool sim_entry_read (sim_entry_t *self, rm_reader_t *reader)
     case RM_ENTRY_LEAD:
         break;
     case RM_ENTRY_SUBMIT:
-        skip_submit (reader);
+    case RM_ENTRY_SUBMIT_MORE:
+        skip_submit (reader, self->kind == RM_ENTRY_SUBMIT_MORE);
         break;
     case RM_ENTRY_START:
     case RM_ENTRY_UNSTART:
@@ -72,6 +73,18 @@ bool sim_entry_read (sim_entry_t *self, rm_reader_t *reader)
     case RM_ENTRY_RESULT_EXPIRE:
         rm_read_u32 (reader);
         rm_read_u32 (reader);
+        break;
+    case RM_ENTRY_FORMAT:
+        rm_read_u8 (reader);
+        break;
+    case RM_ENTRY_STOP:
+        self->id = rm_read_stop (reader).id;
+        break;
+    case RM_ENTRY_KICK:
+        self->id = rm_read_u64 (reader);
+        break;
+    case RM_ENTRY_QUEUE_SET:
+        rm_read_queue_set (reader);
         break;
     default:
         return false;

@@ -10,6 +10,7 @@ rm_leader_t *leader;
 rm_leader_config_t config;
 rm_now_t now;
 client_t client;
+uint32_t state_format = 1;
 bool disk_slow;
 
 static bool prepared;
@@ -185,6 +186,7 @@ void stand (void)
     static const rm_leader_out_t out = {.to_client = to_peer, .to_worker = to_worker, .publish = publish};
     leader = malloc (sizeof *leader);
     rm_leader_init (leader, state, &config, &out, ++leaders);
+    leader->format = state_format;
     rm_leader_stand (leader, now);
 }
 

@@ -66,8 +66,9 @@ extern rm_state_t *state;
 extern rm_leader_t *leader;
 extern rm_leader_config_t config; /* of the next leader; change it before cluster_begin or with reconfigure */
 extern rm_now_t now;
-extern client_t client; /* who submits unless a test says otherwise */
-extern bool disk_slow;  /* batches are taken, but wait for disk () */
+extern client_t client;       /* who submits unless a test says otherwise */
+extern uint32_t state_format; /* that every master reads; of the next leader */
+extern bool disk_slow;        /* batches are taken, but wait for disk () */
 
 /* ---- life ---- */
 void cluster_prepare (void); /* defaults, without a leader yet */

@@ -14,13 +14,28 @@ typedef const char *claim_t;
             return #claim;                                                                                             \
     } while (0)
 
+/* Whose extra is its own, and who is found by its name. */
+static inline claim_t check_extra (const rm_record_t *record)
+{
+    const rm_extra_t *extra = record->extra;
+    if (!extra)
+        return NULL;
+    HOLDS (extra->record == record);
+    if (extra->uid)
+        HOLDS (rm_queue_record (record->queue, (rm_bytes_t){extra->uid->data, extra->uid->size}) == record);
+    HOLDS (!extra->kicked_as || record->outcome == RM_OUTCOME_DEAD);
+    HOLDS (!(extra->kicked_as && record->data));
+    return NULL;
+}
+
 static inline claim_t check_record (const rm_state_t *state, const rm_record_t *record)
 {
     HOLDS (rm_state_gave (state, record->id));
     HOLDS (rm_state_record (state, record->id) == record);
     HOLDS (rm_list_linked (&record->line));
     if (record->outcome != RM_OUTCOME_NONE) {
-        HOLDS (!record->data && !record->session && !record->key && !record->started_inc);
+        HOLDS (!record->session && !record->key && !record->started_inc);
+        HOLDS (!record->data || (record->outcome == RM_OUTCOME_DEAD && state->format > 1));
         return NULL;
     }
     HOLDS (record->data && record->session && !record->result);
@@ -34,22 +49,26 @@ static inline claim_t check_record (const rm_state_t *state, const rm_record_t *
 
 static inline claim_t check_records (const rm_state_t *state)
 {
-    uint64_t waiting = 0, bytes = 0, ended = 0, started = 0, before = 0;
+    uint64_t waiting = 0, bytes = 0, ended = 0, started = 0, stopping = 0, before = 0;
     for (const rm_record_t *record = state->records; record; record = record->hh.next) {
         HOLDS (record->id > before);
         before = record->id;
         claim_t broken = check_record (state, record);
+        if (!broken)
+            broken = check_extra (record);
         if (broken)
             return broken;
         waiting += record->outcome == RM_OUTCOME_NONE;
         ended += record->outcome != RM_OUTCOME_NONE;
-        bytes += record->data ? record->data_size : 0;
+        bytes += record->outcome == RM_OUTCOME_NONE ? record->data_size : 0;
+        stopping += rm_record_stops (record);
         started += record->started_inc != 0;
     }
     HOLDS (state->waiting_count == waiting);
     HOLDS (state->waiting_bytes == bytes);
     HOLDS (state->ended_count == ended);
     HOLDS (state->started_count == started);
+    HOLDS (state->stopping_count == stopping);
     /* accepted = waiting + ended + forgotten */
     HOLDS (rm_state_accepted_count (state) == state->waiting_count + state->done_count + state->dead_count);
     HOLDS (state->ended_count <= state->done_count + state->dead_count);
@@ -95,7 +114,8 @@ static inline claim_t check_ended (const rm_queue_t *queue)
     for (const rm_link_t *link = queue->ended.next; link != &queue->ended; link = link->next, ended++) {
         const rm_record_t *record = RM_OWNER (link, rm_record_t, line);
         HOLDS (record->outcome != RM_OUTCOME_NONE && record->queue == queue);
-        bytes += (record->result ? record->result->size : 0) + (record->reason ? record->reason->size : 0);
+        bytes += (record->result ? record->result->size : 0) + (record->reason ? record->reason->size : 0) +
+                 (record->data ? record->data->size : 0);
     }
     HOLDS (queue->ended_count == ended);
     HOLDS (queue->ended_bytes == bytes);

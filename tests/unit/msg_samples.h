@@ -15,6 +15,7 @@ static rm_bytes_t sample_queues[2];
 static rm_bytes_t sample_masters[2];
 static rm_submit_job_t sample_submits[3];
 static rm_committed_job_t sample_committed[] = {{1, 1}, {127, 2}, {65536, 127}, {UINT64_MAX, UINT32_MAX}};
+static rm_stop_job_t sample_stops[] = {{7, 1}, {UINT64_MAX, UINT32_MAX}};
 static rm_accepted_job_t sample_accepted[] = {{1, 7}, {UINT64_MAX, UINT64_MAX}};
 static rm_result_job_t sample_results[3];
 static rm_dispatch_job_t sample_dispatches[3];
@@ -37,15 +38,17 @@ static inline void samples_init (void)
     sample_queues[1] = text_of (RM_QUEUE_NAME_BYTES_MAX);
     sample_masters[0] = TEXT ("tcp://127.0.0.1:5550");
     sample_masters[1] = text_of (RM_ENDPOINT_BYTES_MAX);
-    sample_submits[0] = (rm_submit_job_t){1, TEXT ("mail"), TEXT ("bob"), TEXT ("hello"), 3, 60000, 0};
-    sample_submits[1] = (rm_submit_job_t){2, TEXT ("q"), {0}, {"", 0}, 0, 0, RM_JOB_AT_MOST_ONCE};
+    sample_submits[0] = (rm_submit_job_t){
+        1, TEXT ("mail"), TEXT ("bob"), TEXT ("hello"), 3, 60000, 0, {1, UINT64_MAX, 9, 2, 1001, 3, 5, TEXT ("mine")}};
+    sample_submits[1] = (rm_submit_job_t){2, TEXT ("q"), {0}, {"", 0}, 0, 0, RM_JOB_AT_MOST_ONCE, {0}};
     sample_submits[2] = (rm_submit_job_t){UINT64_MAX,
                                           text_of (RM_QUEUE_NAME_BYTES_MAX),
                                           text_of (RM_KEY_BYTES_MAX),
                                           TEXT ("\0\xff\n"),
                                           UINT32_MAX,
                                           UINT32_MAX,
-                                          UINT32_MAX};
+                                          UINT32_MAX,
+                                          {.priority = 1}};
     sample_results[0] = (rm_result_job_t){7, RM_OUTCOME_DONE, 1, {"", 0}, TEXT ("42")};
     sample_results[1] = (rm_result_job_t){8, RM_OUTCOME_NONE, 0, {"", 0}, {"", 0}};
     sample_results[2] =
@@ -110,6 +113,9 @@ static inline rm_msg_t sample_client_message (rm_msg_type_t type)
     case RM_MSG_CHANGE:
         msg.change = (rm_msg_change_t){TEXT ("add"), 4, TEXT ("tcp://127.0.0.1:5560")};
         break;
+    case RM_MSG_ORDER:
+        msg.order = (rm_msg_order_t){TEXT ("kick"), 7, TEXT ("mail"), TEXT ("why"), 100};
+        break;
     case RM_MSG_WELCOME:
         msg.welcome = (rm_msg_welcome_t){2,
                                          TEXT ("tcp://127.0.0.1:5551"),
@@ -170,6 +176,9 @@ static inline rm_msg_t sample_worker_message (rm_msg_type_t type)
         break;
     case RM_MSG_COMMITTED:
         msg.committed = (rm_msg_committed_t){2, 0x1111, sample_committed, COUNT_OF (sample_committed)};
+        break;
+    case RM_MSG_STOP:
+        msg.stop = (rm_msg_stop_t){2, 0x1111, sample_stops, COUNT_OF (sample_stops)};
         break;
     case RM_MSG_REJOIN:
         msg.rejoin = (rm_msg_rejoin_t){2, 0x1111};

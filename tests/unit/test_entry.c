@@ -70,6 +70,46 @@ static void write_result_expire (rm_buf_t *out)
     rm_entry_result_expire (out, &(rm_entry_expire_t){3, 4});
 }
 
+static const rm_submit_job_t jobs_with_options[] = {
+    {.seq = 1,
+     .queue = {"bank", 4},
+     .data = {"10", 2},
+     .options = {.delay_ms = 7,
+                 .deadline_ms = 8,
+                 .priority = 9,
+                 .retry_delay_ms = 10,
+                 .retry_permille = 11,
+                 .retry_cap_ms = 12,
+                 .retry_jitter = 5,
+                 .uid = {"u", 1}}},
+    {.seq = 2, .queue = {"mail", 4}, .data = {"", 0}},
+};
+
+static void write_format (rm_buf_t *out)
+{
+    rm_entry_format (out, 2);
+}
+
+static void write_submit_more (rm_buf_t *out)
+{
+    rm_entry_submit (out, &(rm_entry_submit_t){session_id (2), 0, jobs_with_options, 2});
+}
+
+static void write_stop (rm_buf_t *out)
+{
+    rm_entry_stop (out, &(rm_entry_stop_t){0x0a, RM_OUTCOME_CANCELLED, true, {"why", 3}});
+}
+
+static void write_kick (rm_buf_t *out)
+{
+    rm_entry_kick (out, 0x0a);
+}
+
+static void write_queue_set (rm_buf_t *out)
+{
+    rm_entry_queue_set (out, &(rm_entry_queue_set_t){{"mail", 4}, 1, 7});
+}
+
 #define U32(byte) byte "000000"
 #define U64(byte) byte "00000000000000"
 
@@ -99,6 +139,16 @@ static const struct {
     {write_session_expire, "0c"
                            "015e0000000000000000000000000000"},
     {write_result_expire, "0d" U32 ("03") U32 ("04")},
+    {write_format, "0e02"},
+    {write_submit_more, "0f"
+                        "025e0000000000000000000000000000" U64 ("00") U32 ("02") U64 ("01") U32 ("00") U32 ("00")
+                            U32 ("00") "1f" U64 ("07") U64 ("08") U32 ("09") U32 ("01") "75" U32 ("0a") U32 ("0b")
+                                U32 ("0c") U32 ("05") U32 ("04") "62616e6b00" U32 ("02") "3130" U64 ("02") U32 ("00")
+                                    U32 ("00") U32 ("00") "00" U32 ("04") "6d61696c"
+                                                                          "00" U32 ("00")},
+    {write_stop, "10" U64 ("0a") "0301" U32 ("03") "776879"},
+    {write_kick, "11" U64 ("0a")},
+    {write_queue_set, "12" U32 ("04") "6d61696c" U32 ("01") U64 ("07")},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 _Static_assert(KINDS == RM_ENTRY_KINDS - 1, "every kind of entry is spelled here");
@@ -148,8 +198,9 @@ Test (entry, a_batch_may_hold_all_kinds)
         kinds[i].write (batch);
     cr_assert_eq (apply (batch), 0);
     cr_assert_eq (ledger.state.term, 1);
-    cr_assert_eq (ledger.state.last_id, 2);
+    cr_assert_eq (ledger.state.last_id, 4);
     cr_assert_eq (ledger.state.epoch, 1);
+    cr_assert_eq (ledger.state.format, 2);
 }
 
 Test (entry, a_batch_may_be_empty)
@@ -161,16 +212,17 @@ Test (entry, a_batch_may_be_empty)
 
 Test (entry, a_job_is_read_as_it_was_written)
 {
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 4; i++) {
         rm_buf_t buf = {0};
-        rm_write_submit_job (&buf, &some_jobs[i]);
+        const rm_submit_job_t *some = i < 2 ? &some_jobs[i] : &jobs_with_options[i - 2];
+        rm_write_submit_job (&buf, some, i >= 2);
         rm_reader_t reader = {buf.data, buf.data + buf.size, false};
-        rm_submit_job_t job = rm_read_submit_job (&reader);
+        rm_submit_job_t job = rm_read_submit_job (&reader, i >= 2);
         cr_assert (!reader.bad);
         cr_assert_eq (reader.at, reader.end);
-        cr_assert_eq (rm_submit_hash (&job), rm_submit_hash (&some_jobs[i]));
-        cr_assert_eq (job.seq, some_jobs[i].seq);
-        cr_assert_eq (!job.key.data, !some_jobs[i].key.data);
+        cr_assert_eq (rm_submit_hash (&job), rm_submit_hash (some));
+        cr_assert_eq (job.seq, some->seq);
+        cr_assert_eq (!job.key.data, !some->key.data);
         rm_buf_close (&buf);
     }
 }
@@ -180,6 +232,7 @@ Test (entry, the_hash_of_a_request_is_pinned)
 {
     cr_assert_eq (rm_submit_hash (&some_jobs[0]), 0xe8617cdc1432cd56);
     cr_assert_eq (rm_submit_hash (&some_jobs[1]), 0x6bc933c18a360922);
+    cr_assert_eq (rm_submit_hash (&jobs_with_options[0]), 0x37e5afadaf2df6d);
 }
 
 /* ---- what is refused -------------------------------------------------------------------------------------------- */
@@ -188,6 +241,7 @@ Test (entry, a_cut_entry_is_corrupt)
 {
     for (int i = 0; i < KINDS; i++) {
         rm_buf_t *batch = ledger_begin_batch ();
+        ledger.state.format = RM_STATE_FORMAT;
         kinds[i].write (batch);
         for (size_t size = 0; size < batch->size; size++) {
             int want = size == RM_BATCH_HEADER_BYTES ? 0 : RM_ECORRUPT;
@@ -199,10 +253,26 @@ Test (entry, a_cut_entry_is_corrupt)
     }
 }
 
+/* What a master of before could not read is not written before all said that they can. */
+Test (entry, the_kinds_of_a_later_format_are_corrupt_before_it)
+{
+    for (int kind = RM_ENTRY_FORMAT + 1; kind < RM_ENTRY_KINDS; kind++) {
+        rm_buf_t *batch = ledger_begin_batch ();
+        kinds[kind - 1].write (batch);
+        cr_assert_eq (apply (batch), RM_ECORRUPT, "kind %d", kind);
+    }
+    for (unsigned format = 0; format < 256; format++) {
+        rm_buf_t *batch = ledger_begin_batch ();
+        rm_entry_format (batch, (uint8_t)format);
+        cr_assert_eq (apply (batch), format == 2 ? 0 : RM_ECORRUPT, "format %u", format);
+    }
+}
+
 Test (entry, trailing_bytes_are_corrupt)
 {
     for (int i = 0; i < KINDS; i++) {
         rm_buf_t *batch = ledger_begin_batch ();
+        ledger.state.format = RM_STATE_FORMAT;
         kinds[i].write (batch);
         rm_write_u8 (batch, 0);
         cr_assert_eq (apply (batch), RM_ECORRUPT, "kind %d", i + 1);
@@ -227,7 +297,7 @@ Test (entry, another_format_is_corrupt)
         rm_buf_t *batch = ledger_begin_batch ();
         rm_entry_lead (batch);
         batch->data[0] = (uint8_t)format;
-        cr_assert_eq (apply (batch), format == RM_STATE_FORMAT ? 0 : RM_ECORRUPT, "format %u", format);
+        cr_assert_eq (apply (batch), format == RM_BATCH_FORMAT ? 0 : RM_ECORRUPT, "format %u", format);
     }
     cr_assert_eq (ledger.state.term, 1);
 }

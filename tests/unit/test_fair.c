@@ -13,6 +13,7 @@ typedef struct {
     rm_fair_item_t item;
     uint32_t queue;
     uint64_t client;
+    uint32_t priority;
     int number;
 } job_t;
 
@@ -56,12 +57,14 @@ static void teardown (void)
 
 TestSuite (fair, .init = setup, .fini = teardown);
 
+static uint32_t priority = RM_PRIORITY_NORMAL; /* of what is pushed from now on */
+
 static job_t *push_any (uint32_t queue, uint64_t client, uint32_t cost, bool front)
 {
     cr_assert_lt (job_count, JOBS);
     job_t *job = &jobs[job_count];
-    *job = (job_t){.queue = queue, .client = client, .number = job_count++};
-    cr_assert_eq (rm_fair_push (&fair, queue, client, &job->item, cost, front), 0);
+    *job = (job_t){.queue = queue, .client = client, .priority = priority, .number = job_count++};
+    cr_assert_eq (rm_fair_push (&fair, queue, client, job->priority, &job->item, cost, front), 0);
     return job;
 }
 
@@ -438,7 +441,7 @@ Test (fair, memory_running_out_changes_nothing)
         for (int i = 0; i < STORY; i++) {
             job_t *job = &jobs[i];
             *job = (job_t){.queue = (uint32_t)(i % 2 ? i : i % 100), .client = (uint64_t)i, .number = i};
-            int rc = rm_fair_push (&fair, job->queue, job->client, &job->item, 1, false);
+            int rc = rm_fair_push (&fair, job->queue, job->client, RM_PRIORITY_NORMAL, &job->item, 1, false);
             cr_assert (rc == 0 || rc == RM_ENOMEM);
             cr_assert_eq (rm_fair_contains (&job->item), rc == 0);
             expected += rc == 0;
@@ -507,4 +510,36 @@ Test (fair, cost_counts_bytes)
     cr_assert_eq (rm_fair_cost (RM_FAIR_COST_BYTES - 1), 1);
     cr_assert_eq (rm_fair_cost (RM_FAIR_COST_BYTES), 2);
     cr_assert_eq (rm_fair_cost (RM_PAYLOAD_BYTES_MAX), 1 + RM_PAYLOAD_BYTES_MAX / RM_FAIR_COST_BYTES);
+}
+
+/* ---- priority --------------------------------------------------------------------------------------------------- */
+
+Test (fair, higher_priorities_of_a_queue_go_first_whosever_they_are)
+{
+    priority = 1;
+    job_t *low = push (1, 1);
+    priority = RM_PRIORITY_NORMAL;
+    job_t *normal[] = {push (1, 1), push (1, 2), push (1, 1)};
+    priority = 9;
+    job_t *high = push (1, 2);
+    cr_assert_eq (next (), high);
+    cr_assert_eq (next (), normal[0]);
+    priority = 8;
+    job_t *later = push (1, 1);
+    cr_assert_eq (next (), later);
+    cr_assert_eq (next (), normal[1], "clients of one priority take turns");
+    cr_assert_eq (next (), normal[2]);
+    cr_assert_eq (next (), low);
+    cr_assert_null (next ());
+}
+
+Test (fair, a_priority_is_its_queues_own)
+{
+    priority = 1;
+    job_t *other = push (2, 1);
+    priority = 9;
+    job_t *first = push (1, 1), *second = push (1, 1);
+    cr_assert_eq (next (), other, "its queue came first in the round");
+    cr_assert_eq (next (), first);
+    cr_assert_eq (next (), second);
 }

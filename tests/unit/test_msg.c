@@ -84,6 +84,7 @@ Test (msg, every_member_of_a_message_has_its_row)
     COVERED (RM_MSG_QUERY, query);
     COVERED (RM_MSG_DRAIN, drain);
     COVERED (RM_MSG_CHANGE, change);
+    COVERED (RM_MSG_ORDER, order);
     COVERED (RM_MSG_WELCOME, welcome);
     COVERED (RM_MSG_ACCEPTED, accepted);
     COVERED (RM_MSG_RESULT, result);
@@ -99,6 +100,7 @@ Test (msg, every_member_of_a_message_has_its_row)
     COVERED (RM_MSG_HEARTBEAT_OK, heartbeat_ok);
     COVERED (RM_MSG_DISPATCH, dispatch);
     COVERED (RM_MSG_COMMITTED, committed);
+    COVERED (RM_MSG_STOP, stop);
     COVERED (RM_MSG_REJOIN, rejoin);
     COVERED (RM_MSG_LEFT, left);
 }

@@ -127,11 +127,12 @@ static bool is_key (const frame_t *frame, span_t key, const char *text)
 static bool may_miss (const frame_t *frame, size_t map, span_t key)
 {
     static const char *const optional[][2] = {
-        {"hello", "client"},    {"wait", "session"},      {"wait", "any"},    {"query", "id"},
-        {"query", "queue"},     {"query", "limit"},       {"query", "state"}, {"query", "key"},
-        {"query", "worker"},    {"query", "before"},      {"change", "at"},   {"welcome", "http"},
-        {"busy", "text"},       {"error", "text"},        {"error", "seq"},   {"not_leader", "leader"},
-        {"welcome", "masters"}, {"not_leader", "masters"}};
+        {"hello", "client"},    {"wait", "session"},       {"wait", "any"},    {"query", "id"},
+        {"query", "queue"},     {"query", "limit"},        {"query", "state"}, {"query", "key"},
+        {"query", "worker"},    {"query", "before"},       {"change", "at"},   {"welcome", "http"},
+        {"busy", "text"},       {"error", "text"},         {"error", "seq"},   {"not_leader", "leader"},
+        {"welcome", "masters"}, {"not_leader", "masters"}, {"order", "id"},    {"order", "queue"},
+        {"order", "text"},      {"order", "limit"}};
     if (is_key (frame, key, "v"))
         return true;
     span_t type = value_of (frame, 0, "type");
@@ -348,6 +349,11 @@ static frame_t with_values (const frame_t *frame, span_t job, const char *added)
         frame_t value = frame_of (added);
         out = spliced (frame, job.at + job.size, 0, &value);
         frame_free (&value);
+        if (head.value == 15) {
+            frame_t wide = {(uint8_t *)"\xdc\0\x10", 3}, longer = spliced (&out, job.at, 1, &wide);
+            frame_free (&out);
+            return longer;
+        }
         out.data[job.at]++;
     } else {
         span_t last = nth (frame, job.at, head.value - 1);
@@ -364,7 +370,8 @@ static void jobs_may_grow (rm_msg_type_t type)
     span_t job = nth (&frame, value_of (&frame, 0, "jobs").at, 0);
     frame_t grown = with_values (&frame, job, "{later:[1, nil]}");
     cr_assert_eq (hostile_decode (&grown, &why), 0, "%s: %s", rm_msg_name (type), why);
-    frame_t shorter = with_values (&frame, job, NULL);
+    span_t least = nth (&frame, value_of (&frame, 0, "jobs").at, type == RM_MSG_SUBMIT); /* without options */
+    frame_t shorter = with_values (&frame, least, NULL);
     refused_frame (&shorter, "too short");
     frame_free (&grown);
     frame_free (&frame);

@@ -116,6 +116,50 @@ Test (spelling, submit)
     written_the_same ();
 }
 
+Test (spelling, submit_with_options)
+{
+    read_as (RM_MSG_SUBMIT, "{type:submit, v:1, session:" SESSION ", floor:0, jobs:[[5, q, nil, #, 0, 0, 0, 60000],"
+                            " [6, q, nil, #, 0, 0, 0, 1, 2, 9, #756964, 10, 1500, 20, 4], [7, q, nil, #, 0, 0, 0]]}");
+    const rm_submit_job_t *job = msg.submit.jobs;
+    cr_assert_eq (job[0].options.delay_ms, 60000);
+    cr_assert_eq (job[0].options.deadline_ms, 0);
+    cr_assert_eq (job[0].options.uid.size, 0);
+    cr_assert_eq (job[1].options.delay_ms, 1);
+    cr_assert_eq (job[1].options.deadline_ms, 2);
+    cr_assert_eq (job[1].options.priority, 9);
+    cr_assert (is (job[1].options.uid, "uid"));
+    cr_assert_eq (job[1].options.retry_delay_ms, 10);
+    cr_assert_eq (job[1].options.retry_permille, 1500);
+    cr_assert_eq (job[1].options.retry_cap_ms, 20);
+    cr_assert_eq (job[1].options.retry_jitter, 4);
+    cr_assert_eq (job[2].options.delay_ms, 0);
+    written_the_same ();
+}
+
+Test (spelling, order)
+{
+    read_as (RM_MSG_ORDER, "{type:order, v:1, what:kick, queue:mail, limit:5}");
+    cr_assert (is (msg.order.what, "kick"));
+    cr_assert_eq (msg.order.id, 0);
+    cr_assert (is (msg.order.queue, "mail"));
+    cr_assert_eq (msg.order.limit, 5);
+    written_the_same ();
+    read_as (RM_MSG_ORDER, "{type:order, v:1, what:bury, id:7, text:why}");
+    cr_assert_eq (msg.order.id, 7);
+    cr_assert (is (msg.order.text, "why"));
+}
+
+Test (spelling, stop)
+{
+    read_as (RM_MSG_STOP, "{type:stop, v:1, term:2, inc:17, jobs:[[7, 1], [9, 3]]}");
+    cr_assert_eq (msg.stop.term, 2);
+    cr_assert_eq (msg.stop.inc, 17);
+    cr_assert_eq (msg.stop.job_count, 2);
+    cr_assert_eq (msg.stop.jobs[1].id, 9);
+    cr_assert_eq (msg.stop.jobs[1].attempt, 3);
+    written_the_same ();
+}
+
 Test (spelling, bytes_may_come_as_text)
 {
     read_as (RM_MSG_SUBMIT, "{type:submit, v:1, session:'0123456789abcdef', floor:0, jobs:[[1, q, bob, hi, 0, 0, 0]]}");

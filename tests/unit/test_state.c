@@ -86,7 +86,7 @@ Test (state, another_request_with_a_used_seq_can_be_told)
 
 Test (state, a_record_keeps_what_was_asked)
 {
-    rm_submit_job_t job = {1, rm_bytes ("bank"), rm_bytes ("bob"), rm_bytes ("10"), 5, 6000, RM_JOB_AT_MOST_ONCE};
+    rm_submit_job_t job = {1, rm_bytes ("bank"), rm_bytes ("bob"), rm_bytes ("10"), 5, 6000, RM_JOB_AT_MOST_ONCE, {0}};
     ledger.now_ms = 1234;
     rm_entry_submit (ledger_begin_batch (), &(rm_entry_submit_t){session_id (1), 0, &job, 1});
     ledger_apply ();

@@ -183,6 +183,64 @@ Test (work_jobs, committed_concerns_only_what_has_finished)
     cr_assert_eq (rm_work_held_count (half), 1);
 }
 
+static void stop (uint64_t term, uint64_t id, uint32_t attempt)
+{
+    give ((rm_msg_t){.type = RM_MSG_STOP,
+                     .stop = {.term = term, .inc = INC, .jobs = &(rm_stop_job_t){id, attempt}, .job_count = 1}});
+}
+
+Test (work_jobs, what_is_stopped_before_it_began_is_handed_back_and_told_at_once)
+{
+    dispatch (1, job (3));
+    dispatch (2, job (4));
+    turn ();
+    stop (TERM, 3, 1);
+    turn ();
+    cr_assert (said (RM_MSG_HEARTBEAT));
+    const rm_report_t *report = &said (RM_MSG_HEARTBEAT)->heartbeat.report;
+    cr_assert (report->upto == 2 && !holds (report, 3) && holds (report, 4));
+}
+
+Test (work_jobs, what_is_stopped_while_it_runs_is_cancelled_and_dead)
+{
+    dispatch (1, job (3));
+    turn ();
+    rm_work_job_t *running = start (3);
+    stop (TERM, 3, 1);
+    turn ();
+    cr_assert_eq (effects->cancels, running);
+    cr_assert (atomic_load (&running->cancelled));
+    stop (TERM, 3, 1);
+    turn ();
+    cr_assert_null (effects->cancels, "once is enough");
+    finish_with (running, RM_VERDICT_RETRY, "interrupted");
+    turn ();
+    cr_assert_eq (reported (3)->verdict, RM_VERDICT_DEAD);
+}
+
+Test (work_jobs, what_succeeds_although_it_is_stopped_has_succeeded)
+{
+    dispatch (1, job (3));
+    turn ();
+    rm_work_job_t *running = start (3);
+    stop (TERM, 3, 1);
+    finish (running);
+    turn ();
+    cr_assert_eq (reported (3)->verdict, RM_VERDICT_OK);
+}
+
+Test (work_jobs, a_stop_of_another_attempt_term_or_job_stops_nothing)
+{
+    dispatch (1, job (3));
+    turn ();
+    rm_work_job_t *running = start (3);
+    stop (TERM, 3, 2);
+    stop (TERM - 1, 3, 1);
+    stop (TERM, 99, 1);
+    turn ();
+    cr_assert (!atomic_load (&running->cancelled));
+}
+
 Test (work_jobs, all_results_of_a_turn_go_in_one_message)
 {
     rm_dispatch_job_t jobs[] = {job (3), job (4), job (5)};

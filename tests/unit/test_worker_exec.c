@@ -61,7 +61,7 @@ static void await_death_of_group (pid_t group)
 }
 
 /* A command that writes its group to a file, and keeps a child. */
-static char file[300], command[1200];
+static char file[300], command[2000];
 
 static void make_command (const char *queue)
 {
@@ -164,6 +164,41 @@ Test (worker_exec, a_timeout_kills_the_whole_group)
     pid_t group = await_group ();
     cr_assert_eq (master_outcome (&master, id).verdict, RM_VERDICT_TIMEOUT);
     await_death_of_group (group);
+}
+
+static void stop (uint64_t id)
+{
+    rm_stop_job_t job = {id, 1};
+    master_to_worker (&master, (rm_msg_t){.type = RM_MSG_STOP, .stop = {MASTER_TERM, master.inc, &job, 1}});
+}
+
+Test (worker_exec, a_command_that_is_stopped_may_clean_up)
+{
+    snprintf (file, sizeof file, "%s/group", scratch_dir ());
+    snprintf (command, sizeof command,
+              "q=exec:trap 'rm %s; exit 3' TERM; echo $$ >%s.new; mv %s.new %s; sleep 1000 & wait", file, file, file,
+              file);
+    start (command, NULL, NULL, NULL, NULL);
+    uint64_t id = master_dispatch (&master, "q", NULL, "", 0, 0);
+    pid_t group = await_group ();
+    stop (id);
+    cr_assert_eq (master_outcome (&master, id).verdict, RM_VERDICT_DEAD);
+    cr_assert_neq (access (file, F_OK), 0, "SIGTERM came first");
+    await_death_of_group (group);
+}
+
+Test (worker_exec, a_command_that_does_not_want_to_stop_is_killed)
+{
+    snprintf (file, sizeof file, "%s/group", scratch_dir ());
+    snprintf (command, sizeof command,
+              "q=exec:trap '' TERM; echo $$ >%s.new; mv %s.new %s; while :; do sleep 0.1; done", file, file, file);
+    start (command, NULL, NULL, NULL, NULL);
+    uint64_t id = master_dispatch (&master, "q", NULL, "", 0, 0);
+    pid_t group = await_group ();
+    stop (id);
+    cr_assert_eq (master_outcome (&master, id).verdict, RM_VERDICT_DEAD);
+    await_death_of_group (group);
+    cr_assert (process_alive (worker));
 }
 
 Test (worker_exec, a_lost_lease_kills_the_whole_group)

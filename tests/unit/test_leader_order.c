@@ -1,0 +1,451 @@
+/*  What a job may ask for, and what people may order about jobs and queues (docs/protocol.md, `submit` and `order`). */
+#include <stdio.h>
+
+#include "leader_fixture.h"
+
+static void begin (void)
+{
+    state_format = RM_STATE_FORMAT;
+    cluster_begin ();
+    turn ();
+}
+
+TestSuite (leader_order, .init = begin, .fini = cluster_end);
+
+static bool at (uint64_t id, const worker_t *worker)
+{
+    const rm_record_t *record = record_of (id);
+    return record->lead.peer && record->lead.peer == peer_of (worker);
+}
+
+static uint64_t put_with (const char *key, rm_job_options_t options)
+{
+    rm_submit_job_t job = job_of ("q", key, "a");
+    job.options = options;
+    return put_job (&client, job);
+}
+
+/* The answer to an order, or the error. */
+static const rm_msg_t *ordered (const char *what, uint64_t id, const char *queue, const char *text)
+{
+    rm_msg_t msg = {.type = RM_MSG_ORDER};
+    rm_address_t from = {.size = 1, .data = "o"};
+    msg.order = (rm_msg_order_t){rm_bytes (what), id, rm_bytes (queue), rm_bytes (text), 0};
+    mark ();
+    rm_leader_from_client (leader, now, &from, &msg);
+    turn ();
+    const rm_msg_t *answer = sent ("o", RM_MSG_ANSWER);
+    return answer ? answer : sent ("o", RM_MSG_ERROR);
+}
+
+static const char *text_of_order (const char *what, uint64_t id, const char *queue, const char *text)
+{
+    static char said[2048];
+    const rm_msg_t *msg = ordered (what, id, queue, text);
+    cr_assert_not_null (msg);
+    rm_bytes_t bytes = msg->type == RM_MSG_ANSWER ? msg->answer.json : msg->error.text;
+    snprintf (said, sizeof said, "%.*s", (int)bytes.size, (const char *)bytes.data);
+    return said;
+}
+
+#define SAYS(answer, words)                                                                                            \
+    do {                                                                                                               \
+        const char *said_ = (answer);                                                                                  \
+        cr_assert (strstr (said_, (words)), "'%s' does not say '%s'", said_, (words));                                 \
+    } while (0)
+
+static uint64_t die_at_once (const char *key, worker_t *worker)
+{
+    uint64_t id = put (key, "a");
+    fail (worker, id, RM_VERDICT_DEAD);
+    cr_assert_eq (outcome_of (id), RM_OUTCOME_DEAD);
+    return id;
+}
+
+/* ---- options ---------------------------------------------------------------------------------------------------- */
+
+Test (leader_order, a_delayed_job_is_not_handed_out_before_its_time)
+{
+    worker_t *worker = join_settled ("w", 10);
+    uint64_t late = put_with (NULL, (rm_job_options_t){.delay_ms = 500}), soon = put (NULL, "b");
+    cr_assert (at (soon, worker));
+    after (490);
+    cr_assert (!at (late, worker));
+    after (30);
+    cr_assert (at (late, worker));
+}
+
+Test (leader_order, a_delayed_job_of_a_key_keeps_its_place)
+{
+    worker_t *worker = join_settled ("w", 10);
+    uint64_t late = put_with ("key", (rm_job_options_t){.delay_ms = 300}), behind = put ("key", "b");
+    cr_assert (!at (late, worker) && !at (behind, worker));
+    after (320);
+    cr_assert (at (late, worker) && !at (behind, worker));
+    finish (worker, late);
+    cr_assert (at (behind, worker));
+}
+
+Test (leader_order, a_delay_survives_a_new_leader)
+{
+    uint64_t late = put_with (NULL, (rm_job_options_t){.delay_ms = 5000});
+    restart_from_log (99);
+    worker_t *worker = join_settled ("w", 1);
+    cr_assert (!at (late, worker));
+    after (5000);
+    cr_assert (at (late, worker));
+}
+
+Test (leader_order, urgent_jobs_go_first_whosever_they_are)
+{
+    worker_t *worker = join_settled ("w", 1);
+    uint64_t busy = put (NULL, "a"), normal = put (NULL, "b"), low = put_with (NULL, (rm_job_options_t){.priority = 1}),
+             high = put_with (NULL, (rm_job_options_t){.priority = 9}),
+             of_key = put_with ("key", (rm_job_options_t){.priority = 8}),
+             second = put_with ("key", (rm_job_options_t){.priority = 9});
+    uint64_t unkeyed[] = {high, normal, low};
+    finish (worker, busy);
+    int next = 0;
+    for (int i = 0; i < 5; i++) {
+        uint64_t id = next < 3 && at (unkeyed[next], worker) ? unkeyed[next++] : at (of_key, worker) ? of_key : second;
+        cr_assert (at (id, worker), "after %d", i);
+        cr_assert (id != second || outcome_of (of_key) == RM_OUTCOME_DONE, "never within a key");
+        finish (worker, id);
+    }
+    cr_assert_eq (next, 3);
+}
+
+Test (leader_order, what_waits_past_its_deadline_expires)
+{
+    uint64_t id = put_with (NULL, (rm_job_options_t){.deadline_ms = 400}), other = put (NULL, "b");
+    after (390);
+    cr_assert_eq (outcome_of (id), RM_OUTCOME_NONE);
+    after (30);
+    cr_assert_eq (outcome_of (id), RM_OUTCOME_EXPIRED);
+    cr_assert_str_eq (reason_of (id), "past its deadline");
+    cr_assert_eq (outcome_of (other), RM_OUTCOME_NONE);
+}
+
+Test (leader_order, a_deadline_survives_a_new_leader)
+{
+    uint64_t id = put_with (NULL, (rm_job_options_t){.deadline_ms = 400});
+    restart_from_log (99);
+    after (420);
+    cr_assert_eq (outcome_of (id), RM_OUTCOME_EXPIRED);
+}
+
+Test (leader_order, what_runs_past_its_deadline_is_stopped_and_expires_when_its_worker_lets_go)
+{
+    worker_t *worker = join_settled ("w", 1);
+    uint64_t id = put_with ("key", (rm_job_options_t){.deadline_ms = 400}), behind = put ("key", "b");
+    mark ();
+    after (420);
+    const rm_msg_t *msg = sent (worker->address, RM_MSG_STOP);
+    cr_assert (msg && msg->stop.jobs[0].id == id && msg->stop.jobs[0].attempt == 1);
+    cr_assert_eq (outcome_of (id), RM_OUTCOME_NONE);
+    cr_assert (!at (behind, worker), "it may run still");
+    fail (worker, id, RM_VERDICT_DEAD);
+    cr_assert_eq (outcome_of (id), RM_OUTCOME_EXPIRED);
+    cr_assert (at (behind, worker));
+}
+
+Test (leader_order, a_job_has_one_name_in_its_queue)
+{
+    worker_t *worker = join_settled ("w", 2);
+    rm_job_options_t named = {.uid = rm_bytes ("mine")};
+    uint64_t id = put_with (NULL, named);
+    cr_assert_eq (put_with ("key", named), id, "another request, the same job");
+    rm_submit_job_t job = job_of ("r", NULL, "a");
+    job.options = named;
+    cr_assert_neq (put_job (&client, job), id, "another queue, another job");
+    finish (worker, id);
+    cr_assert_eq (put_with (NULL, named), id, "while it is kept");
+    restart_from_log (99);
+    cr_assert_eq (put_with (NULL, named), id);
+    after (config.keep_ms + 2000);
+    cr_assert_neq (put_with (NULL, named), id, "it is forgotten");
+}
+
+Test (leader_order, a_job_may_say_how_its_attempts_are_spaced)
+{
+    worker_t *worker = join_settled ("w", 1);
+    uint64_t id = put_with (NULL, (rm_job_options_t){.retry_delay_ms = 70, .retry_permille = 3000, .retry_jitter = 1});
+    fail (worker, id, RM_VERDICT_RETRY);
+    cr_assert_eq (record_of (id)->not_before_ms, now.wall_ms + 70);
+    for (int i = 0; i < 20 && !holds (worker, id); i++)
+        after (10);
+    fail (worker, id, RM_VERDICT_RETRY);
+    cr_assert_eq (record_of (id)->not_before_ms, now.wall_ms + 210);
+}
+
+static void cr_assert_refused (rm_job_options_t options, const char *words)
+{
+    rm_submit_job_t job = job_of ("q", NULL, "a");
+    job.options = options;
+    job.seq = client.seq + 1;
+    mark ();
+    submit_jobs (&client, &job, 1);
+    turn ();
+    const rm_msg_t *msg = sent (client.address, RM_MSG_ERROR);
+    cr_assert (msg && msg->error.text.size, "accepted, though %s", words);
+    cr_assert_eq (msg->error.code, RM_EINVAL);
+    cr_assert (memmem (msg->error.text.data, msg->error.text.size, words, strlen (words)), "%.*s",
+               (int)msg->error.text.size, (const char *)msg->error.text.data);
+}
+
+Test (leader_order, options_that_cannot_be_are_refused)
+{
+    cr_assert_refused ((rm_job_options_t){.delay_ms = RM_AHEAD_MS_MAX + 1}, "366 days");
+    cr_assert_refused ((rm_job_options_t){.deadline_ms = RM_AHEAD_MS_MAX + 1}, "366 days");
+    cr_assert_refused ((rm_job_options_t){.delay_ms = 10, .deadline_ms = 10}, "over before");
+    cr_assert_refused ((rm_job_options_t){.retry_permille = 2000}, "where that begins");
+    cr_assert_refused ((rm_job_options_t){.retry_delay_ms = 10, .retry_permille = 1000}, "backoff");
+    cr_assert_refused ((rm_job_options_t){.retry_delay_ms = 10, .retry_jitter = 6}, "no such jitter");
+    cr_assert_refused ((rm_job_options_t){.retry_delay_ms = 10, .retry_cap_ms = 9}, "cap");
+}
+
+/* ---- cancel ----------------------------------------------------------------------------------------------------- */
+
+Test (leader_order, what_waits_is_cancelled_at_once)
+{
+    uint64_t id = put (NULL, "a"), first = put ("key", "b"), second = put ("key", "c");
+    SAYS (text_of_order ("cancel", id, "", ""), "\"state\": \"cancelled\"");
+    SAYS (text_of_order ("cancel", second, "", ""), "\"state\": \"cancelled\"");
+    SAYS (text_of_order ("cancel", second, "", ""), "\"state\": \"cancelled\"");
+    cr_assert_eq (outcome_of (first), RM_OUTCOME_NONE);
+    worker_t *worker = join_settled ("w", 10);
+    cr_assert (at (first, worker));
+    SAYS (text_of_order ("cancel", 99, "", ""), "no job 99");
+}
+
+Test (leader_order, what_is_on_offer_is_cancelled_and_the_next_of_its_key_is_offered)
+{
+    worker_t *worker = join_settled ("w", 1);
+    uint64_t busy = put (NULL, "a"), head = put ("key", "b"), behind = put ("key", "c"), unkeyed = put (NULL, "d");
+    ordered ("cancel", head, "", "");
+    ordered ("cancel", unkeyed, "", "");
+    cr_assert_eq (outcome_of (head), RM_OUTCOME_CANCELLED);
+    cr_assert_eq (outcome_of (unkeyed), RM_OUTCOME_CANCELLED);
+    finish (worker, busy);
+    cr_assert (at (behind, worker));
+}
+
+Test (leader_order, what_runs_is_stopped_and_its_key_waits_until_its_worker_lets_go)
+{
+    worker_t *worker = join_settled ("w", 10);
+    uint64_t id = put ("key", "a"), behind = put ("key", "b");
+    SAYS (text_of_order ("cancel", id, "", ""), "\"state\": \"stopping\"");
+    cr_assert_not_null (sent (worker->address, RM_MSG_STOP));
+    mark ();
+    after (300);
+    cr_assert_geq (sent_count (worker->address, RM_MSG_STOP), 1, "told again with a heartbeat");
+    cr_assert (!at (behind, worker));
+    fail (worker, id, RM_VERDICT_RETRY);
+    cr_assert_eq (outcome_of (id), RM_OUTCOME_CANCELLED);
+    cr_assert_str_eq (reason_of (id), "cancelled");
+    cr_assert (at (behind, worker));
+}
+
+Test (leader_order, what_succeeds_before_it_stops_is_done)
+{
+    worker_t *worker = join_settled ("w", 1);
+    uint64_t id = put (NULL, "a");
+    ordered ("cancel", id, "", "");
+    finish (worker, id);
+    cr_assert_eq (outcome_of (id), RM_OUTCOME_DONE);
+    cr_assert_eq (state->stopping_count, 0);
+}
+
+Test (leader_order, what_had_not_started_is_handed_back_and_ends)
+{
+    worker_t *worker = join_settled ("w", 1);
+    uint64_t id = put ("key", "a");
+    ordered ("cancel", id, "", "");
+    drop (worker, id);
+    beat (worker);
+    turn ();
+    cr_assert_eq (outcome_of (id), RM_OUTCOME_CANCELLED);
+}
+
+Test (leader_order, what_is_being_stopped_ends_when_its_worker_dies)
+{
+    worker_t *worker = join_settled ("w", 1);
+    uint64_t id = put ("key", "a");
+    ordered ("cancel", id, "", "");
+    die_and_be_removed (worker);
+    cr_assert_eq (outcome_of (id), RM_OUTCOME_CANCELLED);
+    cr_assert_eq (record_of (id)->crashes, 1);
+}
+
+Test (leader_order, a_new_leader_goes_on_stopping)
+{
+    worker_t *worker = join_settled ("w", 1);
+    uint64_t id = put ("key", "a"), unkeyed = put (NULL, "b");
+    bool first = at (id, worker);
+    ordered ("cancel", id, "", "");
+    ordered ("cancel", unkeyed, "", "");
+    restart_from_log (99);
+    mark ();
+    after (600);
+    cr_assert_not_null (sent (worker->address, RM_MSG_STOP));
+    fail (worker, first ? id : unkeyed, RM_VERDICT_DEAD);
+    after (300);
+    cr_assert_eq (outcome_of (id), RM_OUTCOME_CANCELLED);
+    cr_assert_eq (outcome_of (unkeyed), RM_OUTCOME_CANCELLED);
+}
+
+Test (leader_order, before_all_have_reported_a_job_is_not_ended_under_a_worker_that_may_have_it)
+{
+    worker_t *worker = join_settled ("w", 2);
+    uint64_t id = put ("key", "a"), unkeyed = put (NULL, "b");
+    worker->silent = worker->manual = true;
+    restart_from_log (99);
+    SAYS (text_of_order ("cancel", id, "", ""), "\"state\": \"stopping\"");
+    SAYS (text_of_order ("cancel", unkeyed, "", ""), "\"state\": \"stopping\"");
+    cr_assert_eq (outcome_of (id), RM_OUTCOME_NONE);
+    die_and_be_removed (worker);
+    after (100);
+    cr_assert_eq (outcome_of (id), RM_OUTCOME_CANCELLED);
+    cr_assert_eq (outcome_of (unkeyed), RM_OUTCOME_CANCELLED);
+}
+
+Test (leader_order, an_at_most_once_job_is_cancelled_wherever_it_is)
+{
+    worker_t *worker = join_settled ("w", 1);
+    rm_submit_job_t job = job_of ("q", NULL, "a");
+    job.flags = RM_JOB_AT_MOST_ONCE;
+    uint64_t running = put_job (&client, job), waiting = put_job (&client, job);
+    ordered ("cancel", waiting, "", "");
+    cr_assert_eq (outcome_of (waiting), RM_OUTCOME_CANCELLED);
+    ordered ("cancel", running, "", "");
+    drop (worker, running); /* it had not begun */
+    beat (worker);
+    turn ();
+    cr_assert_eq (outcome_of (running), RM_OUTCOME_CANCELLED);
+}
+
+/* ---- bury and kick ---------------------------------------------------------------------------------------------- */
+
+Test (leader_order, what_is_buried_is_dead_for_the_reason_given)
+{
+    uint64_t id = put (NULL, "a");
+    SAYS (text_of_order ("bury", id, "", "not today"), "\"state\": \"dead\"");
+    cr_assert_str_eq (reason_of (id), "not today");
+}
+
+Test (leader_order, a_dead_job_is_kicked_once)
+{
+    worker_t *worker = join_settled ("w", 1);
+    uint64_t id = die_at_once ("key", worker);
+    SAYS (text_of_order ("kick", id, "", ""), "\"kicked_as\": 2");
+    SAYS (text_of_order ("kick", id, "", ""), "\"kicked_as\": 2");
+    cr_assert_eq (state->last_id, 2);
+    cr_assert (at (2, worker));
+    cr_assert_str_eq (holds (worker, 2)->key, "key");
+    cr_assert_str_eq (holds (worker, 2)->data, "a");
+    finish (worker, 2);
+    cr_assert_eq (outcome_of (2), RM_OUTCOME_DONE);
+    SAYS (text_of_order ("kick", 2, "", ""), "only a dead one");
+}
+
+Test (leader_order, the_dead_of_a_queue_are_kicked_together)
+{
+    worker_t *worker = join_settled ("w", 1);
+    for (int i = 0; i < 3; i++)
+        die_at_once (NULL, worker);
+    restart_from_log (99);
+    SAYS (text_of_order ("kick", 0, "q", ""), "\"kicked\": 3, \"left\": 0");
+    SAYS (text_of_order ("kick", 0, "q", ""), "\"kicked\": 0");
+    SAYS (text_of_order ("kick", 0, "nowhere", ""), "no queue nowhere");
+    cr_assert_eq (state->last_id, 6);
+}
+
+Test (leader_order, a_kicked_job_takes_its_name_along)
+{
+    worker_t *worker = join_settled ("w", 1);
+    rm_job_options_t named = {.uid = rm_bytes ("mine")};
+    uint64_t id = put_with (NULL, named);
+    fail (worker, id, RM_VERDICT_DEAD);
+    cr_assert_eq (put_with (NULL, named), id);
+    ordered ("kick", id, "", "");
+    cr_assert_eq (put_with (NULL, named), id + 1);
+}
+
+/* ---- queues ----------------------------------------------------------------------------------------------------- */
+
+Test (leader_order, nothing_of_a_paused_queue_is_handed_out)
+{
+    worker_t *worker = join_settled ("w", 1);
+    uint64_t busy = put (NULL, "a"), unkeyed = put (NULL, "b"), keyed = put ("key", "c");
+    SAYS (text_of_order ("set", 0, "q", "paused=on"), "\"paused\": \"on\"");
+    finish (worker, busy);
+    uint64_t later = put (NULL, "d");
+    after (100);
+    cr_assert (!at (unkeyed, worker) && !at (keyed, worker) && !at (later, worker));
+    restart_from_log (99);
+    after (600);
+    cr_assert (!at (unkeyed, worker) && !at (keyed, worker) && !at (later, worker));
+    ordered ("set", 0, "q", "paused=off");
+    after (20);
+    cr_assert (at (unkeyed, worker) || at (keyed, worker));
+}
+
+Test (leader_order, a_queue_is_set_whole_or_not_at_all)
+{
+    SAYS (text_of_order ("set", 0, "q", "tries=7 backoff=1"), "'backoff' is a number above 1");
+    SAYS (text_of_order ("set", 0, "q", ""), "no queue q");
+    SAYS (text_of_order ("set", 0, "q", "tries=7 timeout=90s keep=1h delay=100ms backoff=1.5 cap=5s jitter=equal"),
+          "\"tries\": \"7\", \"timeout\": \"90s\", \"keep\": \"1h\"");
+    SAYS (text_of_order ("set", 0, "q", ""),
+          "\"delay\": \"100ms\", \"backoff\": \"1.5\", \"cap\": \"5s\", \"jitter\": \"equal\"");
+    SAYS (text_of_order ("set", 0, "q", "colour=red"), "no setting 'colour'");
+    SAYS (text_of_order ("set", 0, "q", "tries"), "NAME=VALUE");
+    SAYS (text_of_order ("set", 0, "", "tries=1"), "which queue");
+}
+
+Test (leader_order, a_queue_has_limits_of_its_own)
+{
+    ordered ("set", 0, "q", "jobs-max=1");
+    put (NULL, "a");
+    rm_submit_job_t job = job_of ("q", NULL, "b");
+    job.seq = client.seq + 1;
+    mark ();
+    submit_jobs (&client, &job, 1);
+    cr_assert_not_null (sent (client.address, RM_MSG_BUSY));
+}
+
+Test (leader_order, a_queue_says_how_its_attempts_are_spaced)
+{
+    worker_t *worker = join_settled ("w", 1);
+    ordered ("set", 0, "q", "delay=30ms jitter=none");
+    uint64_t id = put (NULL, "a");
+    fail (worker, id, RM_VERDICT_RETRY);
+    cr_assert_eq (record_of (id)->not_before_ms, now.wall_ms + 30);
+}
+
+Test (leader_order, there_is_no_other_order)
+{
+    SAYS (text_of_order ("fly", 0, "", ""), "no order 'fly'");
+}
+
+/* ---- formats ---------------------------------------------------------------------------------------------------- */
+
+TestSuite (leader_order_before, .init = cluster_begin, .fini = cluster_end);
+
+Test (leader_order_before, while_an_older_master_reads_the_log_nothing_of_it_is_written)
+{
+    uint64_t id = put (NULL, "a");
+    SAYS (text_of_order ("cancel", id, "", ""), "upgrade 3");
+    rm_submit_job_t job = job_of ("q", NULL, "b");
+    job.options.priority = 9;
+    job.seq = client.seq + 1;
+    mark ();
+    submit_jobs (&client, &job, 1);
+    turn ();
+    cr_assert_eq (sent (client.address, RM_MSG_ERROR)->error.code, RM_EDENIED);
+    cr_assert_eq (state->format, 1);
+    leader->format = 2;
+    turn ();
+    cr_assert_eq (state->format, 2);
+    SAYS (text_of_order ("cancel", id, "", ""), "\"state\": \"cancelled\"");
+}
