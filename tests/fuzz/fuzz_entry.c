@@ -27,7 +27,7 @@ static void on_ended (void *arg, rm_record_t *record)
 {
     (void)arg;
     told.ended++;
-    CLAIM (record->outcome == RM_OUTCOME_DONE || record->outcome == RM_OUTCOME_DEAD);
+    CLAIM (record->outcome >= RM_OUTCOME_DONE && record->outcome <= RM_OUTCOME_EXPIRED);
 }
 
 static void on_waits_again (void *arg, rm_record_t *record)

@@ -151,6 +151,8 @@ Test (leader_order, what_runs_past_its_deadline_is_stopped_and_expires_when_its_
 
 Test (leader_order, a_job_has_one_name_in_its_queue)
 {
+    config.keep_ms = 3000;
+    reconfigure ();
     worker_t *worker = join_settled ("w", 2);
     rm_job_options_t named = {.uid = rm_bytes ("mine")};
     uint64_t id = put_with (NULL, named);

@@ -31,7 +31,7 @@ case_option () {
 case_worker () {
     gives 2 "there is nothing to serve: give it --queue NAME=HANDLER" ringworker
     gives 2 "--queue takes NAME=HANDLER, not 'q'" ringworker --queue q
-    gives 2 "'builtin:dance' is not a handler: builtin:echo, builtin:sleep, builtin:fail and exec:COMMAND are" \
+    gives 2 "'builtin:dance' is not a handler: builtin:echo, builtin:sleep, builtin:fail, exec:COMMAND and shell are" \
         ringworker --queue q=builtin:dance
     gives 2 "'' is not a handler" ringworker --queue q=
     gives 2 "'exec:' is not a handler" ringworker --queue q=exec:
@@ -107,7 +107,7 @@ case_unknown () {
     gives 4 "no job 7 was ever accepted" ringctl wait 7
     gives 4 "no job 7 was ever accepted" ringctl why 7
     gives 4 "no worker w9 is joined: ringctl workers lists those that are" ringctl drain w9
-    gives 2 "'moon' cannot be watched, only sync can" ringctl watch moon
+    gives 2 "'moon' cannot be watched, only sync and jobs can" ringctl watch moon
     for id in 0 -1 seven 18446744073709551616 1.5; do
         gives 2 "'$id' is not a job's id, which is a number from 1" ringctl wait -- "$id"
     done
