@@ -14,7 +14,7 @@ function (rm_program name)
 endfunction ()
 
 # rm_test (KIND/NAME [TIMEOUT seconds] [WAITS] [ALONE] COMMAND …): a test, labelled KIND. It fails after TIMEOUT (120 s
-# unless said). It is taken to keep a processor busy; one that WAITS (for timers, disks, elections) counts half, so that
+# unless said), and is skipped if it exits with 77: this machine has not what it needs. It is taken to keep a processor busy; one that WAITS (for timers, disks, elections) counts half, so that
 # `ctest -j 2N` fills N processors. ALONE keeps other tests from running beside it. Those that may take longest begin
 # first. A program of KIND is also built by the target tests_KIND.
 function (rm_test name)
@@ -28,7 +28,8 @@ function (rm_test name)
     endif ()
     string (REGEX MATCH "^[^/]+" kind ${name})
     add_test (NAME ${name} COMMAND ${arg_COMMAND})
-    set_tests_properties (${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} COST ${arg_TIMEOUT} PROCESSORS ${slots} LABELS ${kind})
+    set_tests_properties (${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} COST ${arg_TIMEOUT} PROCESSORS ${slots} LABELS ${kind}
+                          SKIP_RETURN_CODE 77)
     if (arg_ALONE)
         set_tests_properties (${name} PROPERTIES RUN_SERIAL ON)
     endif ()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs a program that needs network namespaces. Where there are none it says so, and runs it with the rest of the words
-# instead, if there are any.
+# instead, if there are any: what fails then has failed, and if nothing does it exits with 77, as not all of it was checked.
 #
 #   here.sh PROGRAM [WORDS...] [-- WORDS_WITHOUT_NAMESPACES...]
 set -u
@@ -12,4 +12,5 @@ done
 status=$?
 [ $status -eq 77 ] || exit $status
 echo "NOT ALL OF IT WAS CHECKED: this machine or this user has no network namespaces"
-[ ${#otherwise[@]} -eq 0 ] || exec "${words[0]}" "${otherwise[@]}"
+[ ${#otherwise[@]} -eq 0 ] || "${words[0]}" "${otherwise[@]}" || exit
+exit 77

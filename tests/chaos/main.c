@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "net.h"
@@ -24,7 +25,9 @@ static struct {
 } said = {.minutes = "2", .masters = 1, .workers = WORKERS};
 
 static const rm_option_t options[] = {
-    RM_TEXT ('m', "minutes", "N", "how long (2; 0.5 is half a minute); the last 10 s are without faults",
+    RM_TEXT ('m', "minutes", "N",
+             "how long (2; 0.5 is half a minute); the last 10 s are without faults.\n"
+             "Then all must end, and is judged: seconds, or two minutes if it hangs",
              &said.minutes),
     RM_TEXT ('s', "seed", "S", "of the plan of faults and of the jobs; drawn and printed unless said", &said.seed),
     RM_NUMBER (0, "masters", "N", 1, MASTERS_MAX, "that make a group; cut off from each other, too (1)", &said.masters),
@@ -80,6 +83,11 @@ static int judge (const char *path)
 {
     if (access (path, R_OK)) {
         fprintf (stderr, "chaos: cannot read %s: %s\n", path, strerror (errno));
+        return RM_EXIT_USAGE;
+    }
+    struct stat file;
+    if (!stat (path, &file) && !file.st_size) {
+        fprintf (stderr, "chaos: %s is empty: give the file that --history wrote\n", path);
         return RM_EXIT_USAGE;
     }
     return play_judge (path, stdout) ? EXIT_VIOLATION : 0;

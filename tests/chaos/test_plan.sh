@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The plan is a function of the seed: printed twice it is the same, with another seed another one. In an hour of it every
-# kind of fault comes up.
+# kind of fault comes up. Nothing is no history to judge.
 #
 #   test_plan.sh CHAOS
 set -eu
@@ -24,4 +24,7 @@ done
 quiet=$("$chaos" --plan --seed 1 --minutes 60 --no-namespaces)
 ! grep -E ' (loss|cut|cut_to|cut_from|reset|delay|stall|break|tear|kill_proxy)[ ,]' <<<"$quiet" ||
     { echo "a plan without a network harms one"; exit 1; }
+status=0
+"$chaos" --judge /dev/null || status=$?
+[ $status -eq 2 ] || { echo "an empty history is judged: exit code $status"; exit 1; }
 echo "$(wc -l <<<"$one") faults in an hour"
