@@ -153,11 +153,14 @@ void rm_master_config_address (const rm_master_config_t *config, char *address, 
 /* Tests cannot wait for as long as clients rely on, nor write as much as lies between two comparisons. */
 static void shorten (rm_master_config_t *config)
 {
-    const char *ttl = getenv ("RM_TEST_SESSION_TTL_MS"), *digest = getenv ("RM_TEST_DIGEST_BYTES");
+    const char *ttl = getenv ("RM_TEST_SESSION_TTL_MS"), *digest = getenv ("RM_TEST_DIGEST_BYTES"),
+               *format = getenv ("RM_TEST_FORMAT_MAX");
     if (ttl)
         config->leader.session_ttl_ms = (uint32_t)strtoul (ttl, NULL, 10);
     if (digest)
         config->digest_bytes = strtoul (digest, NULL, 10);
+    if (format)
+        config->format_max = strtoul (format, NULL, 10);
 }
 
 bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, int *exit_code)

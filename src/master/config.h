@@ -19,6 +19,7 @@ typedef struct {
     bool repair;         /* accept what can be read of the ledger, and leave */
     bool list_failpoints;
     int64_t snapshot_bytes; /* of log between snapshots */
+    uint64_t format_max;    /* of the ledger, for tests of an upgrade; 0: the newest */
     uint64_t digest_bytes;  /* of log between comparisons of the masters' states; 0: as the ledger does */
     int64_t id;             /* of this master in its group */
     rm_peers_t peers;       /* that found the group; none: a group of one, which nobody can join */

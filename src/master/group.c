@@ -96,6 +96,8 @@ static const char *outcome (const rm_change_t *change, char *text, size_t size)
 /* RM_EUNREACHABLE would mean to the client that there was no answer. */
 static void tell (rm_group_desk_t *self, const rm_address_t *to, int status, const char *sentence)
 {
+    if (!to->size)
+        return;
     self->answer (self->arg, to, status == RM_EUNREACHABLE ? RM_ESTATE : status, sentence);
 }
 
@@ -233,4 +235,19 @@ void rm_group_change (rm_group_desk_t *self, const rm_address_t *from, const rm_
         self->change.kind = RM_CHANGE_NONE;
         tell (self, from, rc, refusal (&change, rc));
     }
+}
+
+void rm_group_begin (rm_group_desk_t *self)
+{
+    int rc = RM_EDENIED;
+    if (self->begun || self->change.kind != RM_CHANGE_NONE)
+        return;
+    self->from = (rm_address_t){0};
+    for (uint64_t format = RM_LEDGER_FORMAT; rc == RM_EDENIED && format > 1; format--) {
+        self->change = (rm_change_t){.kind = RM_CHANGE_UPGRADE, .id = format};
+        rc = begin (self);
+    }
+    if (rc)
+        self->change.kind = RM_CHANGE_NONE;
+    self->begun = rc == RM_EDENIED || rc == RM_EINVAL; /* there is none, or the log is of it already */
 }

@@ -37,10 +37,15 @@ typedef struct {
     rm_endpoint_t leader, masters[RM_LEDGER_MEMBERS_MAX]; /* jobs endpoints */
     rm_bytes_t names[RM_LEDGER_MEMBERS_MAX];              /* their text */
     rm_change_t change;                                   /* the one under way */
-    rm_address_t from;                                    /* who is told what came of it */
+    rm_address_t from;                                    /* who is told what came of it; empty: nobody */
+    bool begun;                                           /* rm_group_begin has nothing to do any more */
 } rm_group_desk_t;
 
 void rm_group_init (rm_group_desk_t *self, rm_ledger_t *ledger, rm_group_answer_fn *answer, void *arg);
+
+/* A new cluster's log gets the newest format that all its masters read, as soon as all have said so. To be called again and again
+ * by its first leader. */
+void rm_group_begin (rm_group_desk_t *self);
 
 /* Where the masters are now. What is in it lives until the next look. Nothing in a group of one. */
 rm_group_t rm_group_look (rm_group_desk_t *self);

@@ -161,6 +161,8 @@ static void look_at_group (rm_master_t *self)
     self->looked_ms = now_ms;
     look_at_format (self);
     self->leader.group = rm_group_look (&self->group);
+    if (self->leader.leading && self->state.term == 1)
+        rm_group_begin (&self->group);
     if (self->leader.group.leader.size && !self->ready)
         announce (self);
 }
@@ -398,7 +400,8 @@ static bool open_ledger (rm_master_t *self)
                                        .secret = self->config->secret,
                                        .secret_bytes = self->config->secret_bytes,
                                        .snapshot_bytes = (uint64_t)self->config->snapshot_bytes,
-                                       .digest_bytes = self->config->digest_bytes};
+                                       .digest_bytes = self->config->digest_bytes,
+                                       .format_max = self->config->format_max};
     const rm_ledger_events_t events = {self,       on_apply, on_restore, on_snapshot, on_snapshot_done,
                                        on_settled, on_role,  on_failed,  on_said};
     self->ledger = rm_ledger_new (&self->loop, &config, &events);

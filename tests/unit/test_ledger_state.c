@@ -259,7 +259,7 @@ Test (ledger_state, a_backup_of_any_master_begins_a_cluster_that_the_old_one_can
         seat_wipe (&group, 3);
         start_restored (file);
         cr_assert_geq (group.seats[3].page->state, before);
-        WAIT_FOR (group.seats[3].page->generation == 2 && group.seats[3].page->format == 2, 2000);
+        WAIT_FOR (group.seats[3].page->generation == 2 && group.seats[3].page->format == RM_LEDGER_FORMAT, 2000);
     }
     cr_assert_neq (memcmp ((const void *)group.seats[3].page->cluster, (const void *)group.seats[leader].page->cluster,
                            RM_LEDGER_CLUSTER_BYTES),
