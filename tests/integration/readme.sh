@@ -13,6 +13,10 @@ clean_up () {
 trap clean_up EXIT INT TERM
 
 cmake --install "$build" --prefix "$work/installed" >"$work/install.log" 2>&1 || { cat "$work/install.log"; exit 1; }
+for program in ringmaster ringworker ringctl; do
+    [ -s "$work/installed/share/man/man1/$program.1" ] || { echo "the man page of $program is not installed"; exit 1; }
+    [ -s "$work/installed/share/bash-completion/completions/$program" ] || { echo "the completion of $program is not installed"; exit 1; }
+done
 libraries=$(dirname "$(find "$work/installed" -name libringmaster.so | head -n 1)")
 export PATH="$work/bin:$work/installed/bin:$PATH" PKG_CONFIG_PATH="$libraries/pkgconfig" LD_LIBRARY_PATH="$libraries"
 
