@@ -10,6 +10,9 @@
 #include "core/splitmix.h"
 #include "fuzz.h"
 #include "fuzz_entries.h"
+#include "master/raft_bytes.h"
+#include "master/raft_hello.h"
+#include "master/raft_wire.h"
 #include "msg_samples.h"
 
 static const char *folder;
@@ -172,6 +175,85 @@ static void answers (void)
     }
 }
 
+/* ---- between masters --------------------------------------------------------------------------------------------- */
+
+static rm_raft_roster_t three (void)
+{
+    rm_raft_roster_t roster = {.count = 3};
+    for (uint8_t i = 0; i < roster.count; i++) {
+        roster.members[i].id = i + 1u;
+        memset (roster.members[i].disk, 0xd0 + i, RM_RAFT_DISK_BYTES);
+        snprintf (roster.members[i].address, sizeof roster.members[i].address, "10.0.0.%d:7", i + 1);
+    }
+    return roster;
+}
+
+/* A message behind the byte that says over which line it comes: its header as numbers of eight bytes, then its payload. */
+static void wire (uint8_t type, const uint64_t *header, size_t count, const void *payload, size_t size)
+{
+    uint8_t bytes[1 + RM_RAFT_PREAMBLE_BYTES + 128] = {0, type}, *at = bytes + 1 + RM_RAFT_PREAMBLE_BYTES;
+    rm_buf_t all = {0};
+    rm_raft_put64 (bytes + 9, count * 8);
+    for (size_t i = 0; i < count; i++)
+        rm_raft_put64 (at + 8 * i, header[i]);
+    rm_buf_put (&all, bytes, 1 + RM_RAFT_PREAMBLE_BYTES + 8 * count);
+    rm_buf_put (&all, "", 1); /* where entries are cut */
+    rm_buf_put (&all, payload, size);
+    seed ("raft_wire", all.data, all.size);
+    rm_buf_close (&all);
+}
+
+static void libraft_says (void)
+{
+    static const uint64_t answer[] = {3, 0, 10, 1}, vote[] = {3, 2, 10, 2, 1}, voted[] = {3, 1, 1}, now[] = {3, 10, 2};
+    rm_raft_roster_t roster = three ();
+    struct raft_install_snapshot snapshot = {
+        .version = 1, .term = 3, .last_index = 9, .last_term = 2, .conf_index = 1, .data.len = 64};
+    struct raft_buffer group;
+    size_t size;
+    CLAIM (!rm_raft_roster_configure (&roster, &snapshot.conf) && !raft_configuration_encode (&snapshot.conf, &group));
+    uint8_t *head = rm_raft_wire_ship (&snapshot, &size);
+    CLAIM (head);
+    seed_behind ("raft_wire", 1, head, size);
+    /* Two entries of term 3 after entry 10 of term 2; the second one changes the group. */
+    const uint64_t kinds[] = {RAFT_COMMAND, RAFT_CHANGE};
+    uint64_t entries[] = {3, 10, 2, 9, 2, 3, kinds[0] | 8ull << 32, 3, kinds[1] | (uint64_t)group.len << 32};
+    uint8_t payload[1024] = {0};
+    CLAIM (group.len <= sizeof payload - 8);
+    memcpy (payload + 8, group.base, group.len);
+    wire (RAFT_APPEND_ENTRIES, entries, sizeof entries / 8, payload, 8 + group.len);
+    wire (RAFT_APPEND_ENTRIES, (const uint64_t[]){3, 10, 2, 9, 0}, 5, NULL, 0);
+    wire (RAFT_APPEND_ENTRIES_RESULT, answer, sizeof answer / 8, NULL, 0);
+    wire (RAFT_REQUEST_VOTE, vote, sizeof vote / 8, NULL, 0);
+    wire (RAFT_REQUEST_VOTE_RESULT, voted, sizeof voted / 8, NULL, 0);
+    wire (RAFT_TIMEOUT_NOW, now, sizeof now / 8, NULL, 0);
+    raft_free (head);
+    raft_free (group.base);
+    raft_configuration_close (&snapshot.conf);
+}
+
+/* The target makes the MAC anew. */
+static void masters_greet (void)
+{
+    static uint8_t bytes[1 + RM_RAFT_STATEMENT_BYTES_MAX];
+    const uint8_t key[RM_RAFT_KEY_BYTES] = {0};
+    rm_raft_statement_t said = {.code = RM_RAFT_WELCOME, .to = 2, .founders = three ()};
+    said.facts.member = said.founders.members[0];
+    rm_raft_hello_t hello;
+    rm_raft_hello_greet (&hello, bytes);
+    seed_behind ("raft_hello", 0, bytes, RM_RAFT_GREETING_BYTES);
+    seed_behind ("raft_hello", 1, bytes, RM_RAFT_GREETING_BYTES);
+    for (uint8_t verdict = 0; verdict < 2; verdict++) {
+        size_t size = rm_raft_hello_state (&hello, key, verdict, &said, bytes + 1) - RM_RAFT_MAC_BYTES;
+        *bytes = verdict;
+        seed_behind ("raft_hello", 3, bytes, 1 + size);
+        *bytes |= 2; /* the target sees to it that the sizes fit */
+        seed_behind ("raft_hello", 3, bytes, 1 + size);
+        seed_behind ("raft_hello", 2, bytes, 1 + size + RM_RAFT_MAC_BYTES);
+        said.founders.count = 0;
+    }
+}
+
 /* Decisions without a plan, for the targets that make a story of them. */
 static void decisions (void)
 {
@@ -198,6 +280,8 @@ int main (int argc, char **argv)
     stories ();
     texts ();
     requests ();
+    libraft_says ();
+    masters_greet ();
     answers ();
     decisions ();
     return 0;
