@@ -51,7 +51,8 @@ typedef struct {
     char **arguments;
     size_t count;
     rm_client_t *client;
-    const char *masters; /* where they were looked for */
+    const char *masters; /* where they were looked for … */
+    int patience_ms;     /* … and for how long */
     bool noted;          /* it was said what a job waits for */
     bool several;        /* results are printed */
 } rm_ctl_t;

@@ -11,7 +11,7 @@
 #include "net/endpoint.h"
 #include "net/streams.h"
 
-static rm_ctl_t ctl = {.said.limit = 20};
+static rm_ctl_t ctl = {.said.limit = 20, .patience_ms = RM_CTL_PATIENCE_MS};
 
 static const rm_option_t common_options[] = {
     RM_SECTION ("Options of every command"),
@@ -154,7 +154,7 @@ int rm_ctl_fail (const rm_ctl_t *self, int error)
     if (error == RM_EUNREACHABLE) {
         rm_ctl_say (
             "no master answered for %d s (asked %s); start one, or say with --master or $RINGMASTER where it is",
-            RM_CTL_PATIENCE_MS / 1000, self->masters);
+            self->patience_ms / 1000, self->masters);
         return RM_CTL_UNREACHABLE;
     }
     rm_ctl_say ("%s%s", rm_client_error (self->client), error == RM_EBUSY ? "; try again later" : "");

@@ -210,6 +210,39 @@ static const struct {
                {"transfer", "[ID]", "a master's id", 0, 1},
                {"upgrade", "FORMAT", "a format", 1, 1}};
 
+/* Who is the best to lead instead of the one that does: a voter that lacks the least. 0: there is none. Chosen here and by name,
+ * so that a request that is repeated, since its answer was lost, does not move the lead once more. */
+static uint64_t heir (const json_t *answer)
+{
+    const json_t *masters = json_object_get (answer, "masters");
+    json_int_t id = 0, least = 0;
+    size_t i;
+    json_t *master;
+    json_array_foreach (masters, i, master) {
+        const json_t *behind = json_object_get (master, "behind");
+        const char *role = json_string_value (json_object_get (master, "role"));
+        bool can = !json_is_true (json_object_get (master, "leader")) && json_is_integer (behind) && role &&
+                   !strcmp (role, "voter");
+        if (!can || (id && json_integer_value (behind) >= least))
+            continue;
+        id = json_integer_value (json_object_get (master, "id"));
+        least = json_integer_value (behind);
+    }
+    return (uint64_t)id;
+}
+
+static int find_heir (rm_ctl_t *self, uint64_t *id)
+{
+    const char *text = NULL;
+    int error = rm_client_query (self->client, "masters", 0, NULL, 0, RM_CTL_PATIENCE_MS, &text);
+    if (error)
+        return rm_ctl_fail (self, error);
+    json_t *answer = json_loads (text, 0, NULL);
+    *id = heir (answer);
+    json_decref (answer);
+    return RM_CTL_DONE;
+}
+
 int rm_ctl_master (rm_ctl_t *self)
 {
     enum { COUNT = sizeof changes / sizeof changes[0] };
@@ -224,7 +257,11 @@ int rm_ctl_master (rm_ctl_t *self)
     uint64_t id = words ? rm_ctl_number (self, self->arguments[1], changes[i].number) : 0;
     if (words && !id)
         return RM_CTL_USAGE;
-    int error = rm_client_change (self->client, what, id, words > 1 ? self->arguments[2] : NULL,
-                                  RM_CTL_CHANGE_PATIENCE_MS, &text);
+    int code = words ? RM_CTL_DONE : find_heir (self, &id);
+    if (code)
+        return code;
+    self->patience_ms = RM_CTL_CHANGE_PATIENCE_MS;
+    int error =
+        rm_client_change (self->client, what, id, words > 1 ? self->arguments[2] : NULL, self->patience_ms, &text);
     return rm_ctl_show_answer (self, error, text, show_text);
 }

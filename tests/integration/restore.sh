@@ -213,4 +213,11 @@ grep -q "generation 3" third.log || complain "not generation 3"
 export RINGMASTER=$one
 [ "$(ringctl submit later more)" -gt 2000000000000 ] || complain "the third generation does not begin far away"
 [ "$(count accepted)" -eq $((accepted + 5)) ] || complain "accepted are $(count accepted)"
+
+# On any ports there is no address for other masters, and none is made up.
+ringmaster --restore second --data fourth --port 0 >fourth.log 2>&1 &
+masters[4]=$!
+wait_for 60 grep -q ^ready fourth.log
+RINGMASTER=$(sed -n 's/^ready jobs=\([^ ]*\).*/\1/p' fourth.log)
+ringctl masters --json | grep -q '"jobs":null,"ledger":"127.0.0.1:0"' || complain "an address that is none: $(ringctl masters --json)"
 exit $bad

@@ -200,11 +200,15 @@ wait $master 2>/dev/null
 from=$SECONDS
 timeout 20 "$ringctl" wait 1 >"$box/out" 2>"$box/err" &
 waits=$!
+timeout 60 "$ringctl" master remove 9 >"$box/changes" 2>&1 &
+changes=$!
 gives 3 "" "no master answered for 10 s (asked $RINGMASTER)" submit echo x
 wait $waits
 [ $? -eq 3 ] || complain "wait: without a master"
 took=$((SECONDS - from))
 [ $took -ge 9 ] && [ $took -le 13 ] || complain "it took $took s to find no master"
+wait $changes
+[ $? -eq 3 ] && grep -qF "no master answered for 30 s (asked $RINGMASTER)" "$box/changes" || complain "master remove: without a master"
 
 [ $bad -eq 0 ] && echo "ringctl keeps to its word"
 exit $bad

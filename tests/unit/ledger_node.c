@@ -74,6 +74,7 @@ static int restore (void *arg, const void *snapshot, size_t size)
         if (bytes[i] != filler (self->state, i))
             return RM_EPROTO;
     self->restored++;
+    self->led_at_restore = self->leader;
     return 0;
 }
 

@@ -28,6 +28,7 @@ typedef struct {
     void (*acked) (uint64_t batch);      /* called for each settled batch, unless NULL */
     void (*said) (const char *sentence); /* unless NULL */
     bool leader;
+    bool led_at_restore; /* leader, at the newest call of restore */
     bool closed;
     char failure[2048]; /* the sentence of failed (), or of a start that was refused */
 } node_t;

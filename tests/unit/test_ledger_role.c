@@ -1,6 +1,7 @@
 /*  Who leads, and when the owner hears of it. Another leader's messages are given to libraft as they come from a line. */
 #include <criterion/criterion.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "ledger_node.h"
 #include "master/raft_inside.h"
@@ -56,6 +57,28 @@ static struct raft_entry *next_entry (void)
     return entry;
 }
 
+/* A snapshot of its own state, of one batch more, as master 2 would send it. libraft frees what it is given. */
+static void hear_snapshot (void)
+{
+    rm_ledger_part_t *parts;
+    size_t count, size = 0;
+    node.state++;
+    cr_assert_eq (node.ledger->events.snapshot (node.ledger->events.arg, &parts, &count), 0);
+    node.state--;
+    for (size_t i = 0; i < count; i++)
+        size += parts[i].size;
+    uint8_t *bytes = raft_malloc (RM_RAFT_SNAPSHOT_HEADER_BYTES + size), *at = bytes + RM_RAFT_SNAPSHOT_HEADER_BYTES;
+    for (size_t i = 0; i < count; at += parts[i++].size)
+        memcpy (at, parts[i].data, parts[i].size);
+    node.ledger->events.snapshot_done (node.ledger->events.arg, parts, count);
+    rm_raft_snapshot_head_t head = {.link = node.ledger->applied, .size = size};
+    head.link.number++;
+    head.checksum = XXH3_64bits (bytes + RM_RAFT_SNAPSHOT_HEADER_BYTES, size);
+    rm_raft_snapshot_seal (bytes, &head);
+    struct raft_buffer buffer = {.base = bytes, .len = RM_RAFT_SNAPSHOT_HEADER_BYTES + size};
+    cr_assert_eq (node.ledger->fsm.restore (&node.ledger->fsm, &buffer), 0, "%s", rm_ledger_error (node.ledger));
+}
+
 /* The node takes no batch that it did not propose as long as it believes that it leads. libraft hears of another leader,
    follows, and applies, all before the loop turns. */
 Test (ledger_role, a_leader_is_told_that_it_leads_no_longer_before_it_applies_what_another_one_logged)
@@ -69,4 +92,19 @@ Test (ledger_role, a_leader_is_told_that_it_leads_no_longer_before_it_applies_wh
     cr_assert_not (node.ledger->broken, "%s", rm_ledger_error (node.ledger));
     cr_assert_eq (node.state, 4, "libraft did not apply it at once, so that this shows nothing");
     cr_assert_not (node.leader);
+}
+
+/* The same with a snapshot. libraft restores it once it is on the disk; the ledger may not have looked at its role by then. */
+Test (ledger_role, a_leader_is_told_that_it_leads_no_longer_before_it_restores_what_another_one_sent)
+{
+    cr_assert (node_put (&node, 3, 100));
+    cr_assert (node.leader && node.state == 3);
+    raft_index last = raft_last_index (&node.ledger->raft);
+    raft_term term = node.ledger->term;
+    hear (last, term, NULL, 0, last); /* libraft follows, and the loop has not turned */
+    cr_assert (node.leader);
+    hear_snapshot ();
+    cr_assert_eq (node.state, 4);
+    cr_assert_not (node.leader);
+    cr_assert_not (node.led_at_restore);
 }
