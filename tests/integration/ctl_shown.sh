@@ -72,10 +72,10 @@ until_true 60 'the master is there again' 'grep -q "answers again" "$box/watchin
 until_true 60 'an echo is seen' 'ctl submit echo again --wait >/dev/null; grep -q "\"event\":\"ended\",\"id\":[789]" "$box/watched"'
 kill "$watch"
 
-ctl watch jobs --count 3 >"$box/lines" 2>"$box/watching" &
+ctl watch jobs --count 3 >"$box/lines" 2>"$box/line_notes" &
 watch=$!
 pids+=("$watch")
-until_true 60 'jobs are watched in lines' 'grep -q "watching jobs" "$box/watching"'
+until_true 60 'jobs are watched in lines' 'grep -q "watching jobs" "$box/line_notes"'
 id=$(ctl submit bad x --tries 1)
 until_true 60 'three lines' '! kill -0 "$watch" 2>/dev/null'
 sed 's/^[0-9:.]*Z //; s/ at w[12]$//' "$box/lines" | paste -sd , >"$box/told"
