@@ -131,6 +131,47 @@ diff <(seq 5) key.a && diff <(seq 5) key.b || complain "--key: another order"
 [ "$(RINGMASTER=127.0.0.1:1 timeout 60 ringctl map --local 2 -k echo ::: a b)" = $'a\nb' ] || complain "--local: another output"
 [ ! -e .ringmap ] || complain "--local leaves .ringmap behind"
 
+# Interrupted, nothing of it is left either; a run with a name keeps what it needs to go on.
+gone () {
+    ! pgrep -f "$box/.ringmap" >/dev/null && ! pgrep -f "^sleep 98765" >/dev/null
+}
+interrupted () { # SIGNAL CODE OPTIONS…
+    local signal=$1 code=$2 client got
+    shift 2
+    rm -f begun
+    ringctl map --local 2 "$@" 'echo >>begun; sleep 98765 #' ::: a b c d >/dev/null 2>err.m &
+    client=$!
+    for _ in {1..1200}; do
+        [ -e begun ] && [ "$(wc -l <begun)" = 2 ] && break
+        sleep 0.05
+    done
+    kill -"$signal" $client
+    wait $client
+    got=$?
+    [ $got = "$code" ] || complain "SIG$signal: exit code $got, not $code"
+    for _ in {1..200}; do
+        gone && break
+        sleep 0.05
+    done
+    gone || complain "SIG$signal: something is left"
+}
+interrupted INT 130
+[ ! -e .ringmap ] || complain "SIGINT: .ringmap is left"
+interrupted TERM 143 --name kept
+grep -q '4 of 4 commands are left; the same command again goes on' err.m || complain "SIGTERM: it is not said how to go on"
+[ -s .ringmap/kept/journal ] || complain "SIGTERM: there is no journal"
+interrupted KILL 137 --name killed
+rm -rf .ringmap
+
+# Halted at once, what runs is ended, too.
+timeout 60 ringctl map --local 2 --halt now,fail=1 'test {} = a && exit 1; sleep 98765' ::: a b >/dev/null 2>err.m
+[ $? = 1 ] && grep -q "this command failed, and no more are started: test a = a" err.m || complain "--halt now does not end it"
+for _ in {1..200}; do
+    gone && break
+    sleep 0.05
+done
+gone || complain "--halt now: something is left"
+
 # Wrong usage, in one sentence.
 refused () {
     timeout 60 ringctl map "$@" >out.m 2>err.m <in
