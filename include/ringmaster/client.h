@@ -70,7 +70,9 @@ RM_EXPORT int rm_client_set (rm_client_t *self, const char *option, const char *
 RM_EXPORT int rm_client_call (rm_client_t *self, const rm_spec_t *spec, int timeout_ms, rm_result_t **result_p);
 
 /* Submits: 0 and the job's id once it is durable. `timeout_ms` bounds the retries. A submit that ended in an error may
- * have been accepted; calling again with the same spec right away sends the same (session, seq), so it is not doubled. */
+ * have been accepted; calling again with the same spec right away sends the same (session, seq), so it is not doubled.
+ * RM_ESTATE: the masters began anew from a backup, and what was under way may have been run before; the next submit is as of a
+ * new client. */
 RM_EXPORT int rm_client_submit (rm_client_t *self, const rm_spec_t *spec, int timeout_ms, uint64_t *id_p);
 
 /* Submits 1 … RM_CLIENT_MANY_MAX jobs in one message: all of them are accepted, with their ids in `ids` in the same order,
