@@ -224,13 +224,28 @@ static void take (map_t *self, rm_map_job_t *job, rm_result_t *result)
 
 /* ---- submitting ------------------------------------------------------------------------------------------------- */
 
-/* A client's trouble with masters: it is patient for the usual time. False: it was. */
-static bool be_patient (map_t *self, int error)
+/* Looks after a master and worker of its own; false: they cannot be helped. */
+static bool look_after (map_t *self)
 {
-    if (self->run->local && rm_map_local_check (self->run->local, &self->fault)) {
+    rm_map_local_t *local = self->run->local;
+    unsigned restarts = local ? local->restarts : 0;
+    if (local && rm_map_local_check (local, &self->fault)) {
         give_up (self, RM_CTL_UNREACHABLE);
         return false;
     }
+    if (local && local->restarts > restarts) {
+        wipe (self);
+        rm_ctl_say ("note: its own master had died, and was started again");
+        self->heard_ms = rm_clock_ms ();
+    }
+    return true;
+}
+
+/* A client's trouble with masters: it is patient for the usual time. False: it was. */
+static bool be_patient (map_t *self, int error)
+{
+    if (!look_after (self))
+        return false;
     if (error == RM_EUNREACHABLE && rm_clock_ms () < self->heard_ms + RM_CTL_PATIENCE_MS && !signalled)
         return true;
     if (!signalled)
@@ -433,9 +448,8 @@ static void go (map_t *self)
             wait_some (self);
         else if (self->code < 0 && self->waiting) /* the master is busy, and nothing of ours is under way */
             usleep (TURN_MS * 1000);
-        if (self->run->local && self->code < 0 && rm_map_local_check (self->run->local, &self->fault))
-            give_up (self, RM_CTL_UNREACHABLE);
-        draw (self, false);
+        if (self->code < 0 && look_after (self))
+            draw (self, false);
     }
 }
 

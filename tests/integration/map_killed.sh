@@ -189,7 +189,7 @@ judge $slots
 
 # A run of its own ends with its client, whatever becomes of that.
 none_left () {
-    ! pgrep -f "$box/.ringmap/local" >/dev/null && ! pgrep -f '^sh sum local ' >/dev/null
+    ! pgrep -f "$box/.ringmap/$scenario/" >/dev/null && ! pgrep -f "^sh sum $scenario " >/dev/null
 }
 scenario=local options="--local $slots"
 unset RINGMASTER
@@ -200,6 +200,22 @@ until_true none_left
 start_map
 finish
 judge $slots
+until_true none_left
+# Its own master and worker are started again.
+child () { # PROGRAM
+    pids[$1]=$(pgrep -P "${pids[client]}" -x "$1")
+}
+scenario=own
+begin
+child ringmaster
+end_hard ringmaster
+remember
+until_true has_lines "$scenario.joblog" 150
+child ringworker
+end_hard ringworker
+finish
+judge $((2 * slots))
+grep -q 'its own master had died, and was started again' own.err || complain "it does not say that its master had died"
 until_true none_left
 [ $bad = 0 ] || tail -n 20 logs/* ./*.err
 exit $bad

@@ -10,9 +10,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "net/random.h"
 #include "ringmaster/error.h"
 
-enum { NOT_EXECUTED_STATUS = 127, PATH_BYTES = 4096 };
+enum {
+    NOT_EXECUTED_STATUS = 127,
+    PATH_BYTES = 4096,
+    PORT_MIN = 20000, /* from there up to where the kernel takes ports for connections */
+    PORT_MAX = 32000,
+    PORTS = 4,       /* of a master */
+    PORT_TRIES = 20, /* until some are free */
+    RESTARTS_MAX = 3 /* of a master that dies: then it is not by chance */
+};
 
 /* Becomes the program `name`, beside this one or in $PATH. */
 static _Noreturn void be (const char *name, char *const argv[])
@@ -81,18 +90,40 @@ static int start_worker (rm_map_local_t *self, rm_fault_t *fault)
     return self->worker ? 0 : rm_fault (fault, RM_EIO, "cannot start a worker: %s", strerror (errno));
 }
 
+static void end (pid_t *pid)
+{
+    if (!*pid)
+        return;
+    kill (*pid, SIGKILL);
+    while (waitpid (*pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    *pid = 0;
+}
+
+/* True once it serves on the ports from `port`. */
+static bool start_master (rm_map_local_t *self, unsigned port)
+{
+    char ledger[PATH_BYTES + 64], text[24];
+    int out = -1;
+    snprintf (ledger, sizeof ledger, "%s/ledger", self->directory);
+    snprintf (text, sizeof text, "%u", port);
+    char *argv[] = {"ringmaster", "--data", ledger, "--port", text, NULL};
+    self->master = start (self, "ringmaster", argv, &out);
+    self->port = port;
+    if (self->master && read_ready (out, self->jobs, sizeof self->jobs))
+        return true;
+    end (&self->master);
+    return false;
+}
+
 int rm_map_local_start (rm_map_local_t *self, const char *directory, unsigned slots, rm_fault_t *fault)
 {
-    char ledger[PATH_BYTES + 64];
-    int out = -1;
     *self = (rm_map_local_t){.slots = slots};
     snprintf (self->directory, sizeof self->directory, "%s", directory);
-    snprintf (ledger, sizeof ledger, "%s/ledger", self->directory);
-    char *argv[] = {"ringmaster", "--data", ledger, "--port", "0", NULL};
-    self->master = start (self, "ringmaster", argv, &out);
-    if (!self->master || !read_ready (out, self->jobs, sizeof self->jobs))
-        return rm_fault (fault, RM_EIO, "cannot start a master of its own; %s/ringmaster.log says why", directory);
-    return start_worker (self, fault);
+    for (int i = 0; i < PORT_TRIES; i++)
+        if (start_master (self, PORT_MIN + PORTS * (unsigned)(rm_random_u64 () % ((PORT_MAX - PORT_MIN) / PORTS))))
+            return start_worker (self, fault);
+    return rm_fault (fault, RM_EIO, "cannot start a master of its own; %s/ringmaster.log says why", directory);
 }
 
 static bool has_died (pid_t *pid)
@@ -105,22 +136,12 @@ static bool has_died (pid_t *pid)
 
 int rm_map_local_check (rm_map_local_t *self, rm_fault_t *fault)
 {
-    if (has_died (&self->master))
-        return rm_fault (fault, RM_EUNREACHABLE, "its own master has died; %s/ringmaster.log may say why",
+    if (has_died (&self->master) && (self->restarts++ == RESTARTS_MAX || !start_master (self, self->port)))
+        return rm_fault (fault, RM_EIO, "its own master has died again and again; %s/ringmaster.log may say why",
                          self->directory);
     if (has_died (&self->worker))
         return start_worker (self, fault);
     return 0;
-}
-
-static void end (pid_t *pid)
-{
-    if (!*pid)
-        return;
-    kill (*pid, SIGKILL);
-    while (waitpid (*pid, NULL, 0) < 0 && errno == EINTR)
-        continue;
-    *pid = 0;
 }
 
 void rm_map_local_stop (rm_map_local_t *self)
