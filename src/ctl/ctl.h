@@ -85,6 +85,9 @@ int rm_ctl_show_answer (const rm_ctl_t *self, int error, const char *text, void 
 /* Asks the master, and shows its answer. The exit code. */
 int rm_ctl_ask (rm_ctl_t *self, const char *what, void (*show) (const json_t *answer));
 
+/* True if curses knows the terminal that $TERM names. */
+bool rm_ctl_terminal_known (void);
+
 /* Says a sentence on stderr. */
 void rm_ctl_say (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
 

@@ -52,7 +52,8 @@ static bool open_screen (rm_ctl_t *self)
         return false;
     }
     setlocale (LC_CTYPE, "");
-    if (!newterm (NULL, stdout, stdin)) {
+    if (!rm_ctl_terminal_known () ||
+        !newterm (NULL, stdout, stdin)) { /* newterm alone leaks what it has, if it is not */
         rm_options_refuse (self->program, self->command, "the terminal '%s' ($TERM) is not known",
                            getenv ("TERM") ? getenv ("TERM") : "");
         return false;

@@ -50,7 +50,7 @@ listed "4" --limit 1
 
 # The queues.
 ctl queues >"$box/queues"
-grep -Eq '^slow +default +1 +1 +0 +0 +2  [0-9]+ (ms|s)$' "$box/queues" || complain "queues: slow" "$box/queues"
+grep -Eq '^slow +default +1 +1 +0 +0 +2 +[0-9]+ (ms|s)$' "$box/queues" || complain "queues: slow" "$box/queues"
 grep -Eq '^bad +default +0 +0 +0 +1 +2 +-$' "$box/queues" || complain "queues: bad" "$box/queues"
 ctl queues --json | grep -q '"name":"slow",.*"oldest_ms":[0-9]' || complain "queues --json"
 
