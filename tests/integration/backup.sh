@@ -115,4 +115,13 @@ wait "${masters[1]}" "${masters[2]}" 2>/dev/null
 gives 0 "" backup alone --from 127.0.0.1:$((base + 10))
 gives 3 "no master's http port answers" backup gone --from 127.0.0.1:$base
 gives 3 "no master answered" backup gone
+
+# A master that is told to stop while its backup is being read ends in good order, and the reader is told.
+exec 9<>"/dev/tcp/127.0.0.1/$((base + 13))"
+printf 'GET /backup HTTP/1.1\r\nHost: x\r\n\r\n' >&9
+head -c 20 <&9 >/dev/null
+kill "${masters[3]}"
+wait "${masters[3]}"
+[ $? -eq 0 ] || complain "a master that was stopped while its backup was read ended with $?"
+exec 9>&-
 exit $bad
