@@ -163,3 +163,22 @@ Test (generation, numbers_that_would_run_out_are_refused)
     ledger.state.term = INT64_MAX;
     cr_assert_eq (rm_generation_begin (&ledger.state, RESTORED_MS), RM_ETOOBIG);
 }
+
+Test (generation, memory_that_runs_out_is_told)
+{
+    static rm_state_t other;
+    rm_buf_t all = snapshot_of (&ledger.state);
+    int rc = RM_ENOMEM;
+    long granted = -1;
+    while (rc) {
+        cr_assert_eq (rm_state_init (&other), 0);
+        cr_assert_eq (rm_snapshot_restore (&other, all.data, all.size), 0);
+        count_allocations (++granted);
+        rc = rm_generation_begin (&other, RESTORED_MS);
+        count_no_more ();
+        cr_assert (!rc || rc == RM_ENOMEM, "after %ld", granted);
+        rm_state_close (&other);
+    }
+    cr_assert_gt (granted, 1);
+    rm_buf_close (&all);
+}
