@@ -55,7 +55,7 @@ grep -Eq '^bad +default +0 +0 +0 +1 +2 +-$' "$box/queues" || complain "queues: b
 ctl queues --json | grep -q '"name":"slow",.*"oldest_ms":[0-9]' || complain "queues --json"
 
 # What happens to jobs, as it happens; it goes on when the master is started again.
-ctl watch jobs --queue echo --json >"$box/watched" 2>"$box/watching" &
+"$bin/ringctl" watch jobs --queue echo --json >"$box/watched" 2>"$box/watching" &
 watch=$!
 pids+=("$watch")
 until_true 60 'jobs are watched' 'grep -q "watching jobs" "$box/watching"'
@@ -72,7 +72,7 @@ until_true 60 'the master is there again' 'grep -q "answers again" "$box/watchin
 until_true 60 'an echo is seen' 'ctl submit echo again --wait >/dev/null; grep -q "\"event\":\"ended\",\"id\":[789]" "$box/watched"'
 kill "$watch"
 
-ctl watch jobs --count 3 >"$box/lines" 2>"$box/line_notes" &
+"$bin/ringctl" watch jobs --count 3 >"$box/lines" 2>"$box/line_notes" &
 watch=$!
 pids+=("$watch")
 until_true 60 'jobs are watched in lines' 'grep -q "watching jobs" "$box/line_notes"'
