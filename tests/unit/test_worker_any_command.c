@@ -95,7 +95,7 @@ static void check_file (const char *ending, size_t size)
     snprintf (path, sizeof path, "%s/%.*s%s", scratch_dir (), (int)reply.file.size, (const char *)reply.file.data,
               ending);
     cr_assert_eq (stat (path, &is_there), 0, "%s", path);
-    cr_assert_eq (is_there.st_size, size);
+    cr_assert_eq (is_there.st_size, (off_t)size);
     cr_assert_eq (is_there.st_mode & 0777, 0600);
 }
 

@@ -105,11 +105,13 @@ static int write_file (const char *directory, const char *name, FILE *from, rm_f
     char path[PATH_MAX];
     snprintf (path, sizeof path, "%s/%s", directory, name);
     FILE *to = fopen (path, "we");
-    bool written = to != NULL;
+    bool written = false;
     if (to && from)
         copy (from, to);
-    if (to)
-        written = !ferror (to) & !fclose (to);
+    if (to) {
+        bool spoilt = ferror (to);
+        written = !fclose (to) && !spoilt;
+    }
     int error = written ? 0 : rm_fault (fault, RM_EINVAL, "cannot write %s: %s", path, strerror (errno));
     if (from)
         fclose (from);
