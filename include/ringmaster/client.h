@@ -46,6 +46,16 @@ typedef struct {
     unsigned tries;      /* attempts before a failing job is dead */
     unsigned timeout_ms; /* how long one attempt may run */
     bool at_most_once;   /* never started again after a crash: ends dead with reason "lost" instead */
+
+    const char
+        *id; /* your own name of the job, up to 128 bytes: while one of the queue that was named so is kept, it is
+                             the answer, and nothing new is run; NULL: none */
+    uint64_t
+        delay_ms; /* not started before so long after it was accepted; one with a key keeps its place in the line */
+    uint64_t deadline_ms; /* ends expired unless it has ended so long after it was accepted; 0: never */
+    unsigned priority;    /* 1 … 9, higher ones go first; never within a key; 0: 5 */
+    const char
+        *retry; /* how its attempts are spaced: "delay=1s backoff=2 cap=1m jitter=full"; NULL: as the queue is set */
 } rm_spec_t;
 
 /* rm_spec ("bank", .key = "bob", .data = "10", .size = 2) */
@@ -122,6 +132,18 @@ RM_EXPORT int rm_client_drain (rm_client_t *self, const char *worker, int timeou
  * it cannot be done, and the error says why. RM_ETIMEDOUT: it may have been done. */
 RM_EXPORT int rm_client_change (rm_client_t *self, const char *what, uint64_t id, const char *at, int timeout_ms,
                                 const char **json_p);
+
+/* Orders about jobs and queues; answers as rm_client_query, once it is durable. The same order again changes nothing more.
+ *   "cancel" id          what waits ends cancelled; what runs is told to stop, and ends so unless it is done first
+ *   "bury"   id, text    the same, but dead, for the reason `text`
+ *   "kick"   id          a dead job is submitted again, under a new id; id 0: up to `limit` of the queue's (0: 4096)
+ *   "set"    queue, text "NAME=VALUE …" (docs/protocol.md, `order`); NULL: only tells how it is set
+ * RM_EUNKNOWN, RM_EGONE: there is no such job, or queue. RM_ESTATE, RM_EINVAL: it cannot be, and the error says why.
+ * RM_EDENIED: an older master could not read it. */
+RM_EXPORT int rm_client_order (rm_client_t *self, const char *what, uint64_t id, const char *queue, const char *text,
+                               unsigned limit, int timeout_ms, const char **json_p);
+/* Cancels a job: 0 also if it has ended already, or is being stopped; wait for it to see how it ended. */
+RM_EXPORT int rm_client_cancel (rm_client_t *self, uint64_t id, int timeout_ms);
 
 /* Gives the session and the next request's number, so that another process can go on where this one was killed: its
  * same request gets the same answer. Take the text anew after each request. 0, or RM_ETOOBIG: `text` needs 128 bytes. */

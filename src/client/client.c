@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client/result.h"
+#include "client/spec.h"
 #include "core/pirate.h"
 #include "net/clock.h"
 #include "net/context.h"
@@ -240,38 +241,6 @@ static int ask (rm_client_t *self, const rm_msg_t *request, int timeout_ms, uint
 
 /* ---- jobs -------------------------------------------------------------------------------------------------------- */
 
-/* Refuses what no master would take, before it is sent. */
-static int check_spec (rm_client_t *self, const rm_spec_t *spec)
-{
-    if (!spec || !spec->queue)
-        return fail (self, RM_EINVAL, "a job needs a queue");
-    if (strlen (spec->queue) > RM_QUEUE_NAME_BYTES_MAX || !rm_name_valid (rm_bytes (spec->queue)))
-        return fail (self, RM_EINVAL,
-                     "the queue's name must be 1 to %d printable characters without white space, '/' or '\"'",
-                     RM_QUEUE_NAME_BYTES_MAX);
-    if (spec->key && strlen (spec->key) > RM_KEY_BYTES_MAX)
-        return fail (self, RM_ETOOBIG, "the key has %zu bytes, at most %d are allowed", strlen (spec->key),
-                     RM_KEY_BYTES_MAX);
-    if (spec->size && !spec->data)
-        return fail (self, RM_EINVAL, "the payload has a size but no data");
-    if (spec->size > RM_PAYLOAD_BYTES_CEILING)
-        return fail (self, RM_ETOOBIG, "the payload has %zu bytes, at most %d are allowed", spec->size,
-                     RM_PAYLOAD_BYTES_CEILING);
-    return 0;
-}
-
-static rm_submit_job_t job_of (const rm_spec_t *spec)
-{
-    return (rm_submit_job_t){
-        .queue = rm_bytes (spec->queue),
-        .key = rm_bytes (spec->key),
-        .data = {spec->data, (uint32_t)spec->size},
-        .tries = spec->tries,
-        .timeout_ms = spec->timeout_ms,
-        .flags = spec->at_most_once ? RM_JOB_AT_MOST_ONCE : 0,
-    };
-}
-
 /* Submits what was checked. */
 static int submit (rm_client_t *self, rm_submit_job_t *jobs, size_t count, int timeout_ms, uint64_t *ids)
 {
@@ -288,11 +257,11 @@ static int submit (rm_client_t *self, rm_submit_job_t *jobs, size_t count, int t
 
 int rm_client_submit (rm_client_t *self, const rm_spec_t *spec, int timeout_ms, uint64_t *id_p)
 {
-    int error = check_spec (self, spec);
+    rm_submit_job_t job;
+    uint64_t id;
+    int error = rm_spec_job (spec, &job, self->error, sizeof self->error);
     if (error)
         return error;
-    rm_submit_job_t job = job_of (spec);
-    uint64_t id;
     error = submit (self, &job, 1, timeout_ms, &id);
     if (!error && id_p)
         *id_p = id;
@@ -303,24 +272,21 @@ int rm_client_submit_many (rm_client_t *self, const rm_spec_t *specs, size_t cou
 {
     if (!count || count > RM_CLIENT_MANY_MAX)
         return fail (self, RM_EINVAL, "%zu jobs cannot be submitted at once: 1 to %d can", count, RM_CLIENT_MANY_MAX);
-    size_t bytes = 0;
-    for (size_t i = 0; i < count; i++) {
-        int error = check_spec (self, &specs[i]);
-        if (error)
-            return error;
-        bytes +=
-            specs[i].size + (specs[i].key ? strlen (specs[i].key) : 0) + strlen (specs[i].queue) + RM_MESSAGE_ROW_BYTES;
-    }
-    if (bytes > RM_FRAME_BYTES_MAX / 2)
-        return fail (self, RM_ETOOBIG,
-                     "%zu jobs of %zu bytes in all are more than one message may have: submit fewer at once", count,
-                     bytes);
     rm_submit_job_t *jobs = rm_malloc (count * sizeof *jobs);
     if (!jobs)
         return out_of_memory (self);
-    for (size_t i = 0; i < count; i++)
-        jobs[i] = job_of (&specs[i]);
-    int error = submit (self, jobs, count, timeout_ms, ids);
+    size_t bytes = 0;
+    int error = 0;
+    for (size_t i = 0; i < count && !error; i++) {
+        error = rm_spec_job (&specs[i], &jobs[i], self->error, sizeof self->error);
+        bytes += error ? 0 : jobs[i].data.size + jobs[i].key.size + jobs[i].queue.size + RM_MESSAGE_ROW_BYTES;
+    }
+    if (!error && bytes > RM_FRAME_BYTES_MAX / 2)
+        error = fail (self, RM_ETOOBIG,
+                      "%zu jobs of %zu bytes in all are more than one message may have: submit fewer at once", count,
+                      bytes);
+    if (!error)
+        error = submit (self, jobs, count, timeout_ms, ids);
     rm_free (jobs);
     return error;
 }
@@ -482,6 +448,25 @@ int rm_client_change (rm_client_t *self, const char *what, uint64_t id, const ch
         return fail (self, RM_EINVAL, "an endpoint has at most %d bytes", RM_ENDPOINT_BYTES_MAX);
     rm_msg_t request = {.type = RM_MSG_CHANGE, .change = {.what = rm_bytes (what), .id = id, .at = rm_bytes (at)}};
     return ask_json (self, &request, timeout_ms, json_p);
+}
+
+int rm_client_order (rm_client_t *self, const char *what, uint64_t id, const char *queue, const char *text,
+                     unsigned limit, int timeout_ms, const char **json_p)
+{
+    if (!what || !rm_name_valid (rm_bytes (what)))
+        return fail (self, RM_EINVAL, "an order must say what is to be done");
+    if (queue && !rm_name_valid (rm_bytes (queue)))
+        return fail (self, RM_EINVAL, "a queue's name is 1 to %d printable characters", RM_QUEUE_NAME_BYTES_MAX);
+    if (text && strlen (text) > RM_REASON_BYTES_MAX)
+        return fail (self, RM_ETOOBIG, "the text of an order has at most %d bytes", RM_REASON_BYTES_MAX);
+    rm_msg_t request = {.type = RM_MSG_ORDER, .order = {rm_bytes (what), id, rm_bytes (queue), rm_bytes (text), limit}};
+    return ask_json (self, &request, timeout_ms, json_p);
+}
+
+int rm_client_cancel (rm_client_t *self, uint64_t id, int timeout_ms)
+{
+    const char *json;
+    return rm_client_order (self, "cancel", id, NULL, NULL, 0, timeout_ms, &json);
 }
 
 /* ---- sessions ---------------------------------------------------------------------------------------------------- */

@@ -57,11 +57,7 @@ static void answer_settings (rm_leader_t *self, const rm_address_t *to, const ch
     size_t used = 0;
     for (int setting = RM_SETTING_TRIES; queue && setting < RM_SETTINGS; setting++) {
         char value[RM_SETTING_TEXT_BYTES];
-        uint64_t is = rm_setting_get (queue, setting);
-        if (rm_setting_allows (setting, is))
-            rm_setting_write (setting, is, value);
-        else
-            strcpy (value, "default");
+        rm_setting_write (setting, rm_setting_get (queue, setting), value);
         used += (size_t)snprintf (list + used, sizeof list - used, "%s\"%s\": \"%s\"", used ? ", " : "",
                                   rm_setting_name (setting), value);
     }

@@ -14,18 +14,19 @@ static const struct {
     const char *name;
     kind_t kind;
     uint64_t min, max;
+    bool may_default; /* 0: as the master is configured, written "default" */
 } rows[RM_SETTINGS] = {
     [RM_SETTING_TRIES] = {"tries", COUNT, 1, 1000000},
     [RM_SETTING_TIMEOUT] = {"timeout", TIME, 1, INT32_MAX},
     [RM_SETTING_KEEP] = {"keep", TIME, 1, INT32_MAX},
     [RM_SETTING_KEEP_BYTES] = {"keep-bytes", BYTES, 0, INT64_MAX},
-    [RM_SETTING_DELAY] = {"delay", TIME, 0, RM_BACKOFF_MS_MAX},
-    [RM_SETTING_BACKOFF] = {"backoff", FACTOR, 1001, RM_BACKOFF_PERMILLE_MAX},
-    [RM_SETTING_CAP] = {"cap", TIME, 1, RM_BACKOFF_MS_MAX},
-    [RM_SETTING_JITTER] = {"jitter", JITTER, 1, RM_JITTERS},
+    [RM_SETTING_DELAY] = {"delay", TIME, 1, RM_BACKOFF_MS_MAX, true},
+    [RM_SETTING_BACKOFF] = {"backoff", FACTOR, 1001, RM_BACKOFF_PERMILLE_MAX, true},
+    [RM_SETTING_CAP] = {"cap", TIME, 1, RM_BACKOFF_MS_MAX, true},
+    [RM_SETTING_JITTER] = {"jitter", JITTER, 1, RM_JITTERS, true},
     [RM_SETTING_PAUSED] = {"paused", SWITCH, 0, 1},
-    [RM_SETTING_JOBS_MAX] = {"jobs-max", COUNT, 0, INT64_MAX},
-    [RM_SETTING_BYTES_MAX] = {"bytes-max", BYTES, 0, INT64_MAX},
+    [RM_SETTING_JOBS_MAX] = {"jobs-max", COUNT, 1, INT64_MAX, true},
+    [RM_SETTING_BYTES_MAX] = {"bytes-max", BYTES, 1, INT64_MAX, true},
 };
 
 /* Larger ones first, as they are written. */
@@ -50,8 +51,9 @@ static const char *const jitters[RM_JITTERS] = {"none", "full", "equal", "decorr
 
 bool rm_setting_allows (uint32_t setting, uint64_t value)
 {
-    return setting >= RM_SETTING_TRIES && setting < RM_SETTINGS && value >= rows[setting].min &&
-           value <= rows[setting].max;
+    if (setting < RM_SETTING_TRIES || setting >= RM_SETTINGS)
+        return false;
+    return (value >= rows[setting].min && value <= rows[setting].max) || (!value && rows[setting].may_default);
 }
 
 const char *rm_setting_name (rm_setting_t setting)
@@ -165,6 +167,11 @@ static bool read_amount (kind_t kind, rm_bytes_t text, uint64_t *value)
     return false;
 }
 
+bool rm_duration_parse (rm_bytes_t text, uint64_t *ms)
+{
+    return read_amount (TIME, text, ms);
+}
+
 /* "2" or "1.5", as thousandths. */
 static bool read_factor (rm_bytes_t text, uint64_t *value)
 {
@@ -250,7 +257,11 @@ int rm_setting_parse (rm_bytes_t text, rm_setting_t *setting, uint64_t *value, c
             used += snprintf (why + used, size - (size_t)used, " %s%s", rows[i].name, i + 1 < RM_SETTINGS ? "," : "");
         return RM_EINVAL;
     }
-    if (read_value (rows[*setting].kind, said, value) && rm_setting_allows (*setting, *value))
+    if (rows[*setting].may_default && rm_bytes_equal (said, rm_bytes ("default"))) {
+        *value = 0;
+        return 0;
+    }
+    if (read_value (rows[*setting].kind, said, value) && *value >= rows[*setting].min && *value <= rows[*setting].max)
         return 0;
     char range[128];
     say_range (*setting, range, sizeof range);
@@ -270,6 +281,10 @@ static void write_amount (kind_t kind, uint64_t value, char *text)
 
 void rm_setting_write (rm_setting_t setting, uint64_t value, char text[RM_SETTING_TEXT_BYTES])
 {
+    if (!value && rows[setting].may_default) {
+        snprintf (text, RM_SETTING_TEXT_BYTES, "default");
+        return;
+    }
     switch (rows[setting].kind) {
     case TIME:
     case BYTES:
@@ -285,7 +300,7 @@ void rm_setting_write (rm_setting_t setting, uint64_t value, char text[RM_SETTIN
         }
         break;
     case JITTER:
-        snprintf (text, RM_SETTING_TEXT_BYTES, "%s", value ? jitters[value - 1] : "");
+        snprintf (text, RM_SETTING_TEXT_BYTES, "%s", jitters[value - 1]);
         break;
     case SWITCH:
         snprintf (text, RM_SETTING_TEXT_BYTES, "%s", value ? "on" : "off");

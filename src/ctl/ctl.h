@@ -37,6 +37,10 @@ typedef struct {
     int64_t timeout_ms;
     bool wait;
     bool at_most_once;
+    const char *id, *delay, *at, *deadline, *retry; /* submit */
+    int64_t priority;
+    const char *reason;                 /* bury */
+    int64_t most;                       /* kick: jobs; 0: as many as go into one order */
     const char *queue, *state, *worker; /* jobs: which; and their key */
     int64_t limit;                      /* jobs */
     int64_t count;                      /* watch: lines to print; 0: no end */
@@ -67,6 +71,12 @@ int rm_ctl_queues (rm_ctl_t *self);
 int rm_ctl_jobs (rm_ctl_t *self);
 int rm_ctl_why (rm_ctl_t *self);
 int rm_ctl_drain (rm_ctl_t *self);
+int rm_ctl_cancel (rm_ctl_t *self);
+int rm_ctl_bury (rm_ctl_t *self);
+int rm_ctl_kick (rm_ctl_t *self);
+int rm_ctl_pause (rm_ctl_t *self);
+int rm_ctl_resume (rm_ctl_t *self);
+int rm_ctl_queue (rm_ctl_t *self);
 int rm_ctl_masters (rm_ctl_t *self);
 int rm_ctl_master (rm_ctl_t *self);
 int rm_ctl_watch (rm_ctl_t *self);

@@ -9,9 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/settings.h"
 #include "ctl/ctl.h"
 #include "ctl/json.h"
 #include "ctl/show/text.h"
+#include "ctl/show/when.h"
+#include "net/clock.h"
 #include "proto/buf.h"
 #include "proto/limits.h"
 
@@ -219,6 +222,32 @@ static int submit (rm_ctl_t *self, const rm_spec_t *spec)
     return self->said.wait ? wait_for (self, id) : RM_CTL_DONE;
 }
 
+/* A span of time that was said, above 0; 0 if it was not. False after it has said what is wrong. */
+static bool read_span (const rm_ctl_t *self, const char *option, const char *text, uint64_t *ms)
+{
+    *ms = 0;
+    if (!text || (rm_duration_parse (rm_bytes (text), ms) && *ms))
+        return true;
+    rm_options_refuse (self->program, self->command,
+                       "--%s must be a time above 0, like 500ms, 90s, 15m, 2h or 1d, not '%s'", option, text);
+    return false;
+}
+
+/* When it may begin and has to end; 0, or the exit code. */
+static int read_times (const rm_ctl_t *self, rm_spec_t *spec)
+{
+    if (self->said.delay && self->said.at)
+        return rm_options_refuse (self->program, self->command, "say --delay or --at, not both");
+    if (!read_span (self, "delay", self->said.delay, &spec->delay_ms) ||
+        !read_span (self, "deadline", self->said.deadline, &spec->deadline_ms))
+        return RM_CTL_USAGE;
+    if (self->said.at && !rm_ctl_until (self->said.at, rm_clock_wall_ms (), &spec->delay_ms))
+        return rm_options_refuse (
+            self->program, self->command,
+            "--at must be a time to come, like 14:30, '2031-12-24 18:00' or @1924344000, not '%s'", self->said.at);
+    return 0;
+}
+
 int rm_ctl_submit (rm_ctl_t *self)
 {
     rm_buf_t payload = {0};
@@ -228,8 +257,13 @@ int rm_ctl_submit (rm_ctl_t *self)
         .tries = (unsigned)self->said.tries,
         .timeout_ms = (unsigned)self->said.timeout_ms,
         .at_most_once = self->said.at_most_once,
+        .id = self->said.id,
+        .priority = (unsigned)self->said.priority,
+        .retry = self->said.retry,
     };
-    int code = 0;
+    int code = read_times (self, &spec);
+    if (code)
+        return code;
     if (self->count > 1) {
         spec.data = self->arguments[1];
         spec.size = strlen (self->arguments[1]);

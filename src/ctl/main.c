@@ -27,6 +27,24 @@ static const rm_option_t submit_options[] = {
     RM_NUMBER (0, "timeout", "MS", 1, INT32_MAX, "milliseconds one attempt may run", &ctl.said.timeout_ms),
     RM_FLAG (0, "at-most-once", "never start it again after a crash: it then ends dead,\nwith the reason \"lost\"",
              &ctl.said.at_most_once),
+    RM_TEXT (0, "delay", "TIME", "do not start it before so long: 90s, 15m, 2h", &ctl.said.delay),
+    RM_TEXT (0, "at", "TIME", "do not start it before then: 14:30, 2031-12-24 18:00,\n@SECONDS since 1970",
+             &ctl.said.at),
+    RM_TEXT (0, "deadline", "TIME", "it ends expired unless it has ended in so long", &ctl.said.deadline),
+    RM_NUMBER (0, "priority", "N", 1, 9, "higher ones go first, but never within a key (5)", &ctl.said.priority),
+    RM_TEXT (0, "id", "TEXT",
+             "your own name of the job: while one of the queue is kept\nthat was named so, nothing new is run",
+             &ctl.said.id),
+    RM_TEXT (0, "retry", "SPACING", "of its attempts: 'delay=1s backoff=2 cap=1m jitter=full'", &ctl.said.retry),
+    RM_OPTIONS_END};
+
+static const rm_option_t bury_options[] = {
+    RM_SECTION ("Options"), RM_TEXT (0, "reason", "TEXT", "why (buried)", &ctl.said.reason), RM_OPTIONS_END};
+
+static const rm_option_t kick_options[] = {
+    RM_SECTION ("Options"),
+    RM_TEXT ('q', "queue", "QUEUE", "all dead ones of this queue, the oldest first", &ctl.said.queue),
+    RM_NUMBER ('n', "limit", "N", 1, UINT32_MAX, "with --queue: at most so many (4096)", &ctl.said.most),
     RM_OPTIONS_END};
 
 static const rm_option_t jobs_options[] = {
@@ -79,6 +97,26 @@ static const rm_command_t commands[] = {
      "  ringctl jobs --state dead --json\n"
      "  ringctl jobs --key bob --worker w1"},
     {"why", "ID", "where a job is and what it waits for, in a sentence", NULL, "  ringctl why 7"},
+    {"cancel", "ID...",
+     "cancel jobs\n"
+     "What waits ends at once. What runs is told to stop (a command gets SIGTERM, then SIGKILL), and is done if it\n"
+     "succeeds first.",
+     NULL, "  ringctl cancel 7 8"},
+    {"bury", "ID...", "end jobs dead, to be kicked some day", bury_options,
+     "  ringctl bury 7 --reason 'wrong address'"},
+    {"kick", "[ID...]", "submit dead jobs again, print their new ids", kick_options,
+     "  ringctl kick 7\n"
+     "  ringctl kick --queue mail --limit 100"},
+    {"pause", "QUEUE", "hand out nothing more of a queue; what runs goes on", NULL, "  ringctl pause mail"},
+    {"resume", "QUEUE", "hand out a queue's jobs again", NULL, "  ringctl resume mail"},
+    {"queue", "QUEUE [NAME=VALUE...]",
+     "set how a queue is, or print it\n"
+     "tries, timeout and keep (of outcomes); delay, backoff, cap and jitter between attempts; paused; keep-bytes,\n"
+     "jobs-max and bytes-max. All that is said is done, or nothing.",
+     NULL,
+     "  ringctl queue mail\n"
+     "  ringctl queue mail tries=10 delay=1s backoff=2 cap=5m jitter=full\n"
+     "  ringctl queue pictures timeout=1h keep=1d jobs-max=10000"},
     {"drain", "WORKER", "let a worker finish what it runs, and leave", NULL, "  ringctl drain w1"},
     {"masters", NULL, "the masters of the group, who leads, and how far the others are", NULL, "  ringctl masters"},
     {"master", "CHANGE [N] [HOST:PORT]",
@@ -188,7 +226,9 @@ static int run (rm_ctl_t *self)
                  {"workers", rm_ctl_workers}, {"ring", rm_ctl_ring},       {"jobs", rm_ctl_jobs},
                  {"queues", rm_ctl_queues},   {"why", rm_ctl_why},         {"drain", rm_ctl_drain},
                  {"watch", rm_ctl_watch},     {"masters", rm_ctl_masters}, {"backup", rm_ctl_backup},
-                 {"master", rm_ctl_master},   {"map", rm_ctl_map},         {"top", rm_ctl_top}};
+                 {"master", rm_ctl_master},   {"map", rm_ctl_map},         {"top", rm_ctl_top},
+                 {"cancel", rm_ctl_cancel},   {"bury", rm_ctl_bury},       {"kick", rm_ctl_kick},
+                 {"pause", rm_ctl_pause},     {"resume", rm_ctl_resume},   {"queue", rm_ctl_queue}};
     size_t i = 0;
     while (strcmp (table[i].name, self->command->name))
         i++;

@@ -137,29 +137,21 @@ static void on_settled (void *arg, uint64_t ticket, int status)
         announce (self);
 }
 
-/* Whether the others follow still is asked before anything is done that another leader might do too: this process may have
+/* Whether the others follow still, and what they all read, is asked before anything is done that another leader might do too: this process may have
  * been asleep. */
-static void look_at_quorum (rm_master_t *self)
+static void look_at_ledger (rm_master_t *self)
 {
     self->leader.cut_off = (self->leader.leading || self->leader.standing) && !rm_ledger_has_quorum (self->ledger);
+    self->leader.format = rm_ledger_format (self->ledger) >= RM_LEDGER_OF_STATE_2 ? RM_STATE_FORMAT : 1;
 }
 
-/* What the log may have in it follows from its format. */
-static void look_at_format (rm_master_t *self)
-{
-    rm_ledger_status_t status;
-    rm_ledger_status (self->ledger, &status);
-    self->leader.format = status.format >= RM_LEDGER_OF_STATE_2 ? RM_STATE_FORMAT : 1;
-}
-
-/* Where the masters are, and what they all read, changes seldom. */
+/* Where the masters are changes seldom. */
 static void look_at_group (rm_master_t *self)
 {
     uint64_t now_ms = rm_clock_ms ();
     if (self->looked_ms && now_ms - self->looked_ms < RM_LOOK_MS)
         return;
     self->looked_ms = now_ms;
-    look_at_format (self);
     self->leader.group = rm_group_look (&self->group);
     if (self->leader.leading && self->state.term == 1)
         rm_group_begin (&self->group);
@@ -177,7 +169,7 @@ static void on_role (void *arg, bool leads)
         rm_batch_destroy (&self->batch);
         return;
     }
-    look_at_format (self);
+    look_at_ledger (self);
     rm_leader_stand (&self->leader, rm_master_now ());
 }
 
@@ -234,7 +226,7 @@ static void on_turn (uv_prepare_t *handle)
     rm_master_t *self = handle->data;
     if (self->stopping)
         return;
-    look_at_quorum (self);
+    look_at_ledger (self);
     look_at_group (self);
     look_at_disk (self);
     rm_leader_flush (&self->leader, rm_master_now ());
@@ -251,7 +243,7 @@ static void on_tick (uv_timer_t *handle)
     rm_master_t *self = handle->data;
     if (self->stopping)
         return;
-    look_at_quorum (self);
+    look_at_ledger (self);
     rm_leader_tick (&self->leader, rm_master_now ());
 }
 
@@ -277,7 +269,7 @@ static void on_jobs (void *arg, const rm_route_t *route, rm_frame_t *frame)
     }
     if (rc)
         return;
-    look_at_quorum (self);
+    look_at_ledger (self);
     rm_master_from_client (self, from, &msg);
     rm_msg_close (&msg);
 }
@@ -292,7 +284,7 @@ static void on_work (void *arg, const rm_route_t *route, rm_frame_t *frame)
         rm_log (RM_LOG_WARN, "event=bad_message socket=work why=%s", RM_QUOTE_TEXT (why));
     if (rc)
         return;
-    look_at_quorum (self);
+    look_at_ledger (self);
     rm_leader_from_worker (&self->leader, rm_master_now (), (const rm_address_t *)route, &msg);
     rm_msg_close (&msg);
 }

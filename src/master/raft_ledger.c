@@ -419,6 +419,11 @@ bool rm_ledger_full (const rm_ledger_t *self)
     return self->free_bytes < needed || self->log_bytes > 4 * self->config.snapshot_bytes;
 }
 
+uint64_t rm_ledger_format (const rm_ledger_t *self)
+{
+    return self->applied.format ? self->applied.format : 1;
+}
+
 void rm_ledger_status (const rm_ledger_t *self, rm_ledger_status_t *status)
 {
     raft_id leader = 0;
@@ -442,7 +447,7 @@ void rm_ledger_status (const rm_ledger_t *self, rm_ledger_status_t *status)
         .generation = self->identity.generation,
         .restored = self->installed,
         .sent = self->sent,
-        .format = self->applied.format ? self->applied.format : 1,
+        .format = rm_ledger_format (self),
         .verified = self->checking.verified,
     };
     if (leader && name)

@@ -182,6 +182,8 @@ void rm_ledger_status (const rm_ledger_t *self, rm_ledger_status_t *status);
 /* Whether it leads and has heard from a majority within RM_LEDGER_ELECTION_MS, by a clock that goes on while the process is
    stopped. Only then may leases be renewed and work handed out. */
 bool rm_ledger_has_quorum (const rm_ledger_t *self);
+/* Of what is logged now. */
+uint64_t rm_ledger_format (const rm_ledger_t *self);
 
 /* The masters of the group, oldest first, at most `max` (RM_LEDGER_MEMBERS_MAX is enough); how many. 0 while it seeks. */
 size_t rm_ledger_group (const rm_ledger_t *self, rm_ledger_member_t *members, size_t max);

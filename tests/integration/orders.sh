@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# What people order about jobs and queues, through real processes: options of a submit, cancel, bury, kick, pause, resume
+# and queue; over a master that is killed in between.
+#   orders.sh BIN-DIR
+set -u
+PATH=$1:$PATH
+export LC_ALL=C
+box=$(mktemp -d "${TMPDIR:-/tmp}/ringmaster-XXXXXX") || exit 1
+master='' worker='' port=0
+cd "$box" || exit 1
+
+clean_up () {
+    local pid
+    for pid in $worker $master; do
+        kill -9 "$pid" 2>/dev/null
+        wait "$pid" 2>/dev/null
+    done
+    rm -rf "$box"
+}
+trap clean_up EXIT
+
+die () {
+    echo "orders: $*"
+    tail -n 3 "$box/master.log"
+    exit 1
+}
+
+until_true () { # SECONDS COMMAND…
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ $SECONDS -lt $end ] || return 1
+        sleep 0.05
+    done
+}
+
+start_master () {
+    : >ready
+    ringmaster --data data --port "$port" >ready 2>>master.log &
+    master=$!
+    until_true 30 grep -q '^ready ' ready || die "the master does not start"
+    RINGMASTER=$(sed -n 's/^ready jobs=\([^ ]*\).*/\1/p' ready)
+    port=${RINGMASTER##*:}
+    export RINGMASTER
+}
+
+kill_master () {
+    kill -9 "$master"
+    wait "$master" 2>/dev/null
+    start_master
+}
+
+is () { # WANTED COMMAND…: what it prints
+    local wanted=$1 got
+    shift
+    got=$(timeout 60 "$@" 2>err)
+    [ "$got" = "$wanted" ] || die "$*: '$got' instead of '$wanted'; $(cat err)"
+}
+
+refused () { # CODE WORDS COMMAND…
+    local code=$1 words=$2
+    shift 2
+    timeout 60 "$@" >out 2>err
+    [ $? -eq "$code" ] || die "$*: not exit code $code; $(cat out err)"
+    grep -qF -- "$words" err || die "$*: '$(cat err)' does not say '$words'"
+}
+
+state_is () { # ID STATE
+    ringctl jobs --limit 1000 --json | tr '{' '\n' | grep "\"id\":$1," | grep -q "\"state\":\"$2\""
+}
+
+start_master
+ringctl master upgrade 3 >/dev/null 2>&1
+
+# Before anybody serves it: what waits is cancelled, expires, is delayed, named and ordered; and all that outlives the master.
+refused 2 "time above 0" ringctl submit log x --delay 0
+refused 2 "time to come" ringctl submit log x --at 25:00
+refused 2 "number above 1" ringctl submit log x --retry 'delay=1s backoff=1'
+refused 2 "from 1 to 9" ringctl submit log x --priority 10
+is 1 ringctl submit log low --priority 1
+is 2 ringctl submit log cancelled
+is 3 ringctl submit log normal --id mine
+is 3 ringctl submit log again --id mine
+is 4 ringctl submit log urgent --priority 9
+is 5 ringctl submit log expired --deadline 200ms
+is 6 ringctl submit log late --delay 3s
+ringctl cancel 2 || die "cancel 2"
+kill_master
+refused 1 "job 2 is cancelled" ringctl wait 2
+refused 1 "past its deadline" ringctl wait 5
+is 3 ringctl submit log again --id mine
+ringworker --queue log="exec:cat >>$box/log; echo >>$box/log" --queue slow="exec:echo \$\$ >$box/slow.new; mv $box/slow.new $box/slow; sleep 1000" \
+    --queue fail='exec:cat; exit 1' --name w --threads 1 >worker.out 2>worker.log &
+worker=$!
+ringctl wait 1 3 4 6 >/dev/null || die "not all were done"
+[ "$(tr '\n' ' ' <log)" = "urgent normal low late " ] || die "in a wrong order: $(cat log)"
+refused 1 "job 3 is done already" ringctl cancel 3
+
+# What runs is stopped, also when the master is killed before its worker has let go of it.
+is 7 ringctl submit slow x --key k
+is 8 ringctl submit log behind --key k
+until_true 30 test -e slow || die "the slow one does not begin"
+group=$(cat slow)
+kill -STOP "$worker"
+ringctl cancel 7 2>/dev/null || die "cancel 7"
+kill_master
+kill -CONT "$worker"
+refused 1 "job 7 is cancelled" ringctl wait 7
+until_true 30 eval "! kill -0 -- -$group 2>/dev/null" || die "processes of a cancelled job are left"
+ringctl wait 8 >/dev/null || die "the next of the key"
+
+# A dead one is kicked once, and fails again; buried is dead.
+is 9 ringctl submit fail x --tries 1
+refused 1 "job 9 is dead" ringctl wait 9
+is 10 ringctl kick 9
+kill_master
+is 10 ringctl kick 9
+refused 1 "job 10 is dead" ringctl wait 10
+is "1 kicked, 0 left" ringctl kick --queue fail
+refused 1 "job 11 is dead" ringctl wait 11
+
+# A paused queue hands out nothing, and keeps its settings.
+ringctl queue log tries=7 delay=250ms backoff=1.5 keep=1h || die "queue"
+ringctl pause log || die "pause"
+is 12 ringctl submit log paused
+kill_master
+ringctl why 12 | grep -q "it is paused" || die "why: $(ringctl why 12)"
+ringctl queue log | tr '\n' ' ' | grep -q "tries=7 .*keep=1h .*delay=250ms backoff=1.5 .*paused=on" || die "settings: $(ringctl queue log)"
+is 13 ringctl submit log buried
+ringctl bury 13 --reason 'not today' || die "bury"
+refused 1 "job 13 is dead: not today" ringctl wait 13
+ringctl resume log || die "resume"
+ringctl wait 12 >/dev/null || die "the paused one"
+refused 4 "no job 99" ringctl cancel 99
+refused 2 "no setting 'colour'" ringctl queue log colour=red
+refused 2 "number above 1" ringctl queue log backoff=1
+refused 4 "only a dead one" ringctl kick 12
+echo "orders: all as ordered"
