@@ -46,6 +46,8 @@ worker first --queue mail=builtin:echo --queue pictures=builtin:echo
 worker second --queue mail=builtin:echo --queue pictures=builtin:echo
 until_true 60 'both are joined' '[ "$(ctl workers --json | grep -o "\"name\":" | wc -l)" = 2 ]'
 completes "mail pictures" ringctl submit ''
+completes "mail pictures" ringctl pause ''
+completes "pictures" ringctl queue p
 completes "mail" ringctl jobs --queue m
 completes "mail" ringctl jobs --limit 3 --queue m
 completes "first second" ringctl drain ''
