@@ -116,6 +116,11 @@ static int check_settings (const rm_ctl_t *self)
         return rm_options_refuse (self->program, self->command,
                                   "--name '%s' is not allowed: it is a file's name, and does not begin with a dot",
                                   name);
+    if (self->said.json)
+        return rm_options_refuse (
+            self->program, self->command,
+            "map prints what its commands print, not JSON: --joblog and --results write what a program can "
+            "read");
     if (said.slots && self->said.master)
         return rm_options_refuse (self->program, self->command,
                                   "--local starts a master of its own: leave out --master or --local");

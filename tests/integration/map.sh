@@ -183,6 +183,7 @@ refused --timeout 0 echo ::: a
 refused --timeout x echo ::: a
 refused --jobs 0 echo ::: a
 refused --name a/b echo ::: a
+refused --json echo ::: a
 refused --local 2 --master 127.0.0.1:1 echo ::: a
 refused echo :::: no-such-file
 refused ::: ''
