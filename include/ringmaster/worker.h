@@ -1,8 +1,10 @@
 /*  The worker: runs handlers for the jobs of its queues, keeps its lease, takes part in every resize of the ring.
  *
  *  Thread rule: a worker belongs to the thread that calls rm_worker_run; handlers run on the worker's own threads;
- *  rm_worker_stop may be called from any thread and from a signal handler; rm_job_… from the handler's thread.
- *  Ownership: what rm_job_… hands out lives until the handler returns, and ends in a NUL.
+ *  rm_worker_stop may be called from any thread and from a signal handler; rm_job_… from the handler's thread, and after
+ *  rm_job_detach from any, one at a time.
+ *  Ownership: what rm_job_… hands out lives until the handler returns (of a detached job: until rm_job_finish), and ends
+ *  in a NUL.
  */
 #pragma once
 
@@ -35,9 +37,10 @@ RM_EXPORT rm_worker_t *rm_worker_new (const char *masters);
 RM_EXPORT void rm_worker_destroy (rm_worker_t **self_p);
 
 /* Sets one option, before rm_worker_run:
- *   name     text  how it is called (host-pid)        threads  n   jobs at a time (the machine's cores)
- *   pool     text  the pool it belongs to (default)   quiet    0|1 no log on stderr (0)
- *   insecure 0|1   "shell" may serve masters beyond this machine's loopback (0)
+ *   name     text  how it is called (host-pid)        threads  n   that run handlers (the machine's cores)
+ *   pool     text  the pool it belongs to (default)   jobs     n   at a time, detached ones too (as many as threads)
+ *   quiet    0|1   no log on stderr (0)               insecure 0|1 "shell" may serve masters beyond this machine's
+ *                                                                  loopback (0)
  * 0 or RM_EINVAL (rm_worker_error says which). */
 RM_EXPORT int rm_worker_set (rm_worker_t *self, const char *option, const char *value);
 
@@ -79,6 +82,18 @@ RM_EXPORT int rm_job_replyf (rm_job_t *self, const char *format, ...) __attribut
 /* Ends the attempt as failed; `verdict` is RM_RETRY or RM_DEAD. Same answers. */
 RM_EXPORT int rm_job_fail (rm_job_t *self, int verdict, const char *format, ...)
     __attribute__ ((format (printf, 3, 4)));
+
+/* The job shall go on when its handler has returned (whatever that returns): its thread is free for the next one, and
+ * the job is over when rm_job_finish says so, from any thread. Until then it is a running job in every respect: it counts
+ * among the worker's `jobs` (not among its threads), its key waits, its timeout, a cancel and a lost lease set
+ * rm_job_cancelled, and a worker that leaves waits for it. Whoever has it must look at that: a job that is not finished
+ * by the master's grace time after it was cancelled for its timeout or the lease ends the process.
+ * To be called by the handler, before it gives the job away. 0, RM_ESTATE (detached already), RM_ENOMEM (it is not). */
+RM_EXPORT int rm_job_detach (rm_job_t *self);
+/* Ends a detached job: with the rm_job_reply… or rm_job_fail that was said, or with a reply of no bytes; frees it. Every
+ * detached job needs it, a cancelled one too: rm_worker_run does not return before. Nulls the pointer, takes NULL.
+ * 0, RM_ESTATE (was not detached: nothing has happened). */
+RM_EXPORT int rm_job_finish (rm_job_t **self_p);
 
 #ifdef __cplusplus
 }

@@ -25,27 +25,37 @@ static void dequeue (rm_crew_t *self, rm_work_job_t *job)
 
 /* ---- a handler thread ------------------------------------------------------------------------------------------ */
 
-/* The next job to try; NULL: the crew quits. */
-static rm_work_job_t *take (rm_crew_t *self)
+/* The next job to try, `done` with the one before (not: there was none, or it is detached); NULL: the crew quits. */
+static rm_work_job_t *take (rm_crew_t *self, bool done)
 {
     pthread_mutex_lock (&self->run_mutex);
+    self->taken -= done;
     self->idle++;
-    while (!self->run && !self->quits)
+    while ((!self->run || self->taken >= self->taken_max) && !self->quits)
         pthread_cond_wait (&self->run_turn, &self->run_mutex);
     self->idle--;
     rm_work_job_t *job = self->quits ? NULL : self->run;
-    if (job)
+    if (job) {
         dequeue (self, job);
+        self->taken++;
+    }
     pthread_mutex_unlock (&self->run_mutex);
     return job;
 }
 
-/* Hands a job to the loop, which is woken for the first of many only. */
+/* With the mutex of the ended ones. True: it is the first of many, for which the loop has to be woken. */
+static bool add_ended (rm_crew_t *self, rm_work_job_t *job)
+{
+    bool first = !self->ended;
+    LL_PREPEND2 (self->ended, job, run_next);
+    return first;
+}
+
+/* Hands a job to the loop. */
 static void give_back (rm_crew_t *self, rm_work_job_t *job)
 {
     pthread_mutex_lock (&self->ended_mutex);
-    bool first = !self->ended;
-    LL_PREPEND2 (self->ended, job, run_next);
+    bool first = add_ended (self, job);
     pthread_mutex_unlock (&self->ended_mutex);
     if (first)
         rm_wake_ring (self->wake);
@@ -72,31 +82,103 @@ static bool try_start (rm_hand_t *self, rm_work_job_t *job)
     return started;
 }
 
-static void run (rm_hand_t *self, rm_work_job_t *work)
+static void conclude (rm_job_t *self, int rc)
+{
+    rm_job_conclude (self, rc);
+    self->work->result.ran_us = rm_clock_us () - self->begun_us;
+}
+
+/* False: the handler has detached it, and it may be over and gone already. */
+static bool run (rm_hand_t *self, rm_work_job_t *work)
 {
     const rm_served_t *served = &self->crew->served[work->queue];
-    rm_job_t job = {.work = work, .hand = self, .queue = served->queue};
     rm_failpoint (RM_FAIL_START_AFTER);
-    uint64_t begun_us = rm_clock_us ();
-    int rc = served->handler (&job, served->arg);
-    rm_job_conclude (&job, rc);
-    work->result.ran_us = rm_clock_us () - begun_us;
+    rm_job_t *job = self->desk;
+    *job = (rm_job_t){.work = work, .hand = self, .queue = served->queue, .begun_us = rm_clock_us ()};
+    self->detached = false;
+    int rc = served->handler (job, served->arg);
+    if (self->detached)
+        return false;
+    conclude (job, rc);
+    return true;
 }
 
 static void *live (void *arg)
 {
     rm_hand_t *self = arg;
-    for (rm_work_job_t *job; (job = take (self->crew));) {
+    bool done = false;
+    for (rm_work_job_t *job; (job = take (self->crew, done));) {
         rm_failpoint (RM_FAIL_START_BEFORE);
-        if (try_start (self, job))
-            run (self, job);
+        done = !try_start (self, job) || run (self, job);
+        if (!done)
+            continue;
         set_job (self, NULL);
         give_back (self->crew, job);
     }
     return NULL;
 }
 
+/* ---- a job that outlives its handler --------------------------------------------------------------------------- */
+
+int rm_job_detach (rm_job_t *self)
+{
+    rm_hand_t *hand = self->hand;
+    if (self->detached)
+        return RM_ESTATE;
+    rm_job_t *desk = rm_malloc (sizeof *desk);
+    if (!desk)
+        return RM_ENOMEM;
+    hand->desk = desk;
+    hand->detached = self->detached = true;
+    pthread_mutex_lock (&hand->crew->ended_mutex);
+    hand->crew->detached++;
+    pthread_mutex_unlock (&hand->crew->ended_mutex);
+    set_job (hand, NULL);
+    return 0;
+}
+
+int rm_job_finish (rm_job_t **self_p)
+{
+    if (!self_p || !*self_p)
+        return 0;
+    rm_job_t *self = *self_p;
+    if (!self->detached)
+        return RM_ESTATE;
+    *self_p = NULL;
+    rm_crew_t *crew = self->hand->crew;
+    rm_work_job_t *work = self->work;
+    conclude (self, 0);
+    rm_free (self);
+    pthread_mutex_lock (&crew->run_mutex);
+    crew->taken--;
+    pthread_cond_signal (&crew->run_turn);
+    pthread_mutex_unlock (&crew->run_mutex);
+    /* Nothing of the crew is touched once the mutex is left: with its last job it may be gone. */
+    pthread_mutex_lock (&crew->ended_mutex);
+    if (add_ended (crew, work))
+        rm_wake_ring (crew->wake);
+    if (!--crew->detached)
+        pthread_cond_signal (&crew->none_left);
+    pthread_mutex_unlock (&crew->ended_mutex);
+    return 0;
+}
+
+static void await_detached (rm_crew_t *self)
+{
+    pthread_mutex_lock (&self->ended_mutex);
+    while (self->detached)
+        pthread_cond_wait (&self->none_left, &self->ended_mutex);
+    pthread_mutex_unlock (&self->ended_mutex);
+}
+
 /* ---- life ------------------------------------------------------------------------------------------------------ */
+
+static void close_hand (rm_hand_t *self)
+{
+    pthread_cond_destroy (&self->cancelled);
+    pthread_mutex_destroy (&self->mutex);
+    rm_free (self->desk);
+}
 
 static int start_hand (rm_crew_t *self, rm_hand_t *hand)
 {
@@ -104,6 +186,9 @@ static int start_hand (rm_crew_t *self, rm_hand_t *hand)
     pthread_condattr_init (&monotonic);
     pthread_condattr_setclock (&monotonic, CLOCK_MONOTONIC);
     hand->crew = self;
+    hand->desk = rm_malloc (sizeof *hand->desk);
+    if (!hand->desk)
+        return RM_ENOMEM;
     pthread_mutex_init (&hand->mutex, NULL);
     pthread_cond_init (&hand->cancelled, &monotonic);
     pthread_condattr_destroy (&monotonic);
@@ -114,19 +199,20 @@ static int start_hand (rm_crew_t *self, rm_hand_t *hand)
     pthread_attr_destroy (&attributes);
     if (!rc)
         return 0;
-    pthread_cond_destroy (&hand->cancelled);
-    pthread_mutex_destroy (&hand->mutex);
+    close_hand (hand);
     return RM_EIO;
 }
 
-int rm_crew_start (rm_crew_t *self, rm_work_t *work, const rm_served_t *served, unsigned threads, const rm_wake_t *wake)
+int rm_crew_start (rm_crew_t *self, rm_work_t *work, const rm_served_t *served, unsigned threads, unsigned jobs,
+                   const rm_wake_t *wake)
 {
-    *self = (rm_crew_t){.work = work, .served = served, .wake = wake};
+    *self = (rm_crew_t){.work = work, .served = served, .taken_max = jobs, .wake = wake};
     atomic_store (&self->sleeps_until, RM_WORK_NEVER);
     self->lock = rm_rwlock_new ();
     self->hands = rm_calloc (threads, sizeof *self->hands);
     pthread_mutex_init (&self->run_mutex, NULL);
     pthread_mutex_init (&self->ended_mutex, NULL);
+    pthread_cond_init (&self->none_left, NULL);
     pthread_cond_init (&self->run_turn, NULL);
     int rc = self->lock && self->hands ? 0 : RM_ENOMEM;
     for (; !rc && self->hand_count < threads; self->hand_count += !rc)
@@ -142,17 +228,18 @@ void rm_crew_stop (rm_crew_t *self)
     self->quits = true;
     pthread_cond_broadcast (&self->run_turn);
     pthread_mutex_unlock (&self->run_mutex);
-    for (unsigned i = 0; i < self->hand_count; i++) {
+    for (unsigned i = 0; i < self->hand_count; i++)
         pthread_join (self->hands[i].thread, NULL);
-        pthread_cond_destroy (&self->hands[i].cancelled);
-        pthread_mutex_destroy (&self->hands[i].mutex);
-    }
+    await_detached (self);
+    for (unsigned i = 0; i < self->hand_count; i++)
+        close_hand (&self->hands[i]);
     if (self->hand_count) {
         rm_crew_lock (self);
         rm_crew_collect (self);
         rm_crew_unlock (self);
     }
     pthread_cond_destroy (&self->run_turn);
+    pthread_cond_destroy (&self->none_left);
     pthread_mutex_destroy (&self->ended_mutex);
     pthread_mutex_destroy (&self->run_mutex);
     rm_free (self->hands);

@@ -2,11 +2,13 @@
  *
  *                 apply: starts                                          collect
  *      the loop ───────────────▶ run queue ──▶ a thread: try_start, handler ──▶ ended ──▶ the loop (woken by a ring)
+ *                                                                   │ detach     ▲
+ *                                                                   └── finish ──┘ from any thread
  *
  *  The RWLock guards the half: threads hold its read side while they try to start a job, the loop holds the write side
  *  around every call on the half. So nothing starts while the half closes a slot, loses its lease or forgets.
  *
- *  Thread rule: the loop's thread calls everything.
+ *  Thread rule: the loop's thread calls everything; rm_job_detach and rm_job_finish (ringmaster/worker.h) are here too.
  */
 #pragma once
 
@@ -34,21 +36,25 @@ struct rm_crew {
     unsigned hand_count; /* threads that were started */
 
     pthread_mutex_t run_mutex; /* guards the run queue */
-    pthread_cond_t run_turn;   /* there is something in it, or `quits` */
+    pthread_cond_t run_turn;   /* there is something in it and room for it, or `quits` */
     rm_work_job_t *run;        /* offered jobs that no thread has taken yet (utlist: run_prev, run_next) */
     unsigned idle;             /* threads that wait for a turn */
+    unsigned taken, taken_max; /* jobs that threads have taken, detached ones among them */
     bool quits;
 
     pthread_mutex_t ended_mutex; /* guards the ended ones */
+    pthread_cond_t none_left;    /* no job is detached */
     rm_work_job_t *ended;        /* finished and declined jobs (run_next), the last one first */
+    unsigned detached;           /* jobs whose rm_job_finish is still to come */
 
     atomic_uint_least64_t sleeps_until; /* the loop does, unless woken: a job with an earlier timeout rings */
 };
 
-/* Starts `threads` handler threads. 0, RM_ENOMEM, or RM_EIO if the system has no more threads to give. */
-int rm_crew_start (rm_crew_t *self, rm_work_t *work, const rm_served_t *served, unsigned threads,
+/* Starts `threads` handler threads, for up to `jobs` jobs at a time, detached ones included. 0, RM_ENOMEM, or RM_EIO if
+ * the system has no more threads to give. */
+int rm_crew_start (rm_crew_t *self, rm_work_t *work, const rm_served_t *served, unsigned threads, unsigned jobs,
                    const rm_wake_t *wake);
-/* Lets the threads end, waits for handlers that run, and gives the half what they left. */
+/* Lets the threads end, waits for handlers that run and for detached jobs, and gives the half what they left. */
 void rm_crew_stop (rm_crew_t *self);
 
 /* The write side of the half: to be held around every call on it. */

@@ -1,7 +1,7 @@
-/*  A job while its handler runs: what the public rm_job_… functions work on, and what stands beside it for handlers of
- *  our own (exec.c, builtin.c).
+/*  A job while it runs: what the public rm_job_… functions work on, and what stands beside it for handlers of our own
+ *  (exec.c, builtin.c).
  *
- *  Thread rule: the handler's thread, but for rm_hand_cancel.
+ *  Thread rule: the handler's thread, but for rm_hand_cancel; a detached job: whoever has it.
  */
 #pragma once
 
@@ -21,13 +21,17 @@ typedef struct {
     pthread_cond_t cancelled; /* the job was told to stop; waits on the monotonic clock */
     const rm_work_job_t *job; /* what it runs; NULL: nothing */
     pid_t group;              /* process group of the command it runs; 0: none */
+    rm_job_t *desk;           /* what its handler is given; owned, and a new one once that was detached */
+    bool detached;            /* its handler did so; this thread's only */
 } rm_hand_t;
 
 struct rm_job {
     rm_work_job_t *work;
-    rm_hand_t *hand;   /* who runs it */
+    rm_hand_t *hand;   /* who runs it, or began to */
     const char *queue; /* its name */
+    uint64_t begun_us; /* of rm_clock_us */
     bool ended;        /* a reply or a failure was said */
+    bool detached;     /* it is over when rm_job_finish says so, not when its handler returns */
 };
 
 /* The job's verdict when its handler has returned `rc`. */

@@ -127,6 +127,12 @@ int rm_worker_set (rm_worker_t *self, const char *option, const char *value)
             self->threads = (unsigned)number;
         return rc;
     }
+    if (!strcmp (option, "jobs")) {
+        rc = set_number (self, option, 1, RM_WORKER_THREADS_MAX, &number, value);
+        if (!rc)
+            self->jobs = (unsigned)number;
+        return rc;
+    }
     if (!strcmp (option, "quiet")) {
         rc = set_number (self, option, 0, 1, &number, value);
         if (!rc)
@@ -140,7 +146,7 @@ int rm_worker_set (rm_worker_t *self, const char *option, const char *value)
         return rc;
     }
     return rm_fault (&self->fault, RM_EINVAL,
-                     "there is no option '%.40s': name, pool, threads, quiet and insecure are known", option);
+                     "there is no option '%.40s': name, pool, threads, jobs, quiet and insecure are known", option);
 }
 
 static bool is_served (const rm_worker_t *self, const char *queue)
@@ -248,6 +254,12 @@ static int check_masters (rm_worker_t *self)
     return 0;
 }
 
+/* What the master may count on: a detached job takes no thread, but its share of this. */
+static unsigned jobs_at_a_time (const rm_worker_t *self)
+{
+    return self->jobs ? self->jobs : self->threads;
+}
+
 static int make_work (rm_worker_t *self)
 {
     const char *queues[RM_WORKER_QUEUES_MAX];
@@ -257,14 +269,14 @@ static int make_work (rm_worker_t *self)
                                .pool = self->pool,
                                .queues = queues,
                                .queue_count = self->served_count,
-                               .threads = self->threads};
+                               .threads = jobs_at_a_time (self)};
     self->work = rm_work_new (&config);
     return self->work ? 0 : rm_fault (&self->fault, RM_ENOMEM, "%s", rm_strerror (RM_ENOMEM));
 }
 
 static int start_crew (rm_worker_t *self)
 {
-    int rc = rm_crew_start (&self->crew, self->work, self->served, self->threads, &self->wake);
+    int rc = rm_crew_start (&self->crew, self->work, self->served, self->threads, jobs_at_a_time (self), &self->wake);
     if (rc)
         rm_fault (&self->fault, rc, "cannot start %u threads: give --threads fewer", self->threads);
     return rc;

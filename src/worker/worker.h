@@ -23,6 +23,7 @@ struct rm_worker {
     char name[RM_WORKER_NAME_BYTES_MAX + 1];
     char pool[RM_POOL_NAME_BYTES_MAX + 1];
     unsigned threads;
+    unsigned jobs; /* at a time, detached ones included; 0: as many as threads */
     bool quiet;
     bool insecure; /* whoever reaches the masters may have commands run */
     bool runs_any; /* a queue is served with the shell */

@@ -17,6 +17,7 @@
 
 enum {
     THREADS = 8,
+    JOBS_AT_ONCE = 12, /* detached ones among them */
     KEYS = 24,
     JOBS_MAX = 20000, /* dispatched in all */
     TIME_MAX_MS = 8000,
@@ -54,6 +55,58 @@ static atomic_int inside[KEYS];      /* jobs of a key that run */
 static atomic_ulong newest[KEYS];    /* the last one started; ids only grow */
 static atomic_ulong starts, cancels; /* counted for the summary */
 
+/* How every job ends. */
+static int say (rm_job_t *job)
+{
+    size_t size;
+    const char *mode = rm_job_data (job, &size), *key = rm_job_key (job);
+    if (rm_job_cancelled (job))
+        atomic_fetch_add (&cancels, 1);
+    if (key)
+        CHECK (atomic_fetch_sub (&inside[atoi (key)], 1) == 1);
+    if (*mode == 'f')
+        return rm_job_fail (job, RM_RETRY, "as wanted");
+    return rm_job_reply (job, mode, size);
+}
+
+/* The detached jobs, on their way to the threads that finish them. */
+static pthread_mutex_t away_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t away_turn = PTHREAD_COND_INITIALIZER;
+static rm_job_t *away[JOBS_AT_ONCE];
+static unsigned away_count;
+static bool away_over;
+static atomic_ulong finishes;
+
+static void give_away (rm_job_t *job)
+{
+    pthread_mutex_lock (&away_mutex);
+    CHECK (away_count < JOBS_AT_ONCE);
+    away[away_count++] = job;
+    pthread_cond_signal (&away_turn);
+    pthread_mutex_unlock (&away_mutex);
+}
+
+static void *finish_detached (void *arg)
+{
+    (void)arg;
+    pthread_mutex_lock (&away_mutex);
+    for (;;) {
+        while (!away_count && !away_over)
+            pthread_cond_wait (&away_turn, &away_mutex);
+        if (!away_count)
+            break;
+        rm_job_t *job = away[--away_count];
+        pthread_mutex_unlock (&away_mutex);
+        if (rm_job_id (job) % 3 == 0)
+            nanosleep (&(struct timespec){0, 1000000}, NULL);
+        CHECK (!say (job) && !rm_job_finish (&job));
+        atomic_fetch_add (&finishes, 1);
+        pthread_mutex_lock (&away_mutex);
+    }
+    pthread_mutex_unlock (&away_mutex);
+    return NULL;
+}
+
 static int handle (rm_job_t *job, void *arg)
 {
     (void)arg;
@@ -66,20 +119,18 @@ static int handle (rm_job_t *job, void *arg)
         CHECK (atomic_fetch_add (&inside[at], 1) == 0);
         CHECK (atomic_exchange (&newest[at], id) < id);
     }
-    size_t size;
-    const char *mode = rm_job_data (job, &size);
+    const char *mode = rm_job_text (job);
+    if (*mode == 'd') {
+        CHECK (!rm_job_detach (job));
+        give_away (job);
+        return 1; /* no verdict */
+    }
     if (*mode == 'w') /* waits to be cancelled: by its timeout, a lost lease or a removal */
         while (!rm_job_cancelled (job))
             rm_job_sleep (job, rm_clock_ms () + 1000);
     if (*mode == 's')
         rm_job_sleep (job, rm_clock_ms () + 1);
-    if (rm_job_cancelled (job))
-        atomic_fetch_add (&cancels, 1);
-    if (key)
-        CHECK (atomic_fetch_sub (&inside[at], 1) == 1);
-    if (*mode == 'f')
-        return rm_job_fail (job, RM_RETRY, "as wanted");
-    return rm_job_reply (job, mode, size);
+    return say (job);
 }
 
 /* ---- the master's side ----------------------------------------------------------------------------------------- */
@@ -110,7 +161,7 @@ static void dispatch_some (void)
         unsigned key = (unsigned)(random_bits () % KEYS);
         bool keyed = !one_in (4), waits = one_in (40);
         snprintf (keys[count], sizeof keys[count], "%u", key);
-        const char *mode = waits ? "w" : one_in (10) ? "f" : one_in (3) ? "s" : "q";
+        const char *mode = waits ? "w" : one_in (10) ? "f" : one_in (6) ? "d" : one_in (3) ? "s" : "q";
         ids++;
         jobs[count] = (rm_dispatch_job_t){.id = ids,
                                           .token = ids,
@@ -359,7 +410,10 @@ int main (int argc, char **argv)
     rm_work_config_t config = {.name = "w", .pool = "default", .queues = queues, .queue_count = 1, .threads = THREADS};
     work = rm_work_new (&config);
     CHECK (work && !rm_wake_init (&wake));
-    CHECK (!rm_crew_start (&crew, work, &served, THREADS, &wake));
+    pthread_t finishers[2];
+    for (int i = 0; i < 2; i++)
+        CHECK (!pthread_create (&finishers[i], NULL, finish_detached, NULL));
+    CHECK (!rm_crew_start (&crew, work, &served, THREADS, JOBS_AT_ONCE, &wake));
     rm_crew_lock (&crew);
     rm_work_connected (work, rm_clock_ms ());
     rm_crew_unlock (&crew);
@@ -370,14 +424,21 @@ int main (int argc, char **argv)
     }
     finish (&wake);
     rm_crew_stop (&crew);
+    pthread_mutex_lock (&away_mutex);
+    away_over = true;
+    pthread_cond_broadcast (&away_turn);
+    pthread_mutex_unlock (&away_mutex);
+    for (int i = 0; i < 2; i++)
+        pthread_join (finishers[i], NULL);
     rm_work_destroy (&work);
     rm_wake_close (&wake);
-    printf ("seed %u: %lu dispatched, %lu started, %lu cancelled, %lu ended, %lu handed back, %lu forgotten; "
+    printf ("seed %u: %lu dispatched, %lu started, %lu cancelled, %lu finished later, %lu ended, %lu handed back, %lu "
+            "forgotten; "
             "%lu resizes, %lu terms, %lu removals\n",
-            seed, (unsigned long)ids, (unsigned long)starts, (unsigned long)cancels, (unsigned long)ended,
-            (unsigned long)returned, (unsigned long)forgotten, (unsigned long)resizes, (unsigned long)terms,
-            (unsigned long)removals);
+            seed, (unsigned long)ids, (unsigned long)starts, (unsigned long)cancels, (unsigned long)finishes,
+            (unsigned long)ended, (unsigned long)returned, (unsigned long)forgotten, (unsigned long)resizes,
+            (unsigned long)terms, (unsigned long)removals);
     CHECK (ended + returned + forgotten == ids);
-    CHECK (ended > 100 && returned && cancels && resizes && removals && terms);
+    CHECK (ended > 100 && returned && cancels && finishes && resizes && removals && terms);
     return 0;
 }

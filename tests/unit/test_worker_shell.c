@@ -1,32 +1,15 @@
-/* The worker as a library, against a small master with real sockets (worker_master.h). */
-#include "worker_master.h"
+/* The worker as a library, against a small master with real sockets (worker_thread.h). */
+#include "worker_thread.h"
 
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ringmaster/worker.h"
-
-static master_t master;
-static rm_worker_t *worker;
-static pthread_t thread;
-static atomic_int run_rc;
-static atomic_bool run_over;
 static atomic_int readies;
 static char ready_name[64];
-
-static void *run_worker (void *arg)
-{
-    (void)arg;
-    atomic_store (&run_rc, rm_worker_run (worker));
-    atomic_store (&run_over, true);
-    return NULL;
-}
 
 static void ready (const char *name, void *arg)
 {
@@ -35,43 +18,10 @@ static void ready (const char *name, void *arg)
     atomic_fetch_add (&readies, 1);
 }
 
-static void make_worker (const char *masters)
+static void open_told (void)
 {
-    worker = rm_worker_new (masters);
-    cr_assert (worker);
-    cr_assert_eq (rm_worker_set (worker, "name", "w1"), 0);
-    cr_assert_eq (rm_worker_set (worker, "threads", "2"), 0);
-    cr_assert_eq (rm_worker_set (worker, "quiet", "1"), 0);
+    open_both ();
     rm_worker_on_ready (worker, ready, NULL);
-}
-
-static void begin (void)
-{
-    cr_assert_eq (pthread_create (&thread, NULL, run_worker, NULL), 0);
-}
-
-static void open_both (void)
-{
-    master_open (&master);
-    make_worker (master_endpoint (&master));
-}
-
-/* Serves it until rm_worker_run has returned; what it answered. */
-static int await_end (void)
-{
-    uint64_t end_ms = rm_clock_ms () + WAIT_MS;
-    while (!atomic_load (&run_over)) {
-        master_turn (&master, 10);
-        cr_assert_lt (rm_clock_ms (), end_ms, "the worker does not end");
-    }
-    pthread_join (thread, NULL);
-    return atomic_load (&run_rc);
-}
-
-static void close_both (void)
-{
-    rm_worker_destroy (&worker);
-    master_close (&master);
 }
 
 static void serve (const char *queue, const char *handler)
@@ -79,13 +29,7 @@ static void serve (const char *queue, const char *handler)
     cr_assert_eq (rm_worker_handle_named (worker, queue, handler), 0, "%s", rm_worker_error (worker));
 }
 
-static void stop_and_leave (void)
-{
-    rm_worker_stop (worker);
-    cr_assert_eq (await_end (), 0, "%s", rm_worker_error (worker));
-}
-
-TestSuite (worker_shell, .init = open_both, .fini = close_both, .timeout = 60);
+TestSuite (worker_shell, .init = open_told, .fini = close_both, .timeout = 60);
 
 /* ---- a worker's life ------------------------------------------------------------------------------------------- */
 
@@ -434,8 +378,9 @@ Test (worker_settings, what_is_not_allowed_is_refused_with_a_sentence)
     cr_assert_str_empty (rm_worker_error (worker));
     cr_assert_eq (rm_worker_run (worker), RM_EINVAL);
     cr_assert (strstr (rm_worker_error (worker), "nothing to serve"));
-    static const char *const bad[][2] = {{"name", "a b"}, {"name", ""},        {"pool", "a/b"},  {"threads", "0"},
-                                         {"quiet", "2"},  {"threads", "9999"}, {"threads", "x"}, {"colour", "red"}};
+    static const char *const bad[][2] = {{"name", "a b"},     {"name", ""},     {"pool", "a/b"},
+                                         {"threads", "0"},    {"quiet", "2"},   {"jobs", "0"},
+                                         {"threads", "9999"}, {"threads", "x"}, {"colour", "red"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         cr_assert_eq (rm_worker_set (worker, bad[i][0], bad[i][1]), RM_EINVAL, "%s", bad[i][0]);
         cr_assert_not (strstr (rm_worker_error (worker), "nothing to serve"), "%s", bad[i][0]);
