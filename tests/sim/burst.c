@@ -112,6 +112,7 @@ static rm_submit_job_t spell (sim_burst_t *self, const plan_item_t *item, uint64
     plan_payload (item, self->payloads[row]);
     plan_key (item, self->keys[row]);
     return (rm_submit_job_t){
+        .options = {.delay_ms = item->delay_ms, .deadline_ms = item->deadline_ms, .priority = item->priority},
         .seq = seq,
         .queue = rm_bytes (item->queue ? "r" : "q"),
         .key = rm_bytes (item->key < 0 ? NULL : self->keys[row]),

@@ -51,7 +51,8 @@ static void note_accepted (check_t *self, const rm_record_t *record, const plan_
 {
     history_job_t note = {.seq = seq,
                           .id = record->id,
-                          .may_end = 1 << RM_DONE | 1 << RM_DIED,
+                          .may_end = 1 << RM_DONE | 1 << RM_DIED |
+                                     (self->sim->plan->orders ? 1 << RM_CANCELLED | 1 << RM_EXPIRED : 0),
                           .at_most_once = item->at_most_once && item->tries < 2};
     for (int i = 0; i < RM_SESSION_BYTES; i++)
         snprintf (note.session + 2 * i, 3, "%02x", record->session->id.bytes[i]);
@@ -72,8 +73,9 @@ static void on_accepted (void *arg, rm_record_t *record)
     if (!item || !self->items[item->index].asked)
         VIOLATION (self, "submitted", "job %" PRIu64 " with payload '%s' was submitted by nobody", record->id, payload);
     check_item_t *asked = &self->items[item->index];
-    uint64_t seq = seq_of (record->session, record->id);
-    for (uint64_t id = 1; id < record->id; id++)
+    bool kicked = record->extra && record->extra->kicked_from;
+    uint64_t seq = kicked ? record->id : seq_of (record->session, record->id);
+    for (uint64_t id = 1; id < record->id && !kicked; id++)
         if (self->jobs[id].item == item->index)
             VIOLATION (self, "same-request", "request %" PRIu64 " is job %" PRIu64 " and job %" PRIu64, asked->seq, id,
                        record->id);
@@ -285,7 +287,7 @@ void check_accepted (check_t *self, uint32_t who, const plan_item_t *item, uint6
 static void note_outcome (check_t *self, const rm_result_job_t *result)
 {
     history_outcome_t note = {.id = result->id,
-                              .outcome = result->outcome == RM_OUTCOME_DONE ? RM_DONE : RM_DIED,
+                              .outcome = (int)result->outcome,
                               .attempt = result->attempt};
     copy_text (note.bytes, result->data.data, result->data.size);
     copy_text (note.reason, result->reason.data, result->reason.size);

@@ -211,6 +211,7 @@ static void submit (sim_t *self, uint32_t who, uint32_t place)
         .tries = item->tries,
         .timeout_ms = item->timeout_ms,
         .flags = item->at_most_once ? RM_JOB_AT_MOST_ONCE : 0,
+        .options = {.delay_ms = item->delay_ms, .deadline_ms = item->deadline_ms, .priority = item->priority},
     };
     rm_msg_t request = {.type = RM_MSG_SUBMIT, .submit = {.jobs = &client->job, .job_count = 1}};
     begin (self, who, &request, item->give_up_ms ? sim_clock_ms (self, who) + item->give_up_ms : RM_PIRATE_FOREVER);

@@ -136,6 +136,9 @@ void sim_fault_begins (sim_t *self, uint32_t number)
     case FAULT_DRAIN:
         sim_master_drain (self, fault->who);
         break;
+    case FAULT_ORDER:
+        sim_order (self, (plan_order_t)fault->number, (uint64_t)fault->amount);
+        break;
     default:
         break;
     }
@@ -163,6 +166,9 @@ void sim_fault_ends (sim_t *self, uint32_t number)
         break;
     case FAULT_DISK_FULL:
         sim_disk_fill (self, fault->who, false);
+        break;
+    case FAULT_ORDER:
+        sim_order_resume (self);
         break;
     default:
         break;

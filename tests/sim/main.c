@@ -59,7 +59,7 @@ static int live_one (plan_t *plan)
 static int live_seed (void)
 {
     static plan_t plan;
-    plan_draw (&plan, (uint32_t)settings.masters, (uint64_t)settings.seed);
+    plan_draw (&plan, (uint32_t)settings.masters, settings.orders, (uint64_t)settings.seed);
     if (!settings_keep (&plan))
         return RM_EXIT_USAGE;
     return live_one (&plan);
@@ -112,7 +112,7 @@ static void make_small (const lives_result_t *sum)
 {
     static plan_t plan;
     sim_result_t result = sum->first;
-    plan_draw (&plan, (uint32_t)settings.masters, sum->number);
+    plan_draw (&plan, (uint32_t)settings.masters, settings.orders, sum->number);
     uint32_t faults = plan.fault_count, items = plan.item_count;
     unsigned tries = shrink (&plan, sum->first.checker, &result);
     printf ("%u of %u faults and %u of %u jobs are enough (%u lives):\n", plan.fault_count, faults, plan.item_count,
@@ -124,7 +124,7 @@ static void make_small (const lives_result_t *sum)
 static void draw (plan_t *plan, uint64_t number, const void *arg)
 {
     (void)arg;
-    plan_draw (plan, (uint32_t)settings.masters, number);
+    plan_draw (plan, (uint32_t)settings.masters, settings.orders, number);
 }
 
 static int live_many (void)

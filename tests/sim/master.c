@@ -33,7 +33,7 @@ struct sim_master {
     rm_bytes_t group[PLAN_MASTERS_MAX];
 };
 
-static rm_now_t now (const sim_t *self, uint32_t who)
+rm_now_t sim_master_now (const sim_t *self, uint32_t who)
 {
     return (rm_now_t){sim_clock_ms (self, who), sim_wall_ms (self, who)};
 }
@@ -94,7 +94,8 @@ static void send_to (const mouth_t *mouth, const rm_address_t *to, rm_buf_t *fra
 static void to_client (void *arg, const rm_address_t *to, rm_msg_type_t type, rm_buf_t *frame)
 {
     (void)type;
-    send_to (arg, to, frame);
+    if (to->size)
+        send_to (arg, to, frame);
 }
 
 static void to_worker (void *arg, const rm_address_t *to, rm_msg_type_t type, uint32_t phase, rm_buf_t *frame)
@@ -208,10 +209,12 @@ static void watch_role (sim_t *self, uint32_t who)
     bool leads = sim_raft_leads (master->raft) && !master->deposed;
     if (leads && !master->leads) {
         master->leads = true;
-        rm_leader_stand (&master->leader, now (self, who));
+        master->leader.format = self->plan->orders ? RM_STATE_FORMAT : 1;
+        rm_leader_stand (&master->leader, sim_master_now (self, who));
     } else {
         give_way (self, who);
     }
+    master->leader.format = self->plan->orders ? RM_STATE_FORMAT : 1;
     master->leader.cut_off = master->leads && sim_raft_is_cut_off (self, who, master->raft);
     uint32_t leader = sim_raft_leader (self, master->raft);
     master->leader.group =
@@ -248,9 +251,9 @@ void sim_master_receive (sim_t *self, const sim_packet_t *packet)
     watch_role (self, who);
     check_arrives (self->check, packet);
     if (sim_is_worker (self, from))
-        rm_leader_from_worker (leader, now (self, who), &address, &packet->msg);
+        rm_leader_from_worker (leader, sim_master_now (self, who), &address, &packet->msg);
     else
-        rm_leader_from_client (leader, now (self, who), &address, &packet->msg);
+        rm_leader_from_client (leader, sim_master_now (self, who), &address, &packet->msg);
     check_arrived (self->check, packet);
     sim_want_turn (self, who);
 }
@@ -262,7 +265,7 @@ void sim_master_drain (sim_t *self, uint32_t worker)
     if (!leader || self->processes[who].paused_us)
         return;
     story (self, who, "drains %s", self->processes[worker].name);
-    rm_leader_drain (leader, now (self, who), rm_bytes (self->processes[worker].name));
+    rm_leader_drain (leader, sim_master_now (self, who), rm_bytes (self->processes[worker].name));
     check_drained (self->check, self->processes[worker].name);
     sim_want_turn (self, who);
 }
@@ -271,7 +274,8 @@ static void pass_points (sim_t *self, uint32_t who, uint32_t kinds, const char *
 {
     static const char *const names[RM_ENTRY_KINDS] = {
         "",     "lead",       "submit",        "start",        "unstart",       "done",           "fail",
-        "bury", "member_add", "member_remove", "resize_begin", "resize_commit", "session_expire", "result_expire"};
+        "bury", "member_add", "member_remove", "resize_begin", "resize_commit", "session_expire", "result_expire",
+        "format", "submit_more", "stop", "kick", "queue_set"};
     for (int kind = 0; kind < RM_ENTRY_KINDS; kind++)
         if (kinds >> kind & 1)
             sim_point (self, who, names[kind], side);
@@ -282,7 +286,7 @@ static void propose (sim_t *self, uint32_t who)
     sim_master_t *master = self->masters[who];
     while (master->leads && master->proposal_count < PROPOSALS_MAX && !self->processes[who].dying) {
         if (!master->batch)
-            master->batch = rm_leader_take_batch (&master->leader, now (self, who));
+            master->batch = rm_leader_take_batch (&master->leader, sim_master_now (self, who));
         if (!master->batch)
             return;
         pass_points (self, who, master->batch->kinds, "before it commits");
@@ -306,7 +310,7 @@ void sim_master_turn (sim_t *self, uint32_t who)
     rm_leader_t *leader = &self->masters[who]->leader;
     watch_role (self, who);
     leader->disk_full = sim_disk_is_full (self, who);
-    rm_leader_flush (leader, now (self, who));
+    rm_leader_flush (leader, sim_master_now (self, who));
     if (leader->out_of_memory)
         sim_violation (self, "memory", "the master has run out of memory");
     if (self->processes[who].dying)
@@ -318,7 +322,9 @@ void sim_master_turn (sim_t *self, uint32_t who)
 void sim_master_wake (sim_t *self, uint32_t who)
 {
     watch_role (self, who);
-    rm_leader_tick (&self->masters[who]->leader, now (self, who));
+    rm_leader_tick (&self->masters[who]->leader, sim_master_now (self, who));
+    if (self->calm)
+        sim_order_resume (self); /* or not everything would end */
     sim_want_turn (self, who);
     sim_want_wake (self, who, sim_clock_ms (self, who) + TICK_MS);
 }
@@ -344,7 +350,7 @@ void sim_master_applies (sim_t *self, uint32_t who, uint64_t index, uint64_t ter
     master->batches++;
     story (self, who, "applies batch %llu", (unsigned long long)master->batches);
     check_batch (self->check, who, master->batches, batch, size, written_us);
-    rm_leader_see (&master->leader, now (self, who));
+    rm_leader_see (&master->leader, sim_master_now (self, who));
     if (check_apply (self->check, &master->state, master->batches, batch, size))
         sim_violation (self, "rebuilt", "batch %llu cannot be applied", (unsigned long long)master->batches);
     check_applied (self->check, who, &master->state, master->batches);
@@ -352,7 +358,7 @@ void sim_master_applies (sim_t *self, uint32_t who, uint64_t index, uint64_t ter
         return;
     pass_points (self, who, proposal.kinds, "after it committed");
     if (!self->processes[who].dying)
-        rm_leader_applied (&master->leader, now (self, who), proposal.number);
+        rm_leader_applied (&master->leader, sim_master_now (self, who), proposal.number);
 }
 
 void sim_master_restores (sim_t *self, uint32_t who, const void *snapshot, size_t size, uint64_t batches)

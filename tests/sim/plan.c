@@ -259,7 +259,35 @@ static void draw_hurry (plan_t *self, uint64_t until_us)
     self->fault_count++;
 }
 
-void plan_draw (plan_t *self, uint32_t masters, uint64_t seed)
+static void draw_options (plan_item_t *item, uint64_t *random)
+{
+    if (once_in (random, 4))
+        item->delay_ms = (uint32_t)between (random, 1, 300);
+    if (once_in (random, 6))
+        item->deadline_ms = item->delay_ms + (uint32_t)between (random, 20, 1500);
+    if (once_in (random, 3))
+        item->priority = (uint32_t)between (random, 1, 9);
+}
+
+static void draw_orders (plan_t *self, uint64_t until_us)
+{
+    uint64_t random = self->seed * 0xaef17502108ef2d9u + self->master_count;
+    for (uint32_t i = 0; i < self->item_count; i++)
+        draw_options (&self->items[i], &random);
+    for (uint64_t left = between (&random, 1, PLAN_ORDERS_MAX); left; left--) {
+        plan_fault_t *fault = &self->faults[self->fault_count];
+        *fault = (plan_fault_t){.kind = FAULT_ORDER,
+                                .index = self->fault_count++,
+                                .at_us = between (&random, 1, until_us),
+                                .number = below (&random, ORDER_KINDS),
+                                .amount = (int64_t)below (&random, 8)};
+        if (fault->number == ORDER_PAUSE)
+            fault->for_us = draw_span (&random);
+    }
+    self->orders = true;
+}
+
+void plan_draw (plan_t *self, uint32_t masters, bool orders, uint64_t seed)
 {
     uint64_t random = seed * 0x9e3779b97f4a7c15u + 0x6a09e667f3bcc909u;
     defaults (self, seed);
@@ -295,6 +323,8 @@ void plan_draw (plan_t *self, uint32_t masters, uint64_t seed)
     while (self->fault_count < faults)
         draw_fault (self, &random, kinds, trouble_us);
     draw_hurry (self, trouble_us);
+    if (orders)
+        draw_orders (self, trouble_us);
     self->calm_us = trouble_us + 200 * MS;
 }
 
@@ -394,6 +424,7 @@ static void ways_text (const plan_t *self, const plan_fault_t *fault, char *text
 
 void plan_fault_text (const plan_t *self, const plan_fault_t *fault, char *text, size_t size)
 {
+    static const char *const orders[ORDER_KINDS] = {"cancel", "bury", "kick", "pause"};
     char who[8], way[32];
     double amount_ms = (double)fault->amount / MS, for_ms = (double)fault->for_us / MS;
     plan_process_name (self, fault->who, who);
@@ -452,6 +483,9 @@ void plan_fault_text (const plan_t *self, const plan_fault_t *fault, char *text,
         break;
     case FAULT_LEAVE:
         snprintf (text, size, "SIGTERM to %s, which is back %.1f ms after it went", who, amount_ms);
+        break;
+    case FAULT_ORDER:
+        snprintf (text, size, "an operator orders: %s", orders[fault->number]);
         break;
     case FAULT_DRAIN:
         snprintf (text, size, "an operator drains %s, which is back %.1f ms after it went", who, amount_ms);

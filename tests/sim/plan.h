@@ -14,6 +14,7 @@ enum {
     PLAN_WORKERS_MAX = 5,
     PLAN_CLIENTS_MAX = 3,
     PLAN_FAULTS_MAX = 24,
+    PLAN_ORDERS_MAX = 8,
     PLAN_ITEMS_MAX = 64,
     PLAN_QUEUES_MAX = 2,
     PLAN_KEYS_MAX = 8,
@@ -37,8 +38,11 @@ typedef enum {
     FAULT_DEPOSE,   /* the master that leads hands over; one without others leads again after `amount` µs */
     FAULT_LEAVE,    /* SIGTERM to a worker */
     FAULT_DRAIN,    /* an operator takes a worker out */
+    FAULT_ORDER,    /* an operator orders `number` (plan_order_t) about the `amount`-th job that it fits, or about a queue */
     FAULT_KINDS
 } plan_fault_kind_t;
+
+typedef enum { ORDER_CANCEL, ORDER_BURY, ORDER_KICK, ORDER_PAUSE, ORDER_KINDS } plan_order_t;
 
 enum { PLAN_TO_PEER = 1, PLAN_TO_MASTER = 2, PLAN_BOTH_WAYS = 3 };
 
@@ -69,6 +73,7 @@ typedef struct {
     uint32_t run_us;     /* how long its handler runs */
     uint32_t fails;      /* so many attempts fail */
     bool dies;           /* the last of these for good */
+    uint32_t delay_ms, deadline_ms, priority; /* 0: none, none, normal */
     bool deaf;           /* its handler does not hear that it should stop, for a while */
 } plan_item_t;
 
@@ -78,7 +83,8 @@ typedef struct {
     bool bursts[PLAN_CLIENTS_MAX]; /* that client does not wait for one answer before it asks for more */
     uint32_t threads;
     uint64_t worker_boot_us[PLAN_WORKERS_MAX];
-    plan_fault_t faults[PLAN_FAULTS_MAX];
+    bool orders; /* people order, too, and jobs have options */
+    plan_fault_t faults[PLAN_FAULTS_MAX + PLAN_ORDERS_MAX];
     uint32_t fault_count;
     plan_item_t items[PLAN_ITEMS_MAX];
     uint32_t item_count;
@@ -89,8 +95,8 @@ typedef struct {
     uint64_t jobs_max; /* waiting, in all */
 } plan_t;
 
-/* The plan of that seed, with so many masters. */
-void plan_draw (plan_t *self, uint32_t masters, uint64_t seed);
+/* The plan of that seed, with so many masters, and with orders or without: they change nothing else in it. */
+void plan_draw (plan_t *self, uint32_t masters, bool orders, uint64_t seed);
 
 /* The small cluster of the enumeration: one master or more, three workers, of which one joins, one leaves and is back, and
  * one dies, which is noticed in the middle of the next resize. Killed at its `point`-th point is process `who` (0 and 0:

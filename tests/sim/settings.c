@@ -9,6 +9,8 @@ settings_t settings = {.masters = 1, .seed = -1, .runs = -1, .from = -1, .jobs =
 
 static const rm_option_t options[] = {
     RM_NUMBER ('m', "masters", "M", 1, PLAN_MASTERS_MAX, "so many masters (1)", &settings.masters),
+    RM_FLAG (0, "orders", "people order too: jobs have delays, deadlines and priorities,\nare cancelled, buried, kicked, and queues paused",
+             &settings.orders),
     RM_SECTION ("one life"),
     RM_NUMBER (0, "seed", "N", 0, INT64_MAX, "live the life of this seed", &settings.seed),
     RM_FLAG (0, "trace", "tell it as a story, a line an event", &settings.trace),
@@ -50,8 +52,11 @@ const rm_program_t settings_program = {
 const char *settings_masters (void)
 {
     static char text[32];
+    *text = 0;
     if (settings.masters > 1)
         snprintf (text, sizeof text, " --masters %d", (int)settings.masters);
+    if (settings.orders)
+        strcat (text, " --orders");
     return text;
 }
 
@@ -89,6 +94,7 @@ static const char *misplaced (const char **with)
         bool said, fits;
         const char *with;
     } rules[] = {
+        {"orders", settings.orders, !settings.enumerate && !settings.events, "--seed or --runs, without --events"},
         {"trace", settings.trace, one || death, "--seed, or --enumerate with --point"},
         {"events", settings.events, one || death, "--seed, or --enumerate with --point"},
         {"only-faults", settings.faults, one, "--seed"},

@@ -17,6 +17,7 @@ typedef struct {
     bool until_failure;
     bool enumerate; /* every death: */
     int64_t who, point;
+    bool orders;
 } settings_t;
 
 extern settings_t settings;
@@ -32,5 +33,5 @@ bool settings_read (int argc, char **argv, int *exit_code);
  * said, and the exit code is RM_EXIT_USAGE. */
 bool settings_keep (plan_t *plan);
 
-/* " --masters 3", as it stands in a command that does the same again; "" for one. */
+/* " --masters 3 --orders", as it stands in a command that does the same again; "" for one master without them. */
 const char *settings_masters (void);

@@ -196,6 +196,11 @@ static void conclude (const sim_t *self, rm_work_job_t *job)
 {
     const plan_item_t *item = item_of (self, job);
     char text[64];
+    if (job->stop == RM_WORK_STOP_ORDER) {
+        job->result.verdict = RM_VERDICT_RETRY;
+        put_text (&job->result.reason, "told to stop");
+        return;
+    }
     if (item && job->attempt <= item->fails) {
         job->result.verdict = item->dies && job->attempt == item->fails ? RM_VERDICT_DEAD : RM_VERDICT_RETRY;
         put_text (&job->result.reason, "fails");
