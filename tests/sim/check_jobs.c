@@ -286,9 +286,7 @@ void check_accepted (check_t *self, uint32_t who, const plan_item_t *item, uint6
 
 static void note_outcome (check_t *self, const rm_result_job_t *result)
 {
-    history_outcome_t note = {.id = result->id,
-                              .outcome = (int)result->outcome,
-                              .attempt = result->attempt};
+    history_outcome_t note = {.id = result->id, .outcome = (int)result->outcome, .attempt = result->attempt};
     copy_text (note.bytes, result->data.data, result->data.size);
     copy_text (note.reason, result->reason.data, result->reason.size);
     history_ended (self->history, &note);

@@ -273,9 +273,9 @@ void sim_master_drain (sim_t *self, uint32_t worker)
 static void pass_points (sim_t *self, uint32_t who, uint32_t kinds, const char *side)
 {
     static const char *const names[RM_ENTRY_KINDS] = {
-        "",     "lead",       "submit",        "start",        "unstart",       "done",           "fail",
-        "bury", "member_add", "member_remove", "resize_begin", "resize_commit", "session_expire", "result_expire",
-        "format", "submit_more", "stop", "kick", "queue_set"};
+        "",       "lead",        "submit",        "start",        "unstart",       "done",           "fail",
+        "bury",   "member_add",  "member_remove", "resize_begin", "resize_commit", "session_expire", "result_expire",
+        "format", "submit_more", "stop",          "kick",         "queue_set"};
     for (int kind = 0; kind < RM_ENTRY_KINDS; kind++)
         if (kinds >> kind & 1)
             sim_point (self, who, names[kind], side);

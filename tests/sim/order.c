@@ -34,8 +34,8 @@ static void order (sim_t *self, const rm_msg_order_t *order)
     rm_msg_t msg = {.type = RM_MSG_ORDER, .order = *order};
     if (!leader || self->processes[who].paused_us)
         return;
-    story (self, who, "is told to %.*s %" PRIu64 " %.*s", (int)order->what.size, (const char *)order->what.data, order->id,
-           (int)order->text.size, order->text.size ? (const char *)order->text.data : "");
+    story (self, who, "is told to %.*s %" PRIu64 " %.*s", (int)order->what.size, (const char *)order->what.data,
+           order->id, (int)order->text.size, order->text.size ? (const char *)order->text.data : "");
     rm_leader_from_client (leader, sim_master_now (self, who), &nobody, &msg);
     sim_want_turn (self, who);
 }
@@ -46,7 +46,8 @@ void sim_order (sim_t *self, plan_order_t what, uint64_t number)
     uint32_t who;
     const rm_leader_t *leader = sim_leading (self, &who);
     if (what == ORDER_PAUSE) {
-        order (self, &(rm_msg_order_t){rm_bytes ("set"), 0, rm_bytes (number % 2 ? "r" : "q"), rm_bytes ("paused=on"), 0});
+        order (self,
+               &(rm_msg_order_t){rm_bytes ("set"), 0, rm_bytes (number % 2 ? "r" : "q"), rm_bytes ("paused=on"), 0});
         return;
     }
     const rm_record_t *record = leader ? find (leader->state, what, number) : NULL;

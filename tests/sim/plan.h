@@ -38,7 +38,7 @@ typedef enum {
     FAULT_DEPOSE,   /* the master that leads hands over; one without others leads again after `amount` µs */
     FAULT_LEAVE,    /* SIGTERM to a worker */
     FAULT_DRAIN,    /* an operator takes a worker out */
-    FAULT_ORDER,    /* an operator orders `number` (plan_order_t) about the `amount`-th job that it fits, or about a queue */
+    FAULT_ORDER, /* an operator orders `number` (plan_order_t) about the `amount`-th job that it fits, or about a queue */
     FAULT_KINDS
 } plan_fault_kind_t;
 
@@ -65,16 +65,16 @@ typedef struct {
     uint32_t queue;
     int32_t key; /* -1: none */
     bool at_most_once;
-    uint32_t tries;      /* 0: the queue's */
-    uint32_t timeout_ms; /* 0: the queue's */
-    uint32_t rest_us;    /* the client rests before it */
-    uint32_t give_up_ms; /* stops asking after so long; 0: never */
-    bool waits;          /* for its outcome, before the next job */
-    uint32_t run_us;     /* how long its handler runs */
-    uint32_t fails;      /* so many attempts fail */
-    bool dies;           /* the last of these for good */
+    uint32_t tries;                           /* 0: the queue's */
+    uint32_t timeout_ms;                      /* 0: the queue's */
+    uint32_t rest_us;                         /* the client rests before it */
+    uint32_t give_up_ms;                      /* stops asking after so long; 0: never */
+    bool waits;                               /* for its outcome, before the next job */
+    uint32_t run_us;                          /* how long its handler runs */
+    uint32_t fails;                           /* so many attempts fail */
+    bool dies;                                /* the last of these for good */
     uint32_t delay_ms, deadline_ms, priority; /* 0: none, none, normal */
-    bool deaf;           /* its handler does not hear that it should stop, for a while */
+    bool deaf;                                /* its handler does not hear that it should stop, for a while */
 } plan_item_t;
 
 typedef struct {

@@ -9,7 +9,9 @@ settings_t settings = {.masters = 1, .seed = -1, .runs = -1, .from = -1, .jobs =
 
 static const rm_option_t options[] = {
     RM_NUMBER ('m', "masters", "M", 1, PLAN_MASTERS_MAX, "so many masters (1)", &settings.masters),
-    RM_FLAG (0, "orders", "people order too: jobs have delays, deadlines and priorities,\nare cancelled, buried, kicked, and queues paused",
+    RM_FLAG (0, "orders",
+             "people order too: jobs have delays, deadlines and priorities,\nare cancelled, buried, kicked, and queues "
+             "paused",
              &settings.orders),
     RM_SECTION ("one life"),
     RM_NUMBER (0, "seed", "N", 0, INT64_MAX, "live the life of this seed", &settings.seed),
