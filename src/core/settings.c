@@ -16,15 +16,15 @@ static const struct {
     uint64_t min, max;
     bool may_default; /* 0: as the master is configured, written "default" */
 } rows[RM_SETTINGS] = {
-    [RM_SETTING_TRIES] = {"tries", COUNT, 1, 1000000},
-    [RM_SETTING_TIMEOUT] = {"timeout", TIME, 1, INT32_MAX},
-    [RM_SETTING_KEEP] = {"keep", TIME, 1, INT32_MAX},
-    [RM_SETTING_KEEP_BYTES] = {"keep-bytes", BYTES, 0, INT64_MAX},
+    [RM_SETTING_TRIES] = {"tries", COUNT, 1, 1000000, false},
+    [RM_SETTING_TIMEOUT] = {"timeout", TIME, 1, INT32_MAX, false},
+    [RM_SETTING_KEEP] = {"keep", TIME, 1, INT32_MAX, false},
+    [RM_SETTING_KEEP_BYTES] = {"keep-bytes", BYTES, 0, INT64_MAX, false},
     [RM_SETTING_DELAY] = {"delay", TIME, 1, RM_BACKOFF_MS_MAX, true},
     [RM_SETTING_BACKOFF] = {"backoff", FACTOR, 1001, RM_BACKOFF_PERMILLE_MAX, true},
     [RM_SETTING_CAP] = {"cap", TIME, 1, RM_BACKOFF_MS_MAX, true},
     [RM_SETTING_JITTER] = {"jitter", JITTER, 1, RM_JITTERS, true},
-    [RM_SETTING_PAUSED] = {"paused", SWITCH, 0, 1},
+    [RM_SETTING_PAUSED] = {"paused", SWITCH, 0, 1, false},
     [RM_SETTING_JOBS_MAX] = {"jobs-max", COUNT, 1, INT64_MAX, true},
     [RM_SETTING_BYTES_MAX] = {"bytes-max", BYTES, 1, INT64_MAX, true},
 };

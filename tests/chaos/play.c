@@ -258,13 +258,20 @@ static void idle (play_t *self)
     sleep_ms (TICK_MS);
 }
 
-/* To the format with comparisons. */
-static void upgrade (const play_t *self)
+/* A new group soon has a format in which masters compare their states. */
+static void await_format (play_t *self)
 {
-    const char *json;
     rm_client_t *client = ask_client (self);
-    if (rm_client_change (client, "upgrade", FORMAT, NULL, SETTLE_MS, &json))
-        harness_fail ("the ledger cannot be upgraded: %s", rm_client_error (client));
+    uint64_t end_ms = time_ms () + SETTLE_MS;
+    json_int_t format = 0;
+    while (format < FORMAT) {
+        json_t *masters = ask (client, "masters", 0);
+        format = json_integer_value (json_object_get (masters, "format"));
+        json_decref (masters);
+        if (time_ms () > end_ms)
+            harness_fail ("the ledger does not get format %d", FORMAT);
+        idle (self);
+    }
     rm_client_destroy (&client);
 }
 
@@ -274,7 +281,7 @@ static void begin (play_t *self)
     if (!stage_start_masters (&self->stage))
         harness_fail ("the masters do not get ready");
     if (self->stage.cast.masters > 1)
-        upgrade (self);
+        await_format (self);
     for (unsigned i = CAST_PROXY; i < first; i++) {
         bool there = !stage_is_guest (&self->stage, i) && (i != CAST_PROXY || cast_has_proxy (&self->stage.cast));
         if (there && !stage_start_ready (&self->stage, i))

@@ -47,6 +47,15 @@ static void open_network (cluster_t *self)
         self->seats[i] = net_seat (1 + (unsigned)i, false);
 }
 
+/* A new group soon has a format in which masters compare their states. */
+static bool compares (cluster_t *self)
+{
+    json_t *masters = cluster_ask (self, "masters");
+    json_int_t format = json_integer_value (json_object_get (masters, "format"));
+    json_decref (masters);
+    return format >= FORMAT;
+}
+
 /* Starts all of them; each is ready once one leads. */
 static void open_group (cluster_t *self)
 {
@@ -58,7 +67,7 @@ static void open_group (cluster_t *self)
     for (int i = 0; i < CLUSTER_MASTERS; i++)
         if (!process_line (self->masters[i], "ready ", READY_MS))
             harness_fail ("master %d did not get ready", i + 1);
-    cluster_change (self, "upgrade", FORMAT, NULL);
+    until (compares (self));
 }
 
 void cluster_open (cluster_t *self, cluster_kind_t kind)

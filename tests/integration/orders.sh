@@ -6,7 +6,10 @@ set -u
 PATH=$1:$PATH
 export LC_ALL=C
 box=$(mktemp -d "${TMPDIR:-/tmp}/ringmaster-XXXXXX") || exit 1
-master='' worker='' port=0
+master='' worker=''
+# shellcheck disable=SC1091
+. "$(dirname "$0")/ports.sh"
+port=$(free_ports 5)
 cd "$box" || exit 1
 
 clean_up () {
@@ -39,9 +42,7 @@ start_master () {
     ringmaster --data data --port "$port" >ready 2>>master.log &
     master=$!
     until_true 30 grep -q '^ready ' ready || die "the master does not start"
-    RINGMASTER=$(sed -n 's/^ready jobs=\([^ ]*\).*/\1/p' ready)
-    port=${RINGMASTER##*:}
-    export RINGMASTER
+    export RINGMASTER=127.0.0.1:$port
 }
 
 kill_master () {
@@ -70,7 +71,7 @@ state_is () { # ID STATE
 }
 
 start_master
-ringctl master upgrade 3 >/dev/null 2>&1
+until_true 30 eval "ringctl masters --json | grep -q '\"format\":3'" || die "a new ledger is not of the newest format"
 
 # Before anybody serves it: what waits is cancelled, expires, is delayed, named and ordered; and all that outlives the master.
 refused 2 "time above 0" ringctl submit log x --delay 0
