@@ -21,6 +21,8 @@ enum {
     DRAW_MS = 100,         /* between two drawings of the progress */
     AHEAD = 2,             /* commands under way for each slot, so that none waits for us */
     WINDOW_MIN = 4,        /* likewise, in all */
+    CANCEL_MS = 500,       /* how long one command may take to be cancelled … */
+    CANCEL_ALL_MS = 5000,  /* … and all that are under way */
     SUBMIT_BYTES = 1 << 20 /* of commands in one message, about */
 };
 
@@ -120,6 +122,21 @@ static void say_rest (const map_t *self)
                     self->progress.all);
     else if (self->open_count && !self->run->local)
         rm_ctl_say ("%zu commands that were under way go on at the workers", self->open_count);
+}
+
+/* What a pool runs for nobody any more is stopped there; a run with a name goes on with it later, and one with workers of its
+ * own takes them along. A second signal ends us at once. */
+static void cancel_rest (map_t *self)
+{
+    bool wanted = self->run->settings->name || (!signalled && self->halting != RM_MAP_HALT_NOW);
+    uint64_t end_ms = rm_clock_ms () + CANCEL_ALL_MS;
+    size_t left = 0;
+    if (wanted || self->run->local)
+        return;
+    for (size_t i = 0; i < self->open_count; i++)
+        if (rm_clock_ms () > end_ms || rm_client_cancel (self->run->client, self->open[i]->id, CANCEL_MS))
+            self->open[left++] = self->open[i];
+    self->open_count = left;
 }
 
 /* ---- outcomes --------------------------------------------------------------------------------------------------- */
@@ -488,6 +505,7 @@ int rm_map_run (const rm_map_run_t *run)
     }
     if (self.code < RM_CTL_INTERRUPTED)
         draw (&self, true);
+    cancel_rest (&self);
     say_rest (&self);
     rm_free (self.queue);
     rm_free (self.open);

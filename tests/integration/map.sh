@@ -172,6 +172,30 @@ for _ in {1..200}; do
 done
 gone || complain "--halt now: something is left"
 
+# A pool's commands are stopped at its workers when nobody wants them any more; those of a run with a name are wanted.
+pooled () { # HOW OPTIONS…
+    local how=$1 client
+    shift
+    rm -f begun
+    ringctl map "$@" 'test {} = a && sleep 0.5 && exit 1; echo >>begun; sleep 98765' ::: b c a >/dev/null 2>err.m &
+    client=$!
+    for _ in {1..1200}; do
+        [ -e begun ] && [ "$(wc -l <begun)" = 2 ] && break
+        sleep 0.05
+    done
+    [ "$how" = halt ] || kill -"$how" $client
+    wait $client
+    for _ in {1..200}; do
+        pgrep -f "^sleep 98765" >/dev/null || return 0
+        sleep 0.05
+    done
+    return 1
+}
+pooled halt --halt now,fail=1 || complain "--halt now: a pool's commands run on"
+pooled INT || complain "SIGINT: a pool's commands run on"
+pooled INT --name wanted && complain "SIGINT: the commands of a run with a name are stopped"
+pkill -f "^sleep 98765"
+
 # Wrong usage, in one sentence.
 refused () {
     timeout 60 ringctl map "$@" >out.m 2>err.m <in
