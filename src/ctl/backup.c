@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -83,6 +84,11 @@ static int open_file (backup_t *self)
     self->out = STDOUT_FILENO;
     if (!self->file)
         return RM_CTL_DONE;
+    struct stat there;
+    if (!lstat (self->file, &there) && !S_ISREG (there.st_mode)) {
+        rm_ctl_say ("%s is no file that a backup could replace: name another one, or - for stdout", self->file);
+        return RM_CTL_USAGE;
+    }
     if ((size_t)snprintf (self->part, sizeof self->part, "%s.tmp", self->file) >= sizeof self->part)
         return cannot_write (self, ENAMETOOLONG);
     self->out = open (self->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

@@ -70,6 +70,23 @@ json_t *rm_group_json (const rm_ledger_t *ledger)
 
 /* ---- changes ----------------------------------------------------------------------------------------------------- */
 
+static const char *outcome (const rm_change_t *change, char *text, size_t size);
+
+/* What was so before it was asked for; asked again after a lost answer, too. */
+static const char *is_already (const rm_change_t *change, char *text, size_t size)
+{
+    unsigned long long id = change->id;
+    if (change->kind == RM_CHANGE_ADD)
+        snprintf (text, size,
+                  "master %llu belongs to the group already; if it has lost its disk, remove it and add another number",
+                  id);
+    else if (change->kind == RM_CHANGE_REMOVE)
+        snprintf (text, size, "master %llu does not belong to the group", id);
+    else
+        return outcome (change, text, size);
+    return text;
+}
+
 /* What is so after a change. */
 static const char *outcome (const rm_change_t *change, char *text, size_t size)
 {
@@ -79,7 +96,7 @@ static const char *outcome (const rm_change_t *change, char *text, size_t size)
         snprintf (text, size, "master %llu belongs to the group, and votes once it has caught up", id);
         break;
     case RM_CHANGE_REMOVE:
-        snprintf (text, size, "master %llu belongs to the group no longer", id);
+        snprintf (text, size, "master %llu belongs to the group no longer, and can be stopped", id);
         break;
     case RM_CHANGE_TRANSFER:
         if (id)
@@ -225,7 +242,7 @@ void rm_group_change (rm_group_desk_t *self, const rm_address_t *from, const rm_
         return;
     }
     if (is_so (self->ledger, &change)) {
-        self->answer (self->arg, from, 0, outcome (&change, sentence, sizeof sentence));
+        self->answer (self->arg, from, 0, is_already (&change, sentence, sizeof sentence));
         return;
     }
     self->change = change;

@@ -121,7 +121,9 @@ static void on_invited (void *arg, const rm_raft_dialled_t *result)
     if (self->broken || self->closed)
         finish (self, RM_EIO, "this master is stopping");
     else if (!result->verdict)
-        finish (self, RM_EUNREACHABLE, "no master with this cluster's secret answers there");
+        finish (self, RM_EUNREACHABLE,
+                "no master answers there, or none that knows this cluster's secret: start it first, and look at the "
+                "address");
     else if (result->verdict == RM_RAFT_NOT_READY)
         finish (self, RM_EUNREACHABLE, "the master there is not ready; try again");
     else if (result->verdict != RM_RAFT_WELCOME)

@@ -60,6 +60,11 @@ gives 1 "broke off after 100000 bytes" backup kept --from "$(from short)"
 gives 4 "gives no backup: not now" backup kept --from "$(from refuse)"
 [ "$(cat kept)" = before ] || complain "what was there was replaced by less than a backup"
 gives 1 "cannot write the backup to no/such/file.tmp: No such file" backup no/such/file --from "$(from whole)"
+mkfifo pipe && ln -s kept link && mkdir folder
+for other in pipe link folder /dev/null; do
+    gives 2 "is no file that a backup could replace" backup $other --from "$(from whole)"
+done
+[ -p pipe ] && [ -L link ] && [ -d folder ] && [ -c /dev/null ] || complain "something else than a file was replaced"
 gives 0 "" backup kept --from "$(from whole)"
 [ "$(stat -c %s kept)" -eq 200000 ] && grep -qx "kept holds the backup, 200000 bytes" out || complain "a whole one is not taken"
 [ "$(stat -c %a kept)" = 600 ] || complain "others can read it"
