@@ -129,8 +129,8 @@ static void stop_job (rm_leader_t *self, const rm_address_t *from, const rm_msg_
     rm_record_t *record = find_job (self, from, order->id);
     if (!record)
         return;
-    if (record->outcome != RM_OUTCOME_NONE)
-        answer_job (self, from, order->id);
+    if (record->outcome != RM_OUTCOME_NONE || rm_record_stops (record))
+        answer_job (self, from, order->id); /* nothing is left to be logged */
     else if (rm_leader_stop (self, record, outcome, reason))
         answer_later (self, from, &(order_t){.id = order->id});
 }

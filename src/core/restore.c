@@ -2,6 +2,7 @@
 #include <endian.h>
 #include <string.h>
 
+#include "core/backoff.h"
 #include "core/entry.h"
 #include "core/snapshot.h"
 #include "core/snapshot_layout.h"
@@ -110,6 +111,7 @@ static rm_retry_t read_retry (restorer_t *self)
     retry.permille = rm_read_u32 (&self->small);
     retry.cap_ms = rm_read_u32 (&self->small);
     retry.jitter = rm_read_u32 (&self->small);
+    expect (self, retry.jitter <= RM_JITTERS);
     return retry;
 }
 

@@ -171,6 +171,7 @@ int rm_ctl_queue (rm_ctl_t *self)
     rm_buf_put (&settings, "", 1);
     if (settings.failed) {
         rm_ctl_say ("%s", rm_strerror (RM_ENOMEM));
+        rm_buf_close (&settings);
         return RM_CTL_FAILED;
     }
     int code = set (self, (const char *)settings.data, self->count == 1);

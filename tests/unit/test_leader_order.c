@@ -238,6 +238,7 @@ Test (leader_order, what_runs_is_stopped_and_its_key_waits_until_its_worker_lets
     uint64_t id = put ("key", "a"), behind = put ("key", "b");
     SAYS (text_of_order ("cancel", id, "", ""), "\"state\": \"stopping\"");
     cr_assert_not_null (sent (worker->address, RM_MSG_STOP));
+    SAYS (text_of_order ("cancel", id, "", ""), "\"state\": \"stopping\"");
     mark ();
     after (300);
     cr_assert_geq (sent_count (worker->address, RM_MSG_STOP), 1, "told again with a heartbeat");
