@@ -57,6 +57,11 @@ int rm_jitter_parse (const char *name, rm_jitter_t *jitter)
     return RM_EINVAL;
 }
 
+const char *rm_jitter_name (rm_jitter_t jitter)
+{
+    return jitter_names[jitter];
+}
+
 bool rm_backoff_gives_up (const rm_backoff_t *policy, uint64_t failures)
 {
     return policy->tries > 0 && failures >= (uint64_t)policy->tries;

@@ -37,6 +37,8 @@ int rm_backoff_check (const rm_backoff_t *policy, const char **why);
 
 /* "none", "full", "equal", "decorrelated" or "turns": 0; anything else: RM_EINVAL. */
 int rm_jitter_parse (const char *name, rm_jitter_t *jitter);
+/* The same the other way. */
+const char *rm_jitter_name (rm_jitter_t jitter);
 
 /* True if there is no attempt left after so many failures. */
 bool rm_backoff_gives_up (const rm_backoff_t *policy, uint64_t failures);

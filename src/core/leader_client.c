@@ -100,8 +100,7 @@ static const char *judge_options (const rm_job_options_t *options)
 {
     const char *why = NULL;
     rm_backoff_t policy;
-    const rm_retry_t retry = {options->retry_delay_ms, options->retry_permille, options->retry_cap_ms,
-                              options->retry_jitter};
+    const rm_retry_t retry = rm_retry_of (options);
     if (options->delay_ms > RM_AHEAD_MS_MAX || options->deadline_ms > RM_AHEAD_MS_MAX)
         return "its delay or deadline is more than 366 days ahead";
     if (options->deadline_ms && options->delay_ms >= options->deadline_ms)

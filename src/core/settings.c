@@ -10,23 +10,26 @@
 
 typedef enum { COUNT, TIME, BYTES, FACTOR, JITTER, SWITCH } kind_t;
 
+#define FIELD(M) offsetof (rm_queue_t, M), sizeof (((rm_queue_t *)0)->M)
+
 static const struct {
     const char *name;
     kind_t kind;
     uint64_t min, max;
-    bool may_default; /* 0: as the master is configured, written "default" */
+    bool may_default;    /* 0: as the master is configured, written "default" */
+    size_t offset, size; /* of the queue's member */
 } rows[RM_SETTINGS] = {
-    [RM_SETTING_TRIES] = {"tries", COUNT, 1, 1000000, false},
-    [RM_SETTING_TIMEOUT] = {"timeout", TIME, 1, INT32_MAX, false},
-    [RM_SETTING_KEEP] = {"keep", TIME, 1, INT32_MAX, false},
-    [RM_SETTING_KEEP_BYTES] = {"keep-bytes", BYTES, 0, INT64_MAX, false},
-    [RM_SETTING_DELAY] = {"delay", TIME, 1, RM_BACKOFF_MS_MAX, true},
-    [RM_SETTING_BACKOFF] = {"backoff", FACTOR, 1001, RM_BACKOFF_PERMILLE_MAX, true},
-    [RM_SETTING_CAP] = {"cap", TIME, 1, RM_BACKOFF_MS_MAX, true},
-    [RM_SETTING_JITTER] = {"jitter", JITTER, 1, RM_JITTERS, true},
-    [RM_SETTING_PAUSED] = {"paused", SWITCH, 0, 1, false},
-    [RM_SETTING_JOBS_MAX] = {"jobs-max", COUNT, 1, INT64_MAX, true},
-    [RM_SETTING_BYTES_MAX] = {"bytes-max", BYTES, 1, INT64_MAX, true},
+    [RM_SETTING_TRIES] = {"tries", COUNT, 1, 1000000, false, FIELD (tries)},
+    [RM_SETTING_TIMEOUT] = {"timeout", TIME, 1, INT32_MAX, false, FIELD (timeout_ms)},
+    [RM_SETTING_KEEP] = {"keep", TIME, 1, INT32_MAX, false, FIELD (keep_ms)},
+    [RM_SETTING_KEEP_BYTES] = {"keep-bytes", BYTES, 0, INT64_MAX, false, FIELD (keep_bytes)},
+    [RM_SETTING_DELAY] = {"delay", TIME, 1, RM_BACKOFF_MS_MAX, true, FIELD (retry.delay_ms)},
+    [RM_SETTING_BACKOFF] = {"backoff", FACTOR, 1001, RM_BACKOFF_PERMILLE_MAX, true, FIELD (retry.permille)},
+    [RM_SETTING_CAP] = {"cap", TIME, 1, RM_BACKOFF_MS_MAX, true, FIELD (retry.cap_ms)},
+    [RM_SETTING_JITTER] = {"jitter", JITTER, 1, RM_JITTERS, true, FIELD (retry.jitter)},
+    [RM_SETTING_PAUSED] = {"paused", SWITCH, 0, 1, false, FIELD (paused)},
+    [RM_SETTING_JOBS_MAX] = {"jobs-max", COUNT, 1, INT64_MAX, true, FIELD (jobs_max)},
+    [RM_SETTING_BYTES_MAX] = {"bytes-max", BYTES, 1, INT64_MAX, true, FIELD (bytes_max)},
 };
 
 /* Larger ones first, as they are written. */
@@ -47,8 +50,6 @@ static const struct {
 };
 enum { UNITS = sizeof units / sizeof *units };
 
-static const char *const jitters[RM_JITTERS] = {"none", "full", "equal", "decorrelated", "turns"};
-
 bool rm_setting_allows (uint32_t setting, uint64_t value)
 {
     if (setting < RM_SETTING_TRIES || setting >= RM_SETTINGS)
@@ -63,75 +64,24 @@ const char *rm_setting_name (rm_setting_t setting)
 
 void rm_setting_put (rm_queue_t *queue, rm_setting_t setting, uint64_t value)
 {
+    void *member = (char *)queue + rows[setting].offset;
     RM_ASSERT (rm_setting_allows (setting, value));
-    switch (setting) {
-    case RM_SETTING_TRIES:
-        queue->tries = (uint32_t)value;
-        break;
-    case RM_SETTING_TIMEOUT:
-        queue->timeout_ms = (uint32_t)value;
-        break;
-    case RM_SETTING_KEEP:
-        queue->keep_ms = (uint32_t)value;
-        break;
-    case RM_SETTING_KEEP_BYTES:
-        queue->keep_bytes = value;
-        break;
-    case RM_SETTING_DELAY:
-        queue->retry.delay_ms = (uint32_t)value;
-        break;
-    case RM_SETTING_BACKOFF:
-        queue->retry.permille = (uint32_t)value;
-        break;
-    case RM_SETTING_CAP:
-        queue->retry.cap_ms = (uint32_t)value;
-        break;
-    case RM_SETTING_JITTER:
-        queue->retry.jitter = (uint32_t)value;
-        break;
-    case RM_SETTING_PAUSED:
-        queue->paused = value;
-        break;
-    case RM_SETTING_JOBS_MAX:
-        queue->jobs_max = value;
-        break;
-    case RM_SETTING_BYTES_MAX:
-        queue->bytes_max = value;
-        break;
-    case RM_SETTINGS:
-        break;
-    }
+    if (rows[setting].size == sizeof (uint64_t))
+        *(uint64_t *)member = value;
+    else if (rows[setting].size == sizeof (uint32_t))
+        *(uint32_t *)member = (uint32_t)value;
+    else
+        *(bool *)member = value;
 }
 
 uint64_t rm_setting_get (const rm_queue_t *queue, rm_setting_t setting)
 {
-    switch (setting) {
-    case RM_SETTING_TRIES:
-        return queue->tries;
-    case RM_SETTING_TIMEOUT:
-        return queue->timeout_ms;
-    case RM_SETTING_KEEP:
-        return queue->keep_ms;
-    case RM_SETTING_KEEP_BYTES:
-        return queue->keep_bytes;
-    case RM_SETTING_DELAY:
-        return queue->retry.delay_ms;
-    case RM_SETTING_BACKOFF:
-        return queue->retry.permille;
-    case RM_SETTING_CAP:
-        return queue->retry.cap_ms;
-    case RM_SETTING_JITTER:
-        return queue->retry.jitter;
-    case RM_SETTING_PAUSED:
-        return queue->paused;
-    case RM_SETTING_JOBS_MAX:
-        return queue->jobs_max;
-    case RM_SETTING_BYTES_MAX:
-        return queue->bytes_max;
-    case RM_SETTINGS:
-        break;
-    }
-    return 0;
+    const void *member = (const char *)queue + rows[setting].offset;
+    if (rows[setting].size == sizeof (uint64_t))
+        return *(const uint64_t *)member;
+    if (rows[setting].size == sizeof (uint32_t))
+        return *(const uint32_t *)member;
+    return *(const bool *)member;
 }
 
 /* ---- in words --------------------------------------------------------------------------------------------------- */
@@ -190,29 +140,37 @@ static bool read_factor (rm_bytes_t text, uint64_t *value)
     return true;
 }
 
-static bool read_word (const char *const *words, size_t count, rm_bytes_t text, uint64_t *value)
+static bool read_jitter (rm_bytes_t text, uint64_t *value)
 {
-    for (*value = 0; *value < count; ++*value)
-        if (rm_bytes_equal (text, rm_bytes (words[*value])))
+    char name[RM_SETTING_TEXT_BYTES];
+    rm_jitter_t jitter;
+    snprintf (name, sizeof name, "%.*s", (int)text.size, (const char *)text.data);
+    if (rm_jitter_parse (name, &jitter))
+        return false;
+    *value = (uint64_t)jitter + 1;
+    return true;
+}
+
+static bool read_switch (rm_bytes_t text, uint64_t *value)
+{
+    static const char *const words[] = {"off", "on", "no", "yes", "false", "true", "0", "1"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (rm_bytes_equal (text, rm_bytes (words[i]))) {
+            *value = i % 2;
             return true;
+        }
     return false;
 }
 
 static bool read_value (kind_t kind, rm_bytes_t text, uint64_t *value)
 {
-    static const char *const switches[] = {"off", "on", "no", "yes", "false", "true", "0", "1"};
-    bool read;
     switch (kind) {
     case FACTOR:
         return read_factor (text, value);
     case JITTER:
-        read = read_word (jitters, RM_JITTERS, text, value);
-        ++*value;
-        return read;
+        return read_jitter (text, value);
     case SWITCH:
-        read = read_word (switches, sizeof switches / sizeof *switches, text, value);
-        *value &= 1;
-        return read;
+        return read_switch (text, value);
     default:
         return read_amount (kind, text, value);
     }
@@ -300,7 +258,7 @@ void rm_setting_write (rm_setting_t setting, uint64_t value, char text[RM_SETTIN
         }
         break;
     case JITTER:
-        snprintf (text, RM_SETTING_TEXT_BYTES, "%s", jitters[value - 1]);
+        snprintf (text, RM_SETTING_TEXT_BYTES, "%s", rm_jitter_name ((rm_jitter_t)(value - 1)));
         break;
     case SWITCH:
         snprintf (text, RM_SETTING_TEXT_BYTES, "%s", value ? "on" : "off");

@@ -253,19 +253,19 @@ enum { RECORD_BYTES = 8 + 4 + 2 + 8 + 5 * 4 + 8 + 8 + 8 + EXTRA_BYTES };
 /* 0: there is nothing to be said, also if there is an extra. */
 static uint8_t extra_has (const rm_record_t *record)
 {
-    static const rm_extra_t none;
-    const rm_extra_t *extra = record->extra ? record->extra : &none;
-    return (uint8_t)((extra->priority ? RM_EXTRA_PRIORITY : 0) | (extra->deadline_ms ? RM_EXTRA_DEADLINE : 0) |
+    const rm_extra_t *extra = record->extra;
+    uint8_t data = record->outcome && record->data ? RM_EXTRA_DATA : 0;
+    if (!extra)
+        return data;
+    return (uint8_t)(data | (extra->priority ? RM_EXTRA_PRIORITY : 0) | (extra->deadline_ms ? RM_EXTRA_DEADLINE : 0) |
                      (extra->retry.delay_ms ? RM_EXTRA_RETRY : 0) | (extra->kicked_from ? RM_EXTRA_KICKED_FROM : 0) |
                      (extra->kicked_as ? RM_EXTRA_KICKED_AS : 0) | (extra->uid ? RM_EXTRA_UID : 0) |
-                     (rm_record_stops (record) ? RM_EXTRA_STOP : 0) |
-                     (record->outcome && record->data ? RM_EXTRA_DATA : 0));
+                     (rm_record_stops (record) ? RM_EXTRA_STOP : 0));
 }
 
-static uint8_t *store_extra (uint8_t *at, const rm_record_t *record)
+static uint8_t *store_extra (uint8_t *at, const rm_record_t *record, uint8_t mask)
 {
     const rm_extra_t *extra = record->extra;
-    uint8_t mask = extra_has (record);
     *at++ = mask;
     if (mask & RM_EXTRA_PRIORITY)
         at = store_u32 (at, extra->priority);
@@ -286,14 +286,14 @@ static uint8_t *store_extra (uint8_t *at, const rm_record_t *record)
     return at;
 }
 
-static uint16_t has (const rm_record_t *record)
+static uint16_t has (const rm_record_t *record, uint8_t extra)
 {
     return (uint16_t)((record->outcome ? RM_HAS_ENDED : 0) | (record->tries ? RM_HAS_TRIES : 0) |
                       (record->timeout_ms ? RM_HAS_TIMEOUT : 0) | (record->flags ? RM_HAS_FLAGS : 0) |
                       (record->failures ? RM_HAS_FAILURES : 0) | (record->crashes ? RM_HAS_CRASHES : 0) |
                       (record->not_before_ms ? RM_HAS_NOT_BEFORE : 0) | (record->started_inc ? RM_HAS_STARTED : 0) |
                       (record->key_bytes ? RM_HAS_KEY : 0) | (record->reason ? RM_HAS_REASON : 0) |
-                      (record->result ? RM_HAS_RESULT : 0) | (extra_has (record) ? RM_HAS_EXTRA : 0));
+                      (record->result ? RM_HAS_RESULT : 0) | (extra ? RM_HAS_EXTRA : 0));
 }
 
 static uint8_t *store_if (uint8_t *at, uint32_t value)
@@ -306,7 +306,8 @@ static void put_record (rm_snapshot_t *self, const rm_record_t *record)
     uint8_t *room = room_for (self, RECORD_BYTES), *at = room;
     if (!room)
         return;
-    uint16_t mask = htole16 (has (record));
+    uint8_t extra = extra_has (record);
+    uint16_t mask = htole16 (has (record, extra));
     at = store_u64 (at, record->id);
     at = store_u32 (at, record->queue->number);
     memcpy (at, &mask, sizeof mask);
@@ -327,16 +328,15 @@ static void put_record (rm_snapshot_t *self, const rm_record_t *record)
         if (record->started_inc)
             at = store_u64 (at, record->started_inc);
     }
-    if (extra_has (record))
-        at = store_extra (at, record);
+    if (extra)
+        at = store_extra (at, record, extra);
     self->last->size += (size_t)(at - room);
-    bool stops = rm_record_stops (record);
     rm_blob_t *blobs[] = {record->key_bytes,
                           record->reason,
                           record->result,
                           record->data,
                           record->extra ? record->extra->uid : NULL,
-                          stops ? record->extra->stop_reason : NULL};
+                          extra & RM_EXTRA_STOP ? record->extra->stop_reason : NULL};
     for (size_t i = 0; i < sizeof blobs / sizeof *blobs; i++)
         if (blobs[i])
             put_blob (self, blobs[i]);

@@ -77,6 +77,11 @@ typedef struct {
     uint32_t jitter; /* an rm_jitter_t and 1 */
 } rm_retry_t;
 
+static inline rm_retry_t rm_retry_of (const rm_job_options_t *options)
+{
+    return (rm_retry_t){options->retry_delay_ms, options->retry_permille, options->retry_cap_ms, options->retry_jitter};
+}
+
 /* What only few jobs have. */
 typedef struct {
     rm_record_t *record;
@@ -155,10 +160,10 @@ struct rm_queue {
     rm_link_t unkeyed;    /* rm_record_t.line of jobs without a key, in accept order */
     rm_link_t open;       /* rm_record_t.open: all that have not ended, in accept order */
     rm_link_t ended;      /* rm_record_t.line, oldest first */
-    uint64_t ended_bytes; /* results and reasons kept */
+    uint64_t ended_bytes; /* results, reasons and data of dead ones that are kept */
     uint64_t ended_count;
     uint64_t waiting_count, waiting_bytes; /* not ended: jobs, and bytes of their data */
-    uint64_t done_count, dead_count;       /* ever */
+    uint64_t done_count, dead_count;       /* ever; cancelled and expired ones are among the dead */
     uint32_t tries, timeout_ms, keep_ms;
     uint64_t keep_bytes;
     rm_retry_t retry;

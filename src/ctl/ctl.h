@@ -101,5 +101,9 @@ bool rm_ctl_terminal_known (void);
 /* Says a sentence on stderr. */
 void rm_ctl_say (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
 
+/* Does it to each job that was named, once all names are known to be ids; the worst exit code. Ends where no master is
+ * reached: it would not be for the others either. */
+int rm_ctl_each_job (rm_ctl_t *self, int (*act) (rm_ctl_t *self, uint64_t id));
+
 /* Reads a number from 1; 0 after it has said that `text` is not `what`. */
 uint64_t rm_ctl_number (const rm_ctl_t *self, const char *text, const char *what);

@@ -142,22 +142,31 @@ static int wait_for (rm_ctl_t *self, uint64_t id)
     return code;
 }
 
-int rm_ctl_wait (rm_ctl_t *self)
+int rm_ctl_each_job (rm_ctl_t *self, int (*act) (rm_ctl_t *self, uint64_t id))
 {
     int worst = RM_CTL_DONE;
-    self->several = self->count > 1;
     for (size_t i = 0; i < self->count; i++)
         if (!rm_ctl_number (self, self->arguments[i], "a job's id"))
             return RM_CTL_USAGE;
     for (size_t i = 0; i < self->count; i++) {
-        uint64_t id = rm_ctl_number (self, self->arguments[i], "a job's id");
-        on_interrupt_say (id);
-        int code = wait_for (self, id);
+        int code = act (self, rm_ctl_number (self, self->arguments[i], "a job's id"));
         if (code == RM_CTL_UNREACHABLE)
-            return code; /* the others would not be reached either */
+            return code;
         worst = code > worst ? code : worst;
     }
     return worst;
+}
+
+static int wait_interruptibly (rm_ctl_t *self, uint64_t id)
+{
+    on_interrupt_say (id);
+    return wait_for (self, id);
+}
+
+int rm_ctl_wait (rm_ctl_t *self)
+{
+    self->several = self->count > 1;
+    return rm_ctl_each_job (self, wait_interruptibly);
 }
 
 /* ---- submitting -------------------------------------------------------------------------------------------------- */

@@ -60,13 +60,7 @@ static void show_queues (const json_t *status)
     size_t i;
     json_t *queue;
     json_array_foreach (queues, i, queue) {
-        rm_ctl_cell_text (table, queue, "name");
-        rm_ctl_cell_text (table, queue, "pool");
-        rm_ctl_cell_number (table, queue, "waiting");
-        rm_ctl_cell_number (table, queue, "running");
-        rm_ctl_cell_number (table, queue, "done");
-        rm_ctl_cell_number (table, queue, "dead");
-        rm_ctl_cell_number (table, queue, "workers");
+        rm_ctl_cells_queue (table, queue);
         rm_ctl_cell_time (table, queue, "oldest_ms");
     }
     rm_ctl_table_print (&table);

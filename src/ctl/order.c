@@ -58,37 +58,24 @@ static int stop_one (rm_ctl_t *self, const char *what, uint64_t id, const char *
     return code;
 }
 
-/* Checks all ids before anything is done about the first. */
-static bool read_ids (rm_ctl_t *self)
+static int cancel_one (rm_ctl_t *self, uint64_t id)
 {
-    for (size_t i = 0; i < self->count; i++)
-        if (!rm_ctl_number (self, self->arguments[i], "a job's id"))
-            return false;
-    return true;
-}
-
-static int stop_all (rm_ctl_t *self, const char *what, const char *as, const char *reason)
-{
-    int worst = RM_CTL_DONE;
-    if (!read_ids (self))
-        return RM_CTL_USAGE;
-    for (size_t i = 0; i < self->count; i++) {
-        int code = stop_one (self, what, rm_ctl_number (self, self->arguments[i], "a job's id"), as, reason);
-        if (code == RM_CTL_UNREACHABLE)
-            return code; /* the others would not be reached either */
-        worst = code > worst ? code : worst;
-    }
-    return worst;
+    return stop_one (self, "cancel", id, "cancelled", NULL);
 }
 
 int rm_ctl_cancel (rm_ctl_t *self)
 {
-    return stop_all (self, "cancel", "cancelled", NULL);
+    return rm_ctl_each_job (self, cancel_one);
+}
+
+static int bury_one (rm_ctl_t *self, uint64_t id)
+{
+    return stop_one (self, "bury", id, "dead", self->said.reason);
 }
 
 int rm_ctl_bury (rm_ctl_t *self)
 {
-    return stop_all (self, "bury", "dead", self->said.reason);
+    return rm_ctl_each_job (self, bury_one);
 }
 
 static int kick_one (rm_ctl_t *self, uint64_t id)
@@ -123,14 +110,7 @@ int rm_ctl_kick (rm_ctl_t *self)
         rm_options_refuse (self->program, self->command, "say which jobs, or --queue QUEUE for all dead ones of it");
         return RM_CTL_USAGE;
     }
-    int worst = RM_CTL_DONE;
-    if (!read_ids (self))
-        return RM_CTL_USAGE;
-    for (size_t i = 0; i < self->count && worst != RM_CTL_UNREACHABLE; i++) {
-        int code = kick_one (self, rm_ctl_number (self, self->arguments[i], "a job's id"));
-        worst = code > worst ? code : worst;
-    }
-    return worst;
+    return rm_ctl_each_job (self, kick_one);
 }
 
 /* ---- queues ------------------------------------------------------------------------------------------------------ */

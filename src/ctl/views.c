@@ -97,15 +97,8 @@ static void show_status (const json_t *status)
     rm_ctl_table_t *table = rm_ctl_table_new ("QUEUE|-POOL|>WAITING|>RUNNING|>DONE|>DEAD|->WORKERS");
     size_t i;
     json_t *queue;
-    json_array_foreach (queues, i, queue) {
-        rm_ctl_cell_text (table, queue, "name");
-        rm_ctl_cell_text (table, queue, "pool");
-        rm_ctl_cell_number (table, queue, "waiting");
-        rm_ctl_cell_number (table, queue, "running");
-        rm_ctl_cell_number (table, queue, "done");
-        rm_ctl_cell_number (table, queue, "dead");
-        rm_ctl_cell_number (table, queue, "workers");
-    }
+    json_array_foreach (queues, i, queue)
+        rm_ctl_cells_queue (table, queue);
     rm_ctl_table_print (&table);
 }
 

@@ -5,16 +5,7 @@
 set -u
 export PATH=$1:$PATH
 fake=$2
-. "$(dirname "$0")/ports.sh"
-box=$(mktemp -d) || exit 1
-clean_up () {
-    trap - EXIT INT TERM
-    for pid in $(jobs -p); do kill -9 "$pid" 2>/dev/null; done
-    wait 2>/dev/null
-    rm -rf "$box"
-}
-trap clean_up EXIT INT TERM
-cd "$box" || exit 1
+. "$(dirname "$0")/box.sh"
 base=$(free_ports 15)
 export RINGMASTER=127.0.0.1:$base,127.0.0.1:$((base + 5)),127.0.0.1:$((base + 10))
 peers=1=127.0.0.1:$base,2=127.0.0.1:$((base + 5)),3=127.0.0.1:$((base + 10))
@@ -22,14 +13,6 @@ bad=0
 complain () { echo "backup: $*"; head -qc 400 err out 2>/dev/null | tr -cd "[:print:]\n"; bad=1; }
 die () { complain "$*"; tail -n 5 m*.log; exit 1; }
 
-wait_for () { # SECONDS COMMAND…
-    local end=$((SECONDS + $1))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $end ] || die "not in time: $*"
-        sleep 0.1
-    done
-}
 gives () { # CODE WORDS-ON-STDERR ARGUMENTS…
     local code=$1 words=$2 got
     shift 2

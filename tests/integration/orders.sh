@@ -3,52 +3,17 @@
 # and queue; over a master that is killed in between.
 #   orders.sh BIN-DIR
 set -u
-PATH=$1:$PATH
+bin=$1
+# shellcheck source=tests/integration/ctl_cluster.sh
+. "$(dirname "$0")/ctl_cluster.sh"
+PATH=$bin:$PATH
 export LC_ALL=C
-box=$(mktemp -d "${TMPDIR:-/tmp}/ringmaster-XXXXXX") || exit 1
-master='' worker=''
-# shellcheck disable=SC1091
-. "$(dirname "$0")/ports.sh"
-port=$(free_ports 5)
 cd "$box" || exit 1
-
-clean_up () {
-    local pid
-    for pid in $worker $master; do
-        kill -9 "$pid" 2>/dev/null
-        wait "$pid" 2>/dev/null
-    done
-    rm -rf "$box"
-}
-trap clean_up EXIT
-
-die () {
-    echo "orders: $*"
-    tail -n 3 "$box/master.log"
-    exit 1
-}
-
-until_true () { # SECONDS COMMAND…
-    local end=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        [ $SECONDS -lt $end ] || return 1
-        sleep 0.05
-    done
-}
-
-start_master () {
-    : >ready
-    ringmaster --data data --port "$port" >ready 2>>master.log &
-    master=$!
-    until_true 30 grep -q '^ready ' ready || die "the master does not start"
-    export RINGMASTER=127.0.0.1:$port
-}
 
 kill_master () {
     kill -9 "$master"
     wait "$master" 2>/dev/null
-    start_master
+    start_cluster
 }
 
 is () { # WANTED COMMAND…: what it prints
@@ -66,12 +31,8 @@ refused () { # CODE WORDS COMMAND…
     grep -qF -- "$words" err || die "$*: '$(cat err)' does not say '$words'"
 }
 
-state_is () { # ID STATE
-    ringctl jobs --limit 1000 --json | tr '{' '\n' | grep "\"id\":$1," | grep -q "\"state\":\"$2\""
-}
-
-start_master
-until_true 30 eval "ringctl masters --json | grep -q '\"format\":3'" || die "a new ledger is not of the newest format"
+start_cluster
+until_true 30 'a new ledger has the newest format' 'ringctl masters --json | grep -q "\"format\":3"'
 
 # Before anybody serves it: what waits is cancelled, expires, is delayed, named and ordered; and all that outlives the master.
 refused 2 "time above 0" ringctl submit log x --delay 0
@@ -90,9 +51,9 @@ kill_master
 refused 1 "job 2 is cancelled" ringctl wait 2
 refused 1 "past its deadline" ringctl wait 5
 is 3 ringctl submit log again --id mine
-ringworker --queue log="exec:cat >>$box/log; echo >>$box/log" --queue slow="exec:echo \$\$ >$box/slow.new; mv $box/slow.new $box/slow; sleep 1000" \
-    --queue fail='exec:cat; exit 1' --name w --threads 1 >worker.out 2>worker.log &
-worker=$!
+worker w --queue log="exec:cat >>$box/log; echo >>$box/log" --queue slow="exec:echo \$\$ >$box/slow.new; mv $box/slow.new $box/slow; sleep 1000" \
+    --queue fail='exec:cat; exit 1' --threads 1
+serving=${pids[-1]}
 ringctl wait 1 3 4 6 >/dev/null || die "not all were done"
 [ "$(tr '\n' ' ' <log)" = "urgent normal low late " ] || die "in a wrong order: $(cat log)"
 refused 1 "job 3 is done already" ringctl cancel 3
@@ -100,14 +61,14 @@ refused 1 "job 3 is done already" ringctl cancel 3
 # What runs is stopped, also when the master is killed before its worker has let go of it.
 is 7 ringctl submit slow x --key k
 is 8 ringctl submit log behind --key k
-until_true 30 test -e slow || die "the slow one does not begin"
+until_true 30 'the slow one begins' '[ -e slow ]'
 group=$(cat slow)
-kill -STOP "$worker"
+kill -STOP "$serving"
 ringctl cancel 7 2>/dev/null || die "cancel 7"
 kill_master
-kill -CONT "$worker"
+kill -CONT "$serving"
 refused 1 "job 7 is cancelled" ringctl wait 7
-until_true 30 eval "! kill -0 -- -$group 2>/dev/null" || die "processes of a cancelled job are left"
+until_true 30 'no process of a cancelled job is left' '! kill -0 -- -$group 2>/dev/null'
 ringctl wait 8 >/dev/null || die "the next of the key"
 
 # A dead one is kicked once, and fails again; buried is dead.
@@ -136,4 +97,4 @@ refused 4 "no job 99" ringctl cancel 99
 refused 2 "no setting 'colour'" ringctl queue log colour=red
 refused 2 "number above 1" ringctl queue log backoff=1
 refused 4 "only a dead one" ringctl kick 12
-echo "orders: all as ordered"
+end "orders: all as ordered"

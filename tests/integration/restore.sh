@@ -5,16 +5,7 @@
 set -u
 export PATH=$1:$PATH
 talker=$2
-. "$(dirname "$0")/ports.sh"
-box=$(mktemp -d) || exit 1
-clean_up () {
-    trap - EXIT INT TERM
-    for pid in $(jobs -p); do kill -9 "$pid" 2>/dev/null; done
-    wait 2>/dev/null
-    rm -rf "$box"
-}
-trap clean_up EXIT INT TERM
-cd "$box" || exit 1
+. "$(dirname "$0")/box.sh"
 base=$(free_ports 21)
 one=127.0.0.1:$base two=127.0.0.1:$((base + 5)) three=127.0.0.1:$((base + 10))
 export RINGMASTER=$one,$two,$three
@@ -27,15 +18,6 @@ die () {
     [ -z "${KEEP-}" ] || cp -r "$box" "$KEEP"
     exit 1
 }
-wait_for () { # SECONDS COMMAND…
-    local end=$((SECONDS + $1))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $end ] || die "not in time: $*"
-        sleep 0.1
-    done
-}
-lines () { [ "$(wc -l <"$1")" -ge "$2" ]; } # FILE AT-LEAST
 master () { # NUMBER DATA WORDS…
     local id=$1 data=$2
     shift 2

@@ -5,16 +5,7 @@
 #   upgrade.sh BIN-DIR
 set -u
 export PATH=$1:$PATH
-. "$(dirname "$0")/ports.sh"
-box=$(mktemp -d) || exit 1
-clean_up () {
-    trap - EXIT INT TERM
-    for pid in $(jobs -p); do kill -9 "$pid" 2>/dev/null; done
-    wait 2>/dev/null
-    rm -rf "$box"
-}
-trap clean_up EXIT INT TERM
-cd "$box" || exit 1
+. "$(dirname "$0")/box.sh"
 base=$(free_ports 15)
 at=([1]=127.0.0.1:$base [2]=127.0.0.1:$((base + 5)) [3]=127.0.0.1:$((base + 10)))
 export RINGMASTER=${at[1]},${at[2]},${at[3]}
@@ -27,15 +18,6 @@ die () {
     tail -n 8 -- *.log err
     exit 1
 }
-wait_for () { # SECONDS COMMAND…
-    local end=$((SECONDS + $1))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $end ] || die "not in time: $*"
-        sleep 0.1
-    done
-}
-lines () { [ "$(wc -l <"$1")" -ge "$2" ]; } # FILE AT-LEAST
 old () { RM_TEST_FORMAT_MAX=$((newest - 1)) exec "$@"; } # a program of the version before
 start () { # NUMBER [old]
     ${2-exec} ringmaster --data "m$1" --id "$1" --peers $peers >>"m$1.log" 2>&1 &

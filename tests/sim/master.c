@@ -207,14 +207,13 @@ static void watch_role (sim_t *self, uint32_t who)
 {
     sim_master_t *master = self->masters[who];
     bool leads = sim_raft_leads (master->raft) && !master->deposed;
+    master->leader.format = self->plan->orders ? RM_STATE_FORMAT : 1;
     if (leads && !master->leads) {
         master->leads = true;
-        master->leader.format = self->plan->orders ? RM_STATE_FORMAT : 1;
         rm_leader_stand (&master->leader, sim_master_now (self, who));
     } else {
         give_way (self, who);
     }
-    master->leader.format = self->plan->orders ? RM_STATE_FORMAT : 1;
     master->leader.cut_off = master->leads && sim_raft_is_cut_off (self, who, master->raft);
     uint32_t leader = sim_raft_leader (self, master->raft);
     master->leader.group =
