@@ -86,9 +86,8 @@ static int check_empty (const restore_t *self)
     }
     if (entry)
         say (self,
-             "there is something in %s (%s); a backup is restored into an empty directory, and one that was made from "
-             "it goes "
-             "on without --restore",
+             "there is something in %s (%s); a backup is restored into an empty directory, "
+             "and one that was made from it goes on without --restore",
              self->dir.path, entry->d_name);
     closedir (dir);
     return entry ? RM_ESTATE : 0;
