@@ -15,10 +15,16 @@ void rm_leader_trace (rm_leader_t *self, const char *format, ...) __attribute__ 
 void rm_leader_see (rm_leader_t *self, rm_now_t now);
 rm_peer_t *rm_leader_peer (const rm_leader_t *self, uint64_t inc);
 void rm_leader_to_worker (rm_leader_t *self, const rm_address_t *to, const rm_msg_t *msg);
+rm_peer_t *rm_leader_add_peer (rm_leader_t *self, rm_member_t *member, bool reported);
+void rm_leader_unlist_peer (rm_leader_t *self, const rm_peer_t *peer);
+void rm_leader_free_peer (rm_peer_t *peer);
 
 /* What is set of it, as a policy; false: nothing is. */
 bool rm_retry_policy (const rm_retry_t *retry, rm_backoff_t *policy);
 uint64_t rm_leader_retry_delay (rm_leader_t *self, const rm_record_t *record);
+
+/* leader_learn.c */
+void rm_leader_listen (rm_leader_t *self);
 
 /* leader_batch.c: entries on their way */
 rm_buf_t *rm_leader_entry (rm_leader_t *self, rm_entry_kind_t kind, size_t room);
