@@ -19,7 +19,7 @@ _ringctl_value () { # COMMAND OPTION
     case $2 in
     --queue | -q) _ringctl_names queues name ;;
     --worker | -w) [ "$1" = jobs ] && _ringctl_names workers name ;;
-    --state | -s) printf '%s\n' waiting delayed running done dead cancelled expired ;;
+    --state | -s) if [ "$1" = peek ]; then printf '%s\n' waiting delayed dead; else printf '%s\n' waiting delayed running done dead cancelled expired; fi ;;
     *) return 1 ;;
     esac
 }
@@ -27,7 +27,7 @@ _ringctl_value () { # COMMAND OPTION
 # What may stand for the command's next argument.
 _ringctl_argument () { # COMMAND NUMBER
     case $1.$2 in
-    submit.1 | pause.1 | resume.1 | queue.1) _ringctl_names queues name ;;
+    submit.1 | pause.1 | resume.1 | queue.1 | peek.1) _ringctl_names queues name ;;
     drain.1) _ringctl_names workers name ;;
     watch.1) printf '%s\n' sync jobs ;;
     master.1) printf '%s\n' add remove transfer upgrade ;;

@@ -123,6 +123,13 @@ typedef struct {
  * `before`. */
 RM_EXPORT int rm_client_jobs (rm_client_t *self, const rm_jobs_t *which, int timeout_ms, const char **json_p);
 
+/* Looks at the payload of a job that has not ended, or is dead, and takes it from nobody: of the job `id`, or (id 0) of the one
+ * of `queue` whose turn comes first in that state: "waiting", "delayed" or "dead". At most `limit` bytes of it; 0, or more than
+ * that: 4 MiB. Answers as rm_client_query: the JSON has the job, the "size" of its payload and "data_base64". RM_EUNKNOWN: there
+ * is none; RM_EGONE: it is kept no longer. */
+RM_EXPORT int rm_client_peek (rm_client_t *self, uint64_t id, const char *queue, const char *state, unsigned limit,
+                              int timeout_ms, const char **json_p);
+
 /* Takes a worker out in good order; answers as rm_client_query. */
 RM_EXPORT int rm_client_drain (rm_client_t *self, const char *worker, int timeout_ms, const char **json_p);
 

@@ -409,6 +409,28 @@ int rm_client_query (rm_client_t *self, const char *what, uint64_t id, const cha
     return ask_json (self, &request, timeout_ms, json_p);
 }
 
+/* Whether what a query names can be names. */
+static int check_names (rm_client_t *self, const rm_msg_query_t *query)
+{
+    const rm_bytes_t names[] = {query->queue, query->state, query->worker};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i].size && !rm_name_valid (names[i]))
+            return fail (self, RM_EINVAL, "'%.*s' is not a name: names have no white space, '/' or '\"'",
+                         (int)names[i].size, (const char *)names[i].data);
+    return 0;
+}
+
+int rm_client_peek (rm_client_t *self, uint64_t id, const char *queue, const char *state, unsigned limit,
+                    int timeout_ms, const char **json_p)
+{
+    rm_msg_t request = {
+        .type = RM_MSG_QUERY,
+        .query = {
+            .what = rm_bytes ("peek"), .id = id, .queue = rm_bytes (queue), .state = rm_bytes (state), .limit = limit}};
+    int error = check_names (self, &request.query);
+    return error ? error : ask_json (self, &request, timeout_ms, json_p);
+}
+
 int rm_client_jobs (rm_client_t *self, const rm_jobs_t *which, int timeout_ms, const char **json_p)
 {
     rm_msg_t request = {.type = RM_MSG_QUERY,
@@ -419,14 +441,10 @@ int rm_client_jobs (rm_client_t *self, const rm_jobs_t *which, int timeout_ms, c
                                   .worker = rm_bytes (which->worker),
                                   .before = which->before,
                                   .limit = which->limit}};
-    const rm_bytes_t names[] = {request.query.queue, request.query.state, request.query.worker};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (names[i].size && !rm_name_valid (names[i]))
-            return fail (self, RM_EINVAL, "'%.*s' is not a name: names have no white space, '/' or '\"'",
-                         (int)names[i].size, (const char *)names[i].data);
-    if (request.query.key.size > RM_KEY_BYTES_MAX)
-        return fail (self, RM_EINVAL, "a key has at most %d bytes", RM_KEY_BYTES_MAX);
-    return ask_json (self, &request, timeout_ms, json_p);
+    int error = check_names (self, &request.query);
+    if (!error && request.query.key.size > RM_KEY_BYTES_MAX)
+        error = fail (self, RM_EINVAL, "a key has at most %d bytes", RM_KEY_BYTES_MAX);
+    return error ? error : ask_json (self, &request, timeout_ms, json_p);
 }
 
 int rm_client_drain (rm_client_t *self, const char *worker, int timeout_ms, const char **json_p)

@@ -250,6 +250,10 @@ bool rm_leader_why (const rm_leader_t *self, rm_now_t now, uint64_t id, char *te
  * config's list_looks_max. Answers what to go on with as `before`; 0: there are no more. */
 uint64_t rm_leader_list (const rm_leader_t *self, rm_now_t now, const rm_msg_query_t *query,
                          void (*each) (void *arg, const rm_record_t *record), void *arg);
+/* Finds the job that a query of a payload asks for: by id, or the one of the queue whose turn comes first in that state
+ * ("waiting" unless it says, "delayed", "dead"), among as many as the shell can afford to look at. 0; RM_EUNKNOWN: there is
+ * none; RM_EGONE: its payload is kept no longer; RM_EINVAL: there is no such state. */
+int rm_leader_peek (const rm_leader_t *self, rm_now_t now, const rm_msg_query_t *query, const rm_record_t **record_p);
 /* Calls `each` for the events of jobs after number query->id, as many as it may (0: for none, but they are kept from now on).
  * *next: what to ask with the next time; *lost: how many came too early to be kept. 0 or RM_ENOMEM. */
 int rm_leader_events (rm_leader_t *self, rm_now_t now, const rm_msg_query_t *query,

@@ -40,7 +40,7 @@ typedef struct {
     const char *id, *delay, *at, *deadline, *retry; /* submit */
     int64_t priority;
     const char *reason;                 /* bury */
-    int64_t most;                       /* kick: jobs; 0: as many as go into one order */
+    int64_t most;                       /* kick: jobs; peek: bytes; 0: as many as go into one message */
     const char *queue, *state, *worker; /* jobs: which; and their key */
     int64_t limit;                      /* jobs */
     int64_t count;                      /* watch: lines to print; 0: no end */
@@ -70,6 +70,7 @@ int rm_ctl_ring (rm_ctl_t *self);
 int rm_ctl_queues (rm_ctl_t *self);
 int rm_ctl_jobs (rm_ctl_t *self);
 int rm_ctl_why (rm_ctl_t *self);
+int rm_ctl_peek (rm_ctl_t *self);
 int rm_ctl_drain (rm_ctl_t *self);
 int rm_ctl_cancel (rm_ctl_t *self);
 int rm_ctl_bury (rm_ctl_t *self);

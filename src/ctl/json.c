@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "proto/base64.h"
+
 void rm_ctl_json_print (json_t *document)
 {
     json_dumpf (document, stdout, JSON_COMPACT);
@@ -12,21 +14,13 @@ void rm_ctl_json_print (json_t *document)
     json_decref (document);
 }
 
-static json_t *base64 (const uint8_t *data, size_t size)
+static json_t *base64 (const void *data, size_t size)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t length = (size + 2) / 3 * 4, at = 0;
+    size_t length = rm_base64_size (size);
     char *text = malloc (length + 1);
     if (!text)
         return NULL;
-    for (size_t i = 0; i < size; i += 3) {
-        size_t left = size - i;
-        uint32_t three = (uint32_t)data[i] << 16 | (left > 1 ? data[i + 1] << 8 : 0) | (left > 2 ? data[i + 2] : 0);
-        text[at++] = digits[three >> 18];
-        text[at++] = digits[three >> 12 & 63];
-        text[at++] = left > 1 ? digits[three >> 6 & 63] : '=';
-        text[at++] = left > 2 ? digits[three & 63] : '=';
-    }
+    rm_base64_write (text, data, size);
     json_t *string = json_stringn (text, length);
     free (text);
     return string;

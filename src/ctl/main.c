@@ -57,6 +57,14 @@ static const rm_option_t jobs_options[] = {
     RM_NUMBER ('n', "limit", "N", 1, 10000, "at most so many (20)", &ctl.said.limit),
     RM_OPTIONS_END};
 
+static const rm_option_t peek_options[] = {
+    RM_SECTION ("Options"),
+    RM_TEXT ('q', "queue", "QUEUE", "the next job of this queue, also if its name is a number", &ctl.said.queue),
+    RM_TEXT ('s', "state", "STATE", "of a queue: the next one that is waiting, delayed or\ndead (waiting)",
+             &ctl.said.state),
+    RM_NUMBER ('n', "limit", "N", 1, 4194304, "at most so many bytes of the payload (4 MiB)", &ctl.said.most),
+    RM_OPTIONS_END};
+
 static const rm_option_t watch_options[] = {
     RM_SECTION ("Options"), RM_NUMBER ('n', "count", "N", 1, INT32_MAX, "leave after so many lines", &ctl.said.count),
     RM_TEXT ('q', "queue", "QUEUE", "jobs: only those of this queue", &ctl.said.queue),
@@ -97,6 +105,14 @@ static const rm_command_t commands[] = {
      "  ringctl jobs --state dead --json\n"
      "  ringctl jobs --key bob --worker w1"},
     {"why", "ID", "where a job is and what it waits for, in a sentence", NULL, "  ringctl why 7"},
+    {"peek", "[ID|QUEUE]",
+     "print a job's payload, and take it from nobody\n"
+     "Of a queue: the payload of the job whose turn comes first; with --state dead of the one that a kick would take\n"
+     "first. A job that has ended otherwise has none any more.",
+     peek_options,
+     "  ringctl peek 7\n"
+     "  ringctl peek mail\n"
+     "  ringctl peek mail --state dead --json"},
     {"cancel", "ID...",
      "cancel jobs\n"
      "What waits ends at once. What runs is told to stop (a command gets SIGTERM, then SIGKILL), and is done if it\n"
@@ -222,13 +238,13 @@ static int run (rm_ctl_t *self)
     static const struct {
         const char *name;
         int (*run) (rm_ctl_t *self);
-    } table[] = {{"submit", rm_ctl_submit},   {"wait", rm_ctl_wait},       {"status", rm_ctl_status},
-                 {"workers", rm_ctl_workers}, {"ring", rm_ctl_ring},       {"jobs", rm_ctl_jobs},
-                 {"queues", rm_ctl_queues},   {"why", rm_ctl_why},         {"drain", rm_ctl_drain},
-                 {"watch", rm_ctl_watch},     {"masters", rm_ctl_masters}, {"backup", rm_ctl_backup},
-                 {"master", rm_ctl_master},   {"map", rm_ctl_map},         {"top", rm_ctl_top},
-                 {"cancel", rm_ctl_cancel},   {"bury", rm_ctl_bury},       {"kick", rm_ctl_kick},
-                 {"pause", rm_ctl_pause},     {"resume", rm_ctl_resume},   {"queue", rm_ctl_queue}};
+    } table[] = {
+        {"submit", rm_ctl_submit}, {"wait", rm_ctl_wait},   {"status", rm_ctl_status},   {"workers", rm_ctl_workers},
+        {"ring", rm_ctl_ring},     {"jobs", rm_ctl_jobs},   {"queues", rm_ctl_queues},   {"why", rm_ctl_why},
+        {"drain", rm_ctl_drain},   {"watch", rm_ctl_watch}, {"masters", rm_ctl_masters}, {"backup", rm_ctl_backup},
+        {"master", rm_ctl_master}, {"map", rm_ctl_map},     {"top", rm_ctl_top},         {"cancel", rm_ctl_cancel},
+        {"bury", rm_ctl_bury},     {"kick", rm_ctl_kick},   {"pause", rm_ctl_pause},     {"resume", rm_ctl_resume},
+        {"queue", rm_ctl_queue},   {"peek", rm_ctl_peek}};
     size_t i = 0;
     while (strcmp (table[i].name, self->command->name))
         i++;

@@ -54,9 +54,34 @@ static void welcome (rm_master_t *self, const rm_address_t *to)
     answer (self, to, &msg);
 }
 
+static void refuse_peek (rm_master_t *self, const rm_address_t *to, const rm_msg_query_t *query, int code)
+{
+    unsigned long long id = query->id;
+    const char *name = query->queue.size ? query->queue.data : "";
+    int size = (int)query->queue.size;
+    bool known = rm_state_queue (&self->state, query->queue);
+    if (code == RM_EINVAL)
+        rm_master_answer_error (self, to, code, "the state of what is looked at is waiting, delayed or dead");
+    else if (id)
+        rm_master_answer_error (self, to, code, "job %llu has ended, and its payload is kept no longer", id);
+    else if (!size)
+        rm_master_answer_error (self, to, RM_EINVAL, "say which job, or which queue, is to be looked at");
+    else if (!known)
+        rm_master_answer_error (self, to, code, "there is no queue %.*s", size, name);
+    else
+        rm_master_answer_error (self, to, code, "no job of the queue %.*s is %.*s", size, name,
+                                query->state.size ? (int)query->state.size : 7,
+                                query->state.size ? (const char *)query->state.data : "waiting");
+}
+
 static void refuse_query (rm_master_t *self, const rm_address_t *to, const rm_msg_query_t *query, int code)
 {
     unsigned long long id = query->id;
+    bool peeks = rm_bytes_equal (query->what, rm_bytes ("peek"));
+    if (peeks && (code == RM_EINVAL || code == RM_EGONE || (code == RM_EUNKNOWN && !id))) {
+        refuse_peek (self, to, query, code);
+        return;
+    }
     switch (code) {
     case RM_EUNKNOWN:
         rm_master_answer_error (self, to, code, "no job %llu was ever accepted", id);
@@ -67,7 +92,7 @@ static void refuse_query (rm_master_t *self, const rm_address_t *to, const rm_ms
     case RM_EINVAL:
         rm_master_answer_error (
             self, to, code,
-            "there is no question '%.*s': status, workers, ring, jobs, events, masters and why are known",
+            "there is no question '%.*s': status, workers, ring, jobs, events, masters, why and peek are known",
             (int)query->what.size, query->what.size ? (const char *)query->what.data : "");
         break;
     case RM_ETOOBIG:

@@ -8,6 +8,7 @@
 
 #include "master/group.h"
 #include "proto/alloc.h"
+#include "proto/base64.h"
 #include "ringmaster/error.h"
 
 static json_t *integer (uint64_t value)
@@ -270,6 +271,34 @@ static json_t *why (const rm_view_t *self, uint64_t id)
                       "text", text);
 }
 
+/* ---- peek ------------------------------------------------------------------------------------------------------- */
+
+static json_t *base64_text (const void *data, size_t size)
+{
+    size_t length = rm_base64_size (size);
+    char *text = rm_malloc (length + 1);
+    if (!text)
+        return NULL;
+    rm_base64_write (text, data, size);
+    json_t *string = json_stringn_nocheck (text, length);
+    rm_free (text);
+    return string;
+}
+
+static int peek (const rm_view_t *self, const rm_msg_query_t *query, json_t **document)
+{
+    const rm_record_t *record;
+    int rc = rm_leader_peek (self->leader, self->now, query, &record);
+    if (rc)
+        return rc;
+    size_t size = record->data->size, most = query->limit ? query->limit : RM_PEEK_BYTES_MAX;
+    most = most > RM_PEEK_BYTES_MAX ? RM_PEEK_BYTES_MAX : most;
+    *document = job (self, record);
+    json_object_set_new (*document, "size", integer (size));
+    json_object_set_new (*document, "data_base64", base64_text (record->data->data, size < most ? size : most));
+    return 0;
+}
+
 /* ---- documents -------------------------------------------------------------------------------------------------- */
 
 static int put (const char *data, size_t size, void *out)
@@ -299,6 +328,10 @@ int rm_view_query (const rm_view_t *self, const rm_msg_query_t *query, rm_buf_t 
             json_decref (document);
             return rc;
         }
+    } else if (rm_bytes_equal (query->what, rm_bytes ("peek"))) {
+        int rc = peek (self, query, &document);
+        if (rc)
+            return rc;
     } else if (rm_bytes_equal (query->what, rm_bytes ("masters"))) {
         document = rm_group_json (self->ledger);
     } else {

@@ -46,6 +46,7 @@ enum {
     RM_MESSAGE_ROW_BYTES = 64,            /* what a job takes in a message at most, beside its strings and bytes */
     RM_TEXT_BYTES_MAX = 4096,             /* the sentence of `busy` and `error` */
     RM_JSON_BYTES_MAX = 16 << 20,         /* the document of an `answer` */
+    RM_PEEK_BYTES_MAX = 4 << 20,          /* of a payload that is looked at */
     RM_FAIR_COST_BYTES = 4096,            /* so many bytes of data count as one job more when hand-out is fair */
     RM_FAIR_IDLE_MAX = 1024,              /* clients without waiting jobs whose place is kept */
 
@@ -83,4 +84,5 @@ _Static_assert(RM_PAYLOAD_BYTES_MAX <= RM_PAYLOAD_BYTES_CEILING, "the default mu
 _Static_assert(RM_MOVES_MAX *RM_MOVE_BYTES_MAX + (RM_MEMBERS_MAX + RM_MOVED_POOLS_MAX) * (RM_NAME_BYTES_MAX + 16) <=
                    RM_FRAME_BYTES_MAX,
                "a frame must hold the largest resize");
+_Static_assert(RM_PEEK_BYTES_MAX / 3 * 4 + 64 * 1024 <= RM_JSON_BYTES_MAX, "an answer must hold a payload in base64");
 _Static_assert(RM_JSON_BYTES_MAX + 4096 <= RM_FRAME_BYTES_MAX, "a frame must hold the largest answer");

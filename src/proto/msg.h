@@ -180,10 +180,11 @@ typedef struct {
 } rm_msg_welcome_t;
 
 typedef struct {
-    rm_bytes_t what;  /* "status" | "workers" | "ring" | "jobs" | "events" | "masters" | "why" */
-    uint64_t id;      /* why: the job; events: after which number */
-    rm_bytes_t queue; /* jobs: only of this queue; empty: of all, and so with the next three */
-    uint32_t limit;   /* jobs: at most so many */
+    rm_bytes_t what; /* "status" | "workers" | "ring" | "jobs" | "events" | "masters" | "why" | "peek" */
+    uint64_t id;     /* why, peek: the job; events: after which number */
+    rm_bytes_t
+        queue;      /* jobs: only of this queue; empty: of all, and so with the next three. peek: the next one of it */
+    uint32_t limit; /* jobs: at most so many; peek: bytes */
     rm_bytes_t state;
     rm_bytes_t key;
     rm_bytes_t worker;

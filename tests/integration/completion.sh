@@ -37,6 +37,7 @@ completes "jobs sync" ringctl watch ''
 completes "sync" ringctl watch s
 completes "add" ringctl master a
 completes "dead delayed done" ringctl jobs --state d
+completes "dead delayed" ringctl peek --state d
 completes "--max-queue-bytes --max-queue-jobs" ringmaster --max-q
 completes "--threads" ringworker --queue a=b --th
 

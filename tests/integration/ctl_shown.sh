@@ -45,8 +45,44 @@ listed "3" --worker "$at" --queue slow --key ann --state running
 listed "" --worker "$at" --queue echo
 [ "$slow" = 3 ] || complain "job 3 is $slow"
 
+# Payloads: of a job, and of a queue's next one; nobody's job is taken by it.
+printf '\377\000z' | ctl submit late --delay 1h >/dev/null
+ctl submit late sooner --delay 30m >/dev/null
+ctl submit late now >/dev/null
+ctl submit late urgent --priority 9 >/dev/null
+peeks () { # BYTES ARGUMENTS…
+    local bytes=$1
+    shift
+    ctl peek "$@" >"$box/payload" 2>"$box/peeked"
+    [ "$(od -An -c "$box/payload")" = "$(printf "$bytes" | od -An -c)" ] || complain "peek $*" "$box/peeked"
+}
+refuses () { # WORDS ARGUMENTS…
+    local words=$1
+    shift
+    ctl peek "$@" >"$box/payload" 2>"$box/peeked"
+    [ $? -eq 4 ] && grep -qF "$words" "$box/peeked" || complain "peek $*: not refused" "$box/peeked"
+}
+peeks 600000 3
+peeks two 2
+peeks two bad --state dead
+peeks '\377\000z' 5
+peeks sooner late --state delayed
+peeks urgent late
+peeks urgent --queue late
+peeks urg late --limit 3
+grep -q 'the first 3 bytes of 6' "$box/peeked" || complain "peek: what is not there is not said" "$box/peeked"
+ctl peek 5 --json | grep -q '"state":"delayed",.*"size":3,"data_base64":"/wB6"' || complain "peek 5 --json"
+ctl peek 2 --json | grep -q '"key":"bob","state":"dead",.*"size":3,"data":"two"' || complain "peek 2 --json"
+refuses "job 1 has ended, and its payload is kept no longer" 1
+refuses "no job 99 was ever accepted" 99
+refuses "there is no queue nothing" nothing
+refuses "no job of the queue echo is waiting" echo
+refuses "no job of the queue late is dead" late --state dead
+listed "8 7 6 5" --queue late
+ctl cancel 5 6 7 8
+
 # More than one page of a master's looks is not in a test of this size (test_leader_list is); a page of the limit is.
-listed "4" --limit 1
+listed "8" --limit 1
 
 # The queues.
 ctl queues >"$box/queues"
@@ -61,15 +97,15 @@ pids+=("$watch")
 until_true 60 'jobs are watched' 'grep -q "watching jobs" "$box/watching"'
 ctl submit echo five --key eve --wait >/dev/null
 ctl submit slow 1 >/dev/null
-until_true 60 'job 5 was seen to end' 'grep -q "\"id\":5,.*\"outcome\":\"done\"" "$box/watched"'
+until_true 60 'job 9 was seen to end' 'grep -q "\"id\":9,.*\"outcome\":\"done\"" "$box/watched"'
 [ "$(sed 's/.*"event":"\([a-z]*\)","id":\([0-9]*\),"queue":"\([a-z]*\)","key":"\([a-z]*\)",.*/\1 \2 \3 \4/' "$box/watched" | paste -sd ,)" = \
-    "accepted 5 echo eve,begun 5 echo eve,ended 5 echo eve" ] || complain "watch jobs: job 5's life" "$box/watched"
+    "accepted 9 echo eve,begun 9 echo eve,ended 9 echo eve" ] || complain "watch jobs: job 9's life" "$box/watched"
 grep '"event":"begun"' "$box/watched" | grep -q '"worker":"w[12]","attempt":1' || complain "watch jobs: where" "$box/watched"
 kill -9 "$master"
 until_true 60 'the master is missed' 'grep -q "does not answer" "$box/watching"'
 start_cluster
 until_true 60 'the master is there again' 'grep -q "answers again" "$box/watching"'
-until_true 60 'an echo is seen' 'ctl submit echo again --wait >/dev/null; grep -q "\"event\":\"ended\",\"id\":[789]" "$box/watched"'
+until_true 60 'an echo is seen' 'ctl submit echo again --wait >/dev/null; grep -q "\"event\":\"ended\",\"id\":1[0-9]" "$box/watched"'
 kill "$watch"
 
 "$bin/ringctl" watch jobs --count 3 >"$box/lines" 2>"$box/line_notes" &

@@ -62,6 +62,11 @@ gives 2 "" "'seven' is not a job's id" wait 1 seven
 gives 2 "" "'0' is not a job's id" why 0
 gives 2 "" "'-1' is not a job's id" why -- -1
 gives 2 "" "'99999999999999999999' is not a job's id" why 99999999999999999999
+gives 2 "" "say which job, or which queue" peek
+gives 2 "" "say which job, or which queue, not both" peek 7 --queue mail
+gives 2 "" "--state is for a queue" peek 7 --state dead
+gives 2 "" "'done' is not waiting, delayed or dead" peek mail --state done
+gives 2 "" "'two words' is not a name" peek "two words"
 gives 2 "" "'moon' cannot be watched" watch moon
 gives 2 "" "WORKER is missing" drain
 gives 2 "" "the queue's name must be 1 to 128" submit "" x
@@ -78,7 +83,7 @@ gives 2 "" "--master 'tcp://127.0.0.1'" status --master tcp://127.0.0.1
 
 # Help.
 gives 0 "Examples:" "" --help
-for command in backup submit wait status workers ring queues jobs why drain masters master watch; do
+for command in backup submit wait status workers ring queues jobs why peek drain masters master watch; do
     gives 0 "ringctl $command" "" $command --help
 done
 gives 0 "ringctl " "" --version
