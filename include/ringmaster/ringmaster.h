@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ringmaster/client.h>
+#include <ringmaster/detector.h>
 #include <ringmaster/error.h>
 #include <ringmaster/rwlock.h>
 #include <ringmaster/worker.h>
