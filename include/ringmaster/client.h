@@ -143,10 +143,11 @@ RM_EXPORT int rm_client_change (rm_client_t *self, const char *what, uint64_t id
 /* Orders about jobs and queues; answers as rm_client_query, once it is durable. The same order again changes nothing more.
  *   "cancel" id          what waits ends cancelled; what runs is told to stop, and ends so unless it is done first
  *   "bury"   id, text    the same, but dead, for the reason `text`
- *   "kick"   id          a dead job is submitted again, under a new id; id 0: up to `limit` of the queue's (0: 4096)
+ *   "kick"   id          a dead job is submitted again, under a new id; id 0: up to `limit` of the queue's (at most 4096; 0: as
+ *                         many)
  *   "set"    queue, text "NAME=VALUE …" (docs/protocol.md, `order`); NULL: only tells how it is set
  * RM_EUNKNOWN, RM_EGONE: there is no such job, or queue. RM_ESTATE, RM_EINVAL: it cannot be, and the error says why.
- * RM_EDENIED: an older master could not read it. */
+ * RM_EBUSY: kick: the queue, or the master, is full. RM_EDENIED: an older master could not read it. */
 RM_EXPORT int rm_client_order (rm_client_t *self, const char *what, uint64_t id, const char *queue, const char *text,
                                unsigned limit, int timeout_ms, const char **json_p);
 /* Cancels a job: 0 also if it has ended already, or is being stopped; wait for it to see how it ended. */

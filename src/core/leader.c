@@ -187,6 +187,7 @@ rm_leader_config_t rm_leader_defaults (void)
         .client_jobs_max = 500000,
         .client_bytes_max = 512ull << 20,
         .waiters_max = 65536,
+        .orders_max = 4096,
         .list_looks_max = 100000,
         .busy_ms = 250,
         .retry = {.tries = RM_TRIES,
@@ -280,6 +281,7 @@ static void park_all (rm_leader_t *self)
         rm_heap_remove (&self->delays, &record->lead.delay);
         rm_heap_remove (&self->deadlines, &record->lead.end);
         record->lead.at = RM_AT_PARKED;
+        record->lead.kick = NULL;
     }
     for (rm_queue_t *queue = self->state->queues; queue; queue = queue->hh.next)
         for (rm_key_t *key = queue->keys; key; key = key->hh.next) {

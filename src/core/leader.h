@@ -63,6 +63,7 @@ typedef struct {
     uint64_t queue_jobs_max, queue_bytes_max;
     uint64_t client_jobs_max, client_bytes_max;
     uint32_t waiters_max;    /* long polls at a time */
+    uint32_t orders_max;     /* under way at a time */
     uint32_t list_looks_max; /* jobs that one list looks at */
     uint32_t busy_ms;        /* what a refused client is told to wait */
     rm_backoff_t retry;      /* between the attempts of a failing job */
@@ -196,7 +197,8 @@ typedef struct rm_leader {
     rm_link_t submits;                     /* waiting for their batch, in order */
     rm_link_t joins;                       /* waiting for their member_add */
     rm_link_t orders;                      /* waiting for their batch, in order */
-    uint64_t pending_count, pending_bytes; /* new jobs of `submits` */
+    uint32_t order_count;                  /* so many */
+    uint64_t pending_count, pending_bytes; /* new jobs of `submits` and `orders` */
     struct rm_leader_room *rooms;          /* the same by queue */
     rm_heap_t delays;                      /* rm_record_t.lead.delay, by ledger time */
     rm_heap_t deadlines;                   /* rm_record_t.lead.end, by ledger time */

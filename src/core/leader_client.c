@@ -7,14 +7,6 @@
 
 /* ---- submits ---------------------------------------------------------------------------------------------------- */
 
-/* What is on its way into a queue, which need not exist yet. */
-struct rm_leader_room {
-    uint64_t count, bytes;
-    UT_hash_handle hh; /* rm_leader_t.rooms by name */
-    uint32_t size;
-    char name[];
-};
-
 /* A submit on its way into the ledger: answered when its batch has been applied. */
 typedef struct {
     rm_link_t link;
@@ -31,14 +23,6 @@ typedef struct {
         struct rm_leader_room *room; /* where it is counted; NULL: it is not new */
     } requests[];
 } pending_t;
-
-static void say_busy (rm_leader_t *self, const rm_address_t *to, const char *text)
-{
-    rm_msg_t msg = {.type = RM_MSG_BUSY};
-    msg.busy = (rm_msg_busy_t){self->config.busy_ms, rm_bytes (text)};
-    self->refused_count++;
-    rm_leader_to_client (self, to, &msg);
-}
 
 /* Why requests of a session that is not known are refused. Not long after a restore from a backup it may be one that began
  * after the backup, whose requests may have been run by the cluster of before; later it can only be one that was silent. */
@@ -153,92 +137,26 @@ static verdict_t judge (const rm_leader_t *self, const rm_msg_submit_t *submit, 
 
 /* ---- room ------------------------------------------------------------------------------------------------------- */
 
-static struct rm_leader_room *room_of (rm_leader_t *self, rm_bytes_t queue)
-{
-    struct rm_leader_room *room;
-    HASH_FIND (hh, self->rooms, queue.data, queue.size, room);
-    if (room)
-        return room;
-    room = rm_calloc (1, sizeof *room + queue.size);
-    if (!room)
-        return NULL;
-    room->size = queue.size;
-    memcpy (room->name, queue.data, queue.size);
-    HASH_ADD_KEYPTR (hh, self->rooms, room->name, queue.size, room);
-    if (!RM_HASH_ADDED (room)) {
-        rm_free (room);
-        return NULL;
-    }
-    return room;
-}
-
 static void leave_rooms (rm_leader_t *self, pending_t *pending)
 {
-    for (uint32_t i = 0; i < pending->count; i++) {
-        struct rm_leader_room *room = pending->requests[i].room;
-        pending->requests[i].room = NULL;
-        if (!room)
-            continue;
-        room->bytes -= pending->requests[i].bytes;
-        if (--room->count)
-            continue;
-        HASH_DEL (self->rooms, room);
-        rm_free (room);
-    }
+    for (uint32_t i = 0; i < pending->count; i++)
+        rm_leader_leave_room (self, pending->requests[i].room, 1, pending->requests[i].bytes);
 }
 
 /* Counts the new jobs in their queues. What is full, NULL if nothing is. */
 static const char *enter_rooms (rm_leader_t *self, const rm_msg_submit_t *submit, const rm_ledger_session_t *session,
                                 pending_t *pending)
 {
-    for (uint32_t i = 0; i < submit->job_count; i++) {
+    const char *what = NULL;
+    for (uint32_t i = 0; i < submit->job_count && !what; i++) {
         const rm_submit_job_t *job = &submit->jobs[i];
         if (!is_fresh (session, job))
             continue;
-        struct rm_leader_room *room = room_of (self, job->queue);
-        if (!room) {
-            rm_leader_out_of_memory (self);
-            return "the master has run out of memory";
-        }
-        pending->requests[i].room = room;
+        what = rm_leader_enter_room (self, job->queue, job->data.size, &pending->requests[i].room);
         pending->fresh_count++;
         pending->fresh_bytes += job->data.size;
-        room->count++;
-        room->bytes += job->data.size;
-        const rm_queue_t *queue = rm_state_queue (self->state, job->queue);
-        if (!queue && self->state->queue_count + HASH_COUNT (self->rooms) > RM_QUEUES_MAX)
-            return "the master has as many queues as it may: name one of them, and let a key tell apart what must be";
-        uint64_t jobs_max = queue && queue->jobs_max ? queue->jobs_max : self->config.queue_jobs_max;
-        uint64_t bytes_max = queue && queue->bytes_max ? queue->bytes_max : self->config.queue_bytes_max;
-        if (room->count + (queue ? queue->waiting_count : 0) > jobs_max)
-            return "the queue holds as many jobs as it may";
-        if (room->bytes + (queue ? queue->waiting_bytes : 0) > bytes_max)
-            return "the queue holds as many bytes as it may";
     }
-    return NULL;
-}
-
-/* What is full beside the queues, NULL if nothing is. */
-static const char *full (const rm_leader_t *self, const rm_ledger_session_t *session, const pending_t *pending)
-{
-    const rm_leader_config_t *config = &self->config;
-    const rm_state_t *state = self->state;
-    uint64_t jobs = pending->fresh_count, bytes = pending->fresh_bytes;
-    if (self->disk_full)
-        return "the master's disk has no room for more jobs";
-    if (state->waiting_count + self->pending_count + jobs > config->jobs_max)
-        return "the master holds as many jobs as it may";
-    if (state->waiting_bytes + self->pending_bytes + bytes > config->bytes_max)
-        return "the master holds as many bytes as it may";
-    if (session) {
-        jobs += session->waiting_count + session->lead.pending_count;
-        bytes += session->waiting_bytes + session->lead.pending_bytes;
-    }
-    if (jobs > config->client_jobs_max)
-        return "this client has as many jobs waiting as it may";
-    if (bytes > config->client_bytes_max)
-        return "this client has as many bytes waiting as it may";
-    return NULL;
+    return what;
 }
 
 /* ---- into the ledger -------------------------------------------------------------------------------------------- */
@@ -288,13 +206,8 @@ static void remember (rm_leader_t *self, rm_ledger_session_t *session, pending_t
 {
     pending->batch = rm_leader_batch_number (self);
     rm_list_append (&self->submits, &pending->link);
-    self->pending_count += pending->fresh_count;
-    self->pending_bytes += pending->fresh_bytes;
     pending->in_session = session;
-    if (session) {
-        session->lead.pending_count += pending->fresh_count;
-        session->lead.pending_bytes += pending->fresh_bytes;
-    }
+    rm_leader_expect (self, session, pending->fresh_count, pending->fresh_bytes);
 }
 
 /* Answers from the session table; only what is applied, and thereby durable, is in there. */
@@ -322,12 +235,7 @@ static void answer_known (rm_leader_t *self, const pending_t *pending)
 static void forget_pending (rm_leader_t *self, pending_t *pending)
 {
     rm_ledger_session_t *session = pending->in_session ? rm_state_session (self->state, &pending->session) : NULL;
-    self->pending_count -= pending->fresh_count;
-    self->pending_bytes -= pending->fresh_bytes;
-    if (session) {
-        session->lead.pending_count -= pending->fresh_count;
-        session->lead.pending_bytes -= pending->fresh_bytes;
-    }
+    rm_leader_unexpect (self, session, pending->fresh_count, pending->fresh_bytes);
     leave_rooms (self, pending);
     rm_list_remove (&pending->link);
     rm_free (pending);
@@ -350,7 +258,7 @@ static const char *log_submit (rm_leader_t *self, rm_ledger_session_t *session, 
 {
     const char *what = enter_rooms (self, submit, session, pending);
     if (!what && pending->fresh_count)
-        what = full (self, session, pending);
+        what = rm_leader_full (self, session, pending->fresh_count, pending->fresh_bytes);
     if (!what && pending->fresh_count && propose_submit (self, submit)) {
         remember (self, session, pending);
         return NULL;
@@ -385,7 +293,7 @@ static void take_submit (rm_leader_t *self, const rm_address_t *from, const rm_m
     }
     const char *what = log_submit (self, session, submit, pending);
     if (what)
-        say_busy (self, from, what);
+        rm_leader_say_busy (self, from, what);
 }
 
 /* ---- waits ------------------------------------------------------------------------------------------------------ */
@@ -511,7 +419,7 @@ static void take_wait (rm_leader_t *self, const rm_address_t *from, const rm_msg
     if (session)
         session->lead.heard_ms = self->now.wall_ms;
     if (self->polls.count >= self->config.waiters_max) {
-        say_busy (self, from, "as many clients wait for results as may");
+        rm_leader_say_busy (self, from, "as many clients wait for results as may");
         return;
     }
     waiter_t *waiter = make_waiter (self, from, wait);

@@ -87,7 +87,18 @@ void rm_leader_send_sync (rm_leader_t *self, const rm_address_t *to);
 void rm_leader_sync_answer (rm_leader_t *self, rm_peer_t *peer, const rm_msg_sync_t *sync);
 void rm_leader_propose_begin (rm_leader_t *self);
 
+/* leader_room.c */
+struct rm_leader_room;
+#define RM_LEADER_QUEUES_FULL                                                                                          \
+    "the master has as many queues as it may: name one of them, and let a key tell apart what must be"
+const char *rm_leader_enter_room (rm_leader_t *self, rm_bytes_t name, uint64_t bytes, struct rm_leader_room **room_p);
+void rm_leader_leave_room (rm_leader_t *self, struct rm_leader_room *room, uint64_t count, uint64_t bytes);
+const char *rm_leader_full (const rm_leader_t *self, const rm_ledger_session_t *session, uint64_t jobs, uint64_t bytes);
+void rm_leader_expect (rm_leader_t *self, rm_ledger_session_t *session, uint64_t jobs, uint64_t bytes);
+void rm_leader_unexpect (rm_leader_t *self, rm_ledger_session_t *session, uint64_t jobs, uint64_t bytes);
+
 /* leader_refuse.c: what clients are told instead; the last two know the sentence */
+void rm_leader_say_busy (rm_leader_t *self, const rm_address_t *to, const char *text);
 void rm_leader_refuse (rm_leader_t *self, const rm_address_t *to, int code, uint64_t seq, const char *format, ...)
     __attribute__ ((format (printf, 5, 6)));
 void rm_leader_refuse_request (rm_leader_t *self, const rm_address_t *to, int code, uint64_t seq);
@@ -103,6 +114,7 @@ void rm_leader_drop_clients (rm_leader_t *self);
 void rm_leader_take_order (rm_leader_t *self, const rm_address_t *from, const rm_msg_order_t *order);
 void rm_leader_answer_orders (rm_leader_t *self, uint64_t number);
 void rm_leader_drop_orders (rm_leader_t *self);
+void rm_leader_kicked (rm_leader_t *self, const rm_record_t *again);
 
 /* leader_sweep.c */
 void rm_leader_sweep (rm_leader_t *self);

@@ -10,6 +10,8 @@ static void on_accepted (void *arg, rm_record_t *record)
     rm_leader_t *self = arg;
     if (!self->leading)
         return;
+    if (record->extra && record->extra->kicked_from)
+        rm_leader_kicked (self, record);
     rm_leader_note (self, record, RM_EVENT_ACCEPTED);
     rm_leader_watch_deadline (self, record);
     rm_leader_offer_record (self, record, false);

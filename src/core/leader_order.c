@@ -13,16 +13,22 @@
 enum { ANSWER_BYTES = 2048, SETTINGS_MAX = 32 };
 
 /* An order on its way into the ledger. */
-typedef struct {
+struct rm_leader_order {
     rm_link_t link;
     rm_address_t from;
     uint64_t batch;
-    uint64_t id;     /* of the job; 0: it is about the queue */
-    uint64_t kicked; /* jobs that are kicked by it */
-    uint64_t left;   /* that it has left dead */
+    uint64_t id;                 /* of the job; 0: it is about the queue */
+    uint32_t count;              /* jobs it would kick, and the bytes of their data */
+    uint64_t bytes;              /* while they are on their way, they count there: */
+    bool in_session;             /* in that of all kicked jobs: it was known */
+    struct rm_leader_room *room; /* in the queue; NULL: nothing is on its way */
+    uint64_t kicked;             /* jobs that it did kick */
+    uint64_t left;               /* of the queue, that it was not to kick */
+    const char *full;            /* why; NULL: it was not to kick more */
     bool kicks;
     char queue[RM_NAME_BYTES_MAX + 1];
-} order_t;
+};
+typedef struct rm_leader_order order_t;
 
 /* ---- answers ---------------------------------------------------------------------------------------------------- */
 
@@ -65,15 +71,65 @@ static void answer_settings (rm_leader_t *self, const rm_address_t *to, const ch
     answer (self, to, "{\"queue\": \"%s\", \"settings\": {%s}}", name, list);
 }
 
+static void answer_kicked (rm_leader_t *self, const order_t *order)
+{
+    char full[128] = "";
+    if (order->full)
+        snprintf (full, sizeof full, ", \"full\": \"%s\"", order->full);
+    answer (self, &order->from, "{\"queue\": \"%s\", \"kicked\": %" PRIu64 ", \"left\": %" PRIu64 "%s}", order->queue,
+            order->kicked, order->left, full);
+}
+
 static void answer_order (rm_leader_t *self, const order_t *order)
 {
     if (order->id)
         answer_job (self, &order->from, order->id);
     else if (order->kicks)
-        answer (self, &order->from, "{\"queue\": \"%s\", \"kicked\": %" PRIu64 ", \"left\": %" PRIu64 "}", order->queue,
-                order->kicked, order->left);
+        answer_kicked (self, order);
     else
         answer_settings (self, &order->from, order->queue);
+}
+
+/* ---- on their way ----------------------------------------------------------------------------------------------- */
+
+/* Of all jobs that were kicked; NULL: it is not there yet. */
+static rm_ledger_session_t *kicked_session (const rm_leader_t *self)
+{
+    return rm_state_session (self->state, &(rm_session_id_t){0});
+}
+
+/* NULL: memory has run out. */
+static order_t *make_order (rm_leader_t *self, const rm_address_t *from)
+{
+    order_t *order = rm_calloc (1, sizeof *order);
+    if (!order) {
+        rm_leader_out_of_memory (self);
+        return NULL;
+    }
+    order->from = *from;
+    rm_list_init (&order->link);
+    return order;
+}
+
+/* Answers it when what was logged last is in the ledger. */
+static void answer_later (rm_leader_t *self, order_t *order)
+{
+    rm_ledger_session_t *session = kicked_session (self);
+    order->batch = rm_leader_batch_number (self);
+    order->in_session = session;
+    rm_leader_expect (self, session, order->count, order->bytes);
+    rm_list_append (&self->orders, &order->link);
+    self->order_count++;
+}
+
+static void drop_order (rm_leader_t *self, order_t *order)
+{
+    rm_ledger_session_t *session = order->in_session ? kicked_session (self) : NULL;
+    rm_leader_unexpect (self, session, order->count, order->bytes);
+    rm_leader_leave_room (self, order->room, order->count, order->bytes);
+    rm_list_remove (&order->link);
+    self->order_count--;
+    rm_free (order);
 }
 
 void rm_leader_answer_orders (rm_leader_t *self, uint64_t number)
@@ -83,30 +139,14 @@ void rm_leader_answer_orders (rm_leader_t *self, uint64_t number)
         if (order->batch > number)
             break;
         answer_order (self, order);
-        rm_list_remove (first);
-        rm_free (order);
+        drop_order (self, order);
     }
 }
 
 void rm_leader_drop_orders (rm_leader_t *self)
 {
-    for (rm_link_t *first; (first = rm_list_first (&self->orders));) {
-        rm_list_remove (first);
-        rm_free (RM_OWNER (first, order_t, link));
-    }
-}
-
-/* Answers `order` when what was logged last is in the ledger. */
-static void answer_later (rm_leader_t *self, const rm_address_t *from, const order_t *order)
-{
-    order_t *later = rm_memdup (order, sizeof *order);
-    if (!later) {
-        rm_leader_out_of_memory (self);
-        return;
-    }
-    later->from = *from;
-    later->batch = rm_leader_batch_number (self);
-    rm_list_append (&self->orders, &later->link);
+    for (rm_link_t *first; (first = rm_list_first (&self->orders));)
+        drop_order (self, RM_OWNER (first, order_t, link));
 }
 
 /* ---- jobs ------------------------------------------------------------------------------------------------------- */
@@ -123,6 +163,15 @@ static rm_record_t *find_job (rm_leader_t *self, const rm_address_t *from, uint6
     return NULL;
 }
 
+static void answer_job_later (rm_leader_t *self, const rm_address_t *from, uint64_t id)
+{
+    order_t *order = make_order (self, from);
+    if (!order)
+        return;
+    order->id = id;
+    answer_later (self, order);
+}
+
 static void stop_job (rm_leader_t *self, const rm_address_t *from, const rm_msg_order_t *order, rm_outcome_t outcome,
                       rm_bytes_t reason)
 {
@@ -132,25 +181,70 @@ static void stop_job (rm_leader_t *self, const rm_address_t *from, const rm_msg_
     if (record->outcome != RM_OUTCOME_NONE || rm_record_stops (record))
         answer_job (self, from, order->id); /* nothing is left to be logged */
     else if (rm_leader_stop (self, record, outcome, reason))
-        answer_later (self, from, &(order_t){.id = order->id});
+        answer_job_later (self, from, order->id);
 }
 
-static void kick (rm_leader_t *self, const rm_record_t *record)
+/* Kicks it unless something is full: then that is said. */
+static const char *kick (rm_leader_t *self, order_t *order, rm_record_t *record)
 {
-    rm_buf_t *entry = rm_leader_entry (self, RM_ENTRY_KICK, 16);
-    if (entry)
-        rm_entry_kick (entry, record->id);
+    uint64_t bytes = record->data->size;
+    struct rm_leader_room *room;
+    const char *what = rm_leader_enter_room (self, rm_bytes (record->queue->name), bytes, &room);
+    if (!what)
+        what = rm_leader_full (self, kicked_session (self), order->count + 1, order->bytes + bytes);
+    rm_buf_t *entry = what ? NULL : rm_leader_entry (self, RM_ENTRY_KICK, 16);
+    if (!entry) {
+        rm_leader_leave_room (self, room, 1, bytes);
+        return what;
+    }
+    rm_entry_kick (entry, record->id);
+    record->lead.kick = order;
+    order->room = room;
+    order->count++;
+    order->bytes += bytes;
+    return NULL;
+}
+
+/* A job is kicked. */
+void rm_leader_kicked (rm_leader_t *self, const rm_record_t *again)
+{
+    rm_record_t *dead = rm_state_record (self->state, again->extra->kicked_from);
+    if (dead && dead->lead.kick)
+        dead->lead.kick->kicked++;
+    if (dead)
+        dead->lead.kick = NULL;
+}
+
+static bool may_be_kicked (const rm_record_t *record)
+{
+    return record->outcome == RM_OUTCOME_DEAD && record->data;
+}
+
+static void kick_dead (rm_leader_t *self, const rm_address_t *from, rm_record_t *record)
+{
+    order_t *order = make_order (self, from);
+    if (!order)
+        return;
+    order->id = record->id;
+    const char *what = kick (self, order, record);
+    if (!what) {
+        answer_later (self, order);
+        return;
+    }
+    rm_leader_say_busy (self, from, what);
+    rm_free (order);
 }
 
 static void kick_job (rm_leader_t *self, const rm_address_t *from, uint64_t id)
 {
-    const rm_record_t *record = find_job (self, from, id);
+    rm_record_t *record = find_job (self, from, id);
     if (!record)
         return;
-    if (record->outcome == RM_OUTCOME_DEAD && record->data) {
-        kick (self, record);
-        answer_later (self, from, &(order_t){.id = id, .kicks = true});
-    } else if (record->extra && record->extra->kicked_as)
+    if (record->lead.kick)
+        answer_job_later (self, from, id);
+    else if (may_be_kicked (record))
+        kick_dead (self, from, record);
+    else if (record->extra && record->extra->kicked_as)
         answer_job (self, from, id);
     else
         rm_leader_refuse (self, from, RM_ESTATE, 0, "job %" PRIu64 " is %s: only a dead one can be kicked%s", id,
@@ -158,28 +252,38 @@ static void kick_job (rm_leader_t *self, const rm_address_t *from, uint64_t id)
                           record->outcome == RM_OUTCOME_DEAD ? ", and its payload is kept no longer" : "");
 }
 
-/* The oldest ones of a queue. */
+/* The oldest ones of a queue, as many as there is room for. */
 static void kick_queue (rm_leader_t *self, const rm_address_t *from, const rm_msg_order_t *said,
                         const rm_queue_t *queue)
 {
-    order_t order = {.kicks = true};
-    uint64_t limit = said->limit ? said->limit : RM_MESSAGE_JOBS_MAX;
-    memcpy (order.queue, said->queue.data, said->queue.size);
-    RM_LIST_EACH (&queue->ended, link) {
-        const rm_record_t *record = RM_OWNER (link, rm_record_t, line);
-        if (record->outcome != RM_OUTCOME_DEAD || !record->data)
-            continue;
-        if (order.kicked == limit) {
-            order.left++;
-            continue;
-        }
-        kick (self, record);
-        order.kicked++;
+    uint32_t limit = said->limit ? said->limit : RM_MESSAGE_JOBS_MAX;
+    if (limit > RM_MESSAGE_JOBS_MAX) {
+        rm_leader_refuse (self, from, RM_EINVAL, 0, "one order kicks at most %d jobs: say so, and repeat it",
+                          RM_MESSAGE_JOBS_MAX);
+        return;
     }
-    if (order.kicked)
-        answer_later (self, from, &order);
+    order_t *order = make_order (self, from);
+    if (!order)
+        return;
+    order->kicks = true;
+    memcpy (order->queue, said->queue.data, said->queue.size);
+    RM_LIST_EACH (&queue->ended, link) {
+        rm_record_t *record = RM_OWNER (link, rm_record_t, line);
+        if (!may_be_kicked (record) || record->lead.kick)
+            continue;
+        if (order->count < limit && !order->full)
+            order->full = kick (self, order, record);
+        order->left += record->lead.kick != order;
+    }
+    if (order->count) {
+        answer_later (self, order);
+        return;
+    }
+    if (order->full)
+        rm_leader_say_busy (self, from, order->full);
     else
-        answer (self, from, "{\"queue\": \"%s\", \"kicked\": 0, \"left\": 0}", order.queue);
+        answer_kicked (self, order);
+    rm_free (order);
 }
 
 /* ---- queues ----------------------------------------------------------------------------------------------------- */
@@ -195,6 +299,14 @@ static rm_bytes_t next_word (rm_bytes_t *text)
         behind++;
     *text = (rm_bytes_t){behind, (uint32_t)(end - behind)};
     return (rm_bytes_t){at, (uint32_t)(behind - at)};
+}
+
+/* In one batch: they are in the ledger together, or not at all. */
+static void log_settings (rm_leader_t *self, const rm_entry_queue_set_t *sets, uint32_t count)
+{
+    rm_buf_t *entry = rm_leader_entry (self, RM_ENTRY_QUEUE_SET, count * (size_t)(32 + sets[0].queue.size));
+    for (uint32_t i = 0; entry && i < count; i++)
+        rm_entry_queue_set (entry, &sets[i]);
 }
 
 /* All of them are taken, or none. */
@@ -213,32 +325,34 @@ static void set_queue (rm_leader_t *self, const rm_address_t *from, const rm_msg
         }
         sets[count] = (rm_entry_queue_set_t){said->queue, setting, value};
     }
-    order_t order = {0};
-    memcpy (order.queue, said->queue.data, said->queue.size);
-    if (!count) {
-        answer_settings (self, from, order.queue);
+    order_t *order = make_order (self, from);
+    if (!order)
+        return;
+    memcpy (order->queue, said->queue.data, said->queue.size);
+    if (count) {
+        log_settings (self, sets, count);
+        answer_later (self, order);
         return;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        rm_buf_t *entry = rm_leader_entry (self, RM_ENTRY_QUEUE_SET, 32 + said->queue.size);
-        if (entry)
-            rm_entry_queue_set (entry, &sets[i]);
-    }
-    answer_later (self, from, &order);
+    answer_settings (self, from, order->queue);
+    rm_free (order);
 }
 
 static void order_queue (rm_leader_t *self, const rm_address_t *from, const rm_msg_order_t *order, bool kicks)
 {
     const rm_queue_t *queue = rm_state_queue (self->state, order->queue);
+    bool makes = !kicks && !queue && order->text.size;
     if (!order->queue.size)
         rm_leader_refuse (self, from, RM_EINVAL, 0, "say which job, or which queue");
-    else if (kicks && queue)
-        kick_queue (self, from, order, queue);
-    else if (!kicks && (queue || (order->text.size && self->state->queue_count < RM_QUEUES_MAX)))
-        set_queue (self, from, order);
-    else
+    else if (makes && self->state->queue_count >= RM_QUEUES_MAX)
+        rm_leader_refuse (self, from, RM_ESTATE, 0, "%s", RM_LEADER_QUEUES_FULL);
+    else if (!queue && !makes)
         rm_leader_refuse (self, from, RM_EUNKNOWN, 0, "there is no queue %.*s", (int)order->queue.size,
                           (const char *)order->queue.data);
+    else if (kicks)
+        kick_queue (self, from, order, queue);
+    else
+        set_queue (self, from, order);
 }
 
 void rm_leader_take_order (rm_leader_t *self, const rm_address_t *from, const rm_msg_order_t *order)
@@ -250,6 +364,8 @@ void rm_leader_take_order (rm_leader_t *self, const rm_address_t *from, const rm
             self, from, RM_ESTATE, 0,
             "an older master could not read this: when all masters are new, say ringctl master upgrade %d",
             RM_LEDGER_OF_STATE_2);
+    else if (self->order_count >= self->config.orders_max)
+        rm_leader_say_busy (self, from, "as many orders are under way as may be");
     else if (cancels)
         stop_job (self, from, order, RM_OUTCOME_CANCELLED, rm_bytes ("cancelled"));
     else if (rm_bytes_equal (order->what, rm_bytes ("bury")))

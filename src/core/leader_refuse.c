@@ -18,6 +18,15 @@ void rm_leader_refuse (rm_leader_t *self, const rm_address_t *to, int code, uint
     rm_leader_to_client (self, to, &msg);
 }
 
+/* Later, please. */
+void rm_leader_say_busy (rm_leader_t *self, const rm_address_t *to, const char *text)
+{
+    rm_msg_t msg = {.type = RM_MSG_BUSY};
+    msg.busy = (rm_msg_busy_t){self->config.busy_ms, rm_bytes (text)};
+    self->refused_count++;
+    rm_leader_to_client (self, to, &msg);
+}
+
 void rm_leader_refuse_request (rm_leader_t *self, const rm_address_t *to, int code, uint64_t seq)
 {
     unsigned long long n = seq;

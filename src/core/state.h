@@ -126,13 +126,14 @@ struct rm_record {
         struct rm_peer *peer; /* whose: unless PARKED, READY or STOPPING */
         uint64_t seq;         /* of its dispatch in this term; 0: learnt from a report */
         uint64_t token;
-        uint64_t mark;        /* of the newest report that named it */
-        rm_link_t flight;     /* in the peer's flight list, by seq */
-        rm_link_t aside;      /* while READY: in a solo or first list instead of a fair one */
-        rm_fair_item_t fair;  /* without a key, while READY */
-        rm_heap_node_t delay; /* until not_before */
-        rm_heap_node_t end;   /* its deadline */
-        rm_link_t waiters;    /* who waits for its end */
+        uint64_t mark;                /* of the newest report that named it */
+        rm_link_t flight;             /* in the peer's flight list, by seq */
+        rm_link_t aside;              /* while READY: in a solo or first list instead of a fair one */
+        rm_fair_item_t fair;          /* without a key, while READY */
+        rm_heap_node_t delay;         /* until not_before */
+        rm_heap_node_t end;           /* its deadline */
+        rm_link_t waiters;            /* who waits for its end */
+        struct rm_leader_order *kick; /* dead: by which it is to be kicked; NULL: by none */
     } lead;
 };
 

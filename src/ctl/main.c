@@ -44,7 +44,7 @@ static const rm_option_t bury_options[] = {
 static const rm_option_t kick_options[] = {
     RM_SECTION ("Options"),
     RM_TEXT ('q', "queue", "QUEUE", "all dead ones of this queue, the oldest first", &ctl.said.queue),
-    RM_NUMBER ('n', "limit", "N", 1, UINT32_MAX, "with --queue: at most so many (4096)", &ctl.said.most),
+    RM_NUMBER ('n', "limit", "N", 1, RM_MESSAGE_JOBS_MAX, "with --queue: at most so many (4096)", &ctl.said.most),
     RM_OPTIONS_END};
 
 static const rm_option_t jobs_options[] = {

@@ -92,8 +92,10 @@ static int kick_queue (rm_ctl_t *self)
 {
     int code;
     json_t *answer = order (self, "kick", 0, self->said.queue, NULL, &code);
+    const char *full = text_of (answer, "full");
     if (answer && !self->said.json)
-        printf ("%" PRIu64 " kicked, %" PRIu64 " left\n", number_of (answer, "kicked"), number_of (answer, "left"));
+        printf ("%" PRIu64 " kicked, %" PRIu64 " left%s%s\n", number_of (answer, "kicked"), number_of (answer, "left"),
+                *full ? ": " : "", rm_ctl_plain (full));
     json_decref (answer);
     return code;
 }

@@ -93,6 +93,13 @@ ringctl bury 13 --reason 'not today' || die "bury"
 refused 1 "job 13 is dead: not today" ringctl wait 13
 ringctl resume log || die "resume"
 ringctl wait 12 >/dev/null || die "the paused one"
+for id in 14 15; do
+    is $id ringctl submit spare x
+    ringctl bury $id || die "bury $id"
+done
+ringctl queue spare jobs-max=1 || die "queue spare"
+is "1 kicked, 1 left: the queue holds as many jobs as it may" ringctl kick --queue spare
+refused 2 "limit" ringctl kick --queue spare --limit 4097
 refused 4 "no job 99" ringctl cancel 99
 refused 2 "no setting 'colour'" ringctl queue log colour=red
 refused 2 "number above 1" ringctl queue log backoff=1

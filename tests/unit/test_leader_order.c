@@ -25,27 +25,54 @@ static uint64_t put_with (const char *key, rm_job_options_t options)
     return put_job (&client, job);
 }
 
-/* The answer to an order, or the error. */
-static const rm_msg_t *ordered (const char *what, uint64_t id, const char *queue, const char *text)
+static void say_order (const char *what, uint64_t id, const char *queue, const char *text, uint32_t limit)
 {
     rm_msg_t msg = {.type = RM_MSG_ORDER};
     rm_address_t from = {.size = 1, .data = "o"};
-    msg.order = (rm_msg_order_t){rm_bytes (what), id, rm_bytes (queue), rm_bytes (text), 0};
-    mark ();
+    msg.order = (rm_msg_order_t){rm_bytes (what), id, rm_bytes (queue), rm_bytes (text), limit};
     rm_leader_from_client (leader, now, &from, &msg);
+}
+
+static const rm_msg_t *answer_to_order (void)
+{
+    const rm_msg_type_t types[] = {RM_MSG_ANSWER, RM_MSG_ERROR, RM_MSG_BUSY};
+    const rm_msg_t *answer = NULL;
+    for (size_t i = 0; i < sizeof types / sizeof *types && !answer; i++)
+        answer = sent ("o", types[i]);
+    return answer;
+}
+
+/* The answer to an order, or the error, or that it must wait. */
+static const rm_msg_t *ordered (const char *what, uint64_t id, const char *queue, const char *text)
+{
+    mark ();
+    say_order (what, id, queue, text, 0);
     turn ();
-    const rm_msg_t *answer = sent ("o", RM_MSG_ANSWER);
-    return answer ? answer : sent ("o", RM_MSG_ERROR);
+    return answer_to_order ();
+}
+
+static const char *text_of (const rm_msg_t *msg)
+{
+    static char said[2048];
+    cr_assert_not_null (msg);
+    rm_bytes_t bytes = msg->type == RM_MSG_ANSWER  ? msg->answer.json
+                       : msg->type == RM_MSG_ERROR ? msg->error.text
+                                                   : msg->busy.text;
+    snprintf (said, sizeof said, "%.*s", (int)bytes.size, (const char *)bytes.data);
+    return said;
 }
 
 static const char *text_of_order (const char *what, uint64_t id, const char *queue, const char *text)
 {
-    static char said[2048];
-    const rm_msg_t *msg = ordered (what, id, queue, text);
-    cr_assert_not_null (msg);
-    rm_bytes_t bytes = msg->type == RM_MSG_ANSWER ? msg->answer.json : msg->error.text;
-    snprintf (said, sizeof said, "%.*s", (int)bytes.size, (const char *)bytes.data);
-    return said;
+    return text_of (ordered (what, id, queue, text));
+}
+
+static const char *text_of_kick (uint32_t limit)
+{
+    mark ();
+    say_order ("kick", 0, "q", "", limit);
+    turn ();
+    return text_of (answer_to_order ());
 }
 
 #define SAYS(answer, words)                                                                                            \
@@ -363,6 +390,108 @@ Test (leader_order, the_dead_of_a_queue_are_kicked_together)
     cr_assert_eq (state->last_id, 6);
 }
 
+Test (leader_order, a_queue_takes_no_more_kicked_jobs_than_it_may_hold)
+{
+    worker_t *worker = join_settled ("w", 1);
+    for (int i = 0; i < 5; i++)
+        die_at_once (NULL, worker);
+    ordered ("set", 0, "q", "jobs-max=3");
+    SAYS (text_of_kick (0), "\"kicked\": 3, \"left\": 2, \"full\": \"the queue holds as many jobs as it may\"");
+    SAYS (text_of_kick (0), "the queue holds as many jobs as it may");
+    cr_assert_not_null (sent ("o", RM_MSG_BUSY), "as a submit is");
+    SAYS (text_of_order ("kick", 5, "", ""), "the queue holds as many jobs as it may");
+    cr_assert_eq (state->queues->waiting_count, 3);
+    finish (worker, 6);
+    SAYS (text_of_order ("kick", 5, "", ""), "\"kicked_as\": 9");
+    ordered ("set", 0, "q", "jobs-max=default bytes-max=3B");
+    SAYS (text_of_kick (0), "the queue holds as many bytes as it may");
+}
+
+Test (leader_order, the_master_and_the_client_of_kicked_jobs_have_limits_too)
+{
+    worker_t *worker = join_settled ("w", 1);
+    for (int i = 0; i < 6; i++)
+        die_at_once (NULL, worker);
+    config.jobs_max = 2;
+    reconfigure ();
+    SAYS (text_of_kick (0), "\"kicked\": 2, \"left\": 4, \"full\": \"the master");
+    config = rm_leader_defaults ();
+    config.client_jobs_max = 3;
+    reconfigure ();
+    SAYS (text_of_kick (0), "\"kicked\": 1, \"left\": 3, \"full\": \"this client");
+}
+
+Test (leader_order, an_order_kicks_at_most_so_many)
+{
+    worker_t *worker = join_settled ("w", 1);
+    for (int i = 0; i < 3; i++)
+        die_at_once (NULL, worker);
+    SAYS (text_of_kick (2), "\"kicked\": 2, \"left\": 1}");
+    SAYS (text_of_kick (RM_MESSAGE_JOBS_MAX + 1), "at most 4096 jobs");
+    SAYS (text_of_kick (RM_MESSAGE_JOBS_MAX), "\"kicked\": 1, \"left\": 0}");
+}
+
+/* Two operators at once: each is told what came of its own order, and what is on its way fills the queue already. */
+Test (leader_order, what_was_kicked_is_counted_once_it_is)
+{
+    worker_t *worker = join_settled ("w", 1);
+    for (int i = 0; i < 4; i++)
+        die_at_once (NULL, worker);
+    ordered ("set", 0, "q", "jobs-max=3");
+    mark ();
+    disk_slow = true;
+    say_order ("kick", 0, "q", "", 2);
+    say_order ("kick", 2, "", "", 0);
+    say_order ("kick", 0, "q", "", 0);
+    turn ();
+    cr_assert_null (sent ("o", RM_MSG_ANSWER), "nothing of it is in the ledger");
+    disk_slow = false;
+    disk ();
+    turn ();
+    SAYS (text_of (sent_nth ("o", RM_MSG_ANSWER, 0)), "\"kicked\": 2, \"left\": 2}");
+    SAYS (text_of (sent_nth ("o", RM_MSG_ANSWER, 1)), "\"kicked_as\": 6");
+    SAYS (text_of (sent_nth ("o", RM_MSG_ANSWER, 2)), "\"kicked\": 1, \"left\": 1, \"full\":");
+    cr_assert_eq (state->last_id, 7);
+    cr_assert (!leader->order_count && !leader->pending_count && !leader->rooms);
+}
+
+Test (leader_order, what_is_forgotten_before_it_is_kicked_does_not_count)
+{
+    config.keep_ms = 3000;
+    reconfigure ();
+    worker_t *worker = join_settled ("w", 1);
+    die_at_once (NULL, worker);
+    after (2000);
+    die_at_once (NULL, worker);
+    mark ();
+    disk_slow = true;
+    while (!unapplied ())
+        after (10); /* the first one's end of being kept is logged */
+    say_order ("kick", 0, "q", "", 0);
+    turn ();
+    disk_slow = false;
+    disk ();
+    turn ();
+    SAYS (text_of (answer_to_order ()), "\"kicked\": 1, \"left\": 0}");
+    cr_assert_eq (state->last_id, 3);
+}
+
+Test (leader_order, no_more_orders_are_under_way_than_may_be)
+{
+    uint64_t first = put (NULL, "a"), second = put (NULL, "b");
+    config.orders_max = 1;
+    reconfigure ();
+    disk_slow = true;
+    mark ();
+    say_order ("cancel", first, "", "", 0);
+    say_order ("cancel", second, "", "", 0);
+    cr_assert_not_null (sent ("o", RM_MSG_BUSY));
+    disk_slow = false;
+    disk ();
+    turn ();
+    SAYS (text_of_order ("cancel", second, "", ""), "\"state\": \"cancelled\"");
+}
+
 Test (leader_order, a_kicked_job_takes_its_name_along)
 {
     worker_t *worker = join_settled ("w", 1);
@@ -404,6 +533,43 @@ Test (leader_order, a_queue_is_set_whole_or_not_at_all)
     SAYS (text_of_order ("set", 0, "q", "colour=red"), "no setting 'colour'");
     SAYS (text_of_order ("set", 0, "q", "tries"), "NAME=VALUE");
     SAYS (text_of_order ("set", 0, "", "tries=1"), "which queue");
+}
+
+/* However much is to be written in the same turn. */
+Test (leader_order, the_settings_of_an_order_are_in_the_ledger_together_or_not_at_all)
+{
+    static const char text[] = "tries=7 timeout=90s keep=1h delay=100ms backoff=1.5 cap=5s jitter=equal";
+    static char data[RM_BATCH_BYTES_MAX];
+    for (uint32_t size = 1; size <= 640; size += 16) {
+        disk_slow = true;
+        memset (data, 'a', sizeof data);
+        data[sizeof data - size] = 0; /* so many bytes of the batch are left, less what an entry has beside it */
+        rm_submit_job_t job = job_of ("q", NULL, data);
+        job.seq = ++client.seq;
+        submit_jobs (&client, &job, 1);
+        say_order ("set", 0, "q", text, 0);
+        flush_once ();
+        disk_slow = false;
+        failover (1); /* the second batch is lost */
+        const rm_queue_t *queue = rm_state_queue (state, rm_bytes ("q"));
+        cr_assert_eq (queue->tries == 7, queue->retry.jitter != 0, "cut in two at %u", size);
+        ordered ("set", 0, "q", "tries=3 jitter=default cap=default backoff=default delay=default");
+    }
+}
+
+Test (leader_order, a_queue_too_many_is_refused_as_that)
+{
+    char name[16];
+    for (int i = 0; i < RM_QUEUES_MAX; i++) {
+        snprintf (name, sizeof name, "q%d", i);
+        say_order ("set", 0, name, "tries=1", 0);
+        if (i % 1024 == 1023)
+            turn ();
+    }
+    cr_assert_eq (state->queue_count, RM_QUEUES_MAX);
+    SAYS (text_of_order ("set", 0, "one-more", "tries=1"), "as many queues as it may");
+    SAYS (text_of_order ("set", 0, "one-more", ""), "no queue one-more");
+    SAYS (text_of_order ("set", 0, "q7", "tries=2"), "\"tries\": \"2\"");
 }
 
 Test (leader_order, a_queue_has_limits_of_its_own)
