@@ -208,6 +208,7 @@ void rm_leader_init (rm_leader_t *self, rm_state_t *state, const rm_leader_confi
     self->random = random;
     rm_list_init (&self->batches);
     rm_list_init (&self->submits);
+    rm_list_init (&self->told);
     rm_list_init (&self->joins);
     rm_list_init (&self->orders);
     self->format = 1;
@@ -338,6 +339,7 @@ void rm_leader_applied (rm_leader_t *self, rm_now_t now, uint64_t number)
         begin_to_lead (self);
     rm_leader_answer_submits (self, number);
     rm_leader_answer_orders (self, number);
+    rm_leader_answer_waiters (self);
 }
 
 static void forgive (const rm_leader_t *self, rm_peer_t *peer, uint64_t slept_ms)

@@ -203,6 +203,7 @@ typedef struct rm_leader {
     rm_heap_t delays;                      /* rm_record_t.lead.delay, by ledger time */
     rm_heap_t deadlines;                   /* rm_record_t.lead.end, by ledger time */
     rm_heap_t polls;                       /* waiters by the end of their time, mono */
+    rm_link_t told;                        /* waiters to be answered when this batch has been applied */
     rm_journal_t journal;                  /* while somebody watches */
     uint64_t refused_count;                /* since the start, for the metrics */
     rm_dispatch_job_t dispatch[RM_DISPATCH_JOBS];

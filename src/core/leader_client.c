@@ -1,4 +1,4 @@
-/*  What clients ask: submits by session, and long polls (docs/protocol.md, "A client"). */
+/*  What clients ask, and submits by session (docs/protocol.md, "A client"). */
 #include <string.h>
 
 #include "core/leader_inside.h"
@@ -296,138 +296,7 @@ static void take_submit (rm_leader_t *self, const rm_address_t *from, const rm_m
         rm_leader_say_busy (self, from, what);
 }
 
-/* ---- waits ------------------------------------------------------------------------------------------------------ */
-
-typedef struct waiter waiter_t;
-
-typedef struct {
-    rm_link_t link; /* in its record's waiters */
-    waiter_t *waiter;
-} watch_t;
-
-struct waiter {
-    rm_heap_node_t end; /* when it is answered at the latest */
-    rm_address_t from;
-    uint32_t count, open; /* ids, and how many of them have not ended */
-    bool any;             /* one that has is enough */
-    uint64_t *ids;
-    watch_t watches[];
-};
-
-static rm_result_job_t result_of (const rm_leader_t *self, uint64_t id)
-{
-    const rm_record_t *record = rm_state_record (self->state, id);
-    rm_result_job_t job = {.id = id};
-    if (!record) {
-        job.outcome = rm_state_gave (self->state, id) ? RM_OUTCOME_GONE : RM_OUTCOME_UNKNOWN;
-        return job;
-    }
-    job.outcome = record->outcome;
-    job.attempt = record->failures + record->crashes;
-    if (record->outcome == RM_OUTCOME_DONE || rm_record_runs (record))
-        job.attempt++;
-    if (record->reason)
-        job.reason = (rm_bytes_t){record->reason->data, record->reason->size};
-    if (record->result)
-        job.data = (rm_bytes_t){record->result->data, record->result->size};
-    return job;
-}
-
-/* What is known of the ids, as far as it goes into one message. */
-static void send_results (rm_leader_t *self, const rm_address_t *to, const uint64_t *ids, uint32_t count)
-{
-    rm_msg_t msg = {.type = RM_MSG_RESULT};
-    msg.result.jobs = rm_calloc (count, sizeof *msg.result.jobs);
-    if (!msg.result.jobs) {
-        rm_leader_out_of_memory (self);
-        return;
-    }
-    size_t bytes = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        rm_result_job_t job = result_of (self, ids[i]);
-        bytes += RM_MESSAGE_ROW_BYTES + job.data.size + job.reason.size;
-        if (i && bytes > RM_FRAME_BYTES_MAX / 2)
-            break;
-        msg.result.jobs[msg.result.job_count++] = job;
-    }
-    rm_leader_to_client (self, to, &msg);
-    rm_free (msg.result.jobs);
-}
-
-static void free_waiter (rm_leader_t *self, waiter_t *waiter)
-{
-    for (uint32_t i = 0; i < waiter->count; i++)
-        rm_list_remove (&waiter->watches[i].link);
-    rm_heap_remove (&self->polls, &waiter->end);
-    rm_free (waiter->ids);
-    rm_free (waiter);
-}
-
-static void answer_waiter (rm_leader_t *self, waiter_t *waiter)
-{
-    send_results (self, &waiter->from, waiter->ids, waiter->count);
-    free_waiter (self, waiter);
-}
-
-/* A record has ended. */
-void rm_leader_answer_waiters (rm_leader_t *self, rm_record_t *record)
-{
-    for (rm_link_t *first; (first = rm_list_first (&record->lead.waiters));) {
-        waiter_t *waiter = RM_OWNER (first, watch_t, link)->waiter;
-        rm_list_remove (first);
-        if (--waiter->open == 0 || waiter->any)
-            answer_waiter (self, waiter);
-    }
-}
-
-void rm_leader_end_polls (rm_leader_t *self)
-{
-    for (rm_heap_node_t *top; (top = rm_heap_top (&self->polls)) && top->due <= self->now.mono_ms;)
-        answer_waiter (self, RM_OWNER (top, waiter_t, end));
-}
-
-static waiter_t *make_waiter (rm_leader_t *self, const rm_address_t *from, const rm_msg_wait_t *wait)
-{
-    waiter_t *waiter = rm_calloc (1, sizeof *waiter + wait->id_count * sizeof waiter->watches[0]);
-    if (!waiter)
-        return NULL;
-    waiter->ids = rm_memdup (wait->ids, wait->id_count * sizeof *wait->ids);
-    if (!waiter->ids || rm_heap_put (&self->polls, &waiter->end, self->now.mono_ms + wait->timeout_ms)) {
-        rm_free (waiter->ids);
-        rm_free (waiter);
-        return NULL;
-    }
-    waiter->from = *from;
-    waiter->count = wait->id_count;
-    waiter->any = wait->any;
-    for (uint32_t i = 0; i < wait->id_count; i++) {
-        watch_t *watch = &waiter->watches[i];
-        rm_record_t *record = rm_state_record (self->state, wait->ids[i]);
-        watch->waiter = waiter;
-        rm_list_init (&watch->link);
-        if (!record || record->outcome != RM_OUTCOME_NONE)
-            continue;
-        rm_list_append (&record->lead.waiters, &watch->link);
-        waiter->open++;
-    }
-    return waiter;
-}
-
-static void take_wait (rm_leader_t *self, const rm_address_t *from, const rm_msg_wait_t *wait)
-{
-    rm_ledger_session_t *session = rm_state_session (self->state, &wait->session);
-    if (session)
-        session->lead.heard_ms = self->now.wall_ms;
-    if (self->polls.count >= self->config.waiters_max) {
-        rm_leader_say_busy (self, from, "as many clients wait for results as may");
-        return;
-    }
-    waiter_t *waiter = make_waiter (self, from, wait);
-    if (!waiter)
-        rm_leader_out_of_memory (self);
-    else if (!waiter->open || !wait->timeout_ms || (waiter->any && waiter->open < waiter->count))
-        answer_waiter (self, waiter);
-}
+/* ---- any message ------------------------------------------------------------------------------------------------ */
 
 /* Another master may lead; one that is cut off does not know which. */
 static void send_elsewhere (rm_leader_t *self, const rm_address_t *to)
@@ -438,8 +307,6 @@ static void send_elsewhere (rm_leader_t *self, const rm_address_t *to)
                                            .master_count = self->group.count};
     rm_leader_to_client (self, to, &msg);
 }
-
-/* ---- any message ------------------------------------------------------------------------------------------------ */
 
 void rm_leader_from_client (rm_leader_t *self, rm_now_t now, const rm_address_t *from, const rm_msg_t *msg)
 {
@@ -453,7 +320,7 @@ void rm_leader_from_client (rm_leader_t *self, rm_now_t now, const rm_address_t 
         take_submit (self, from, &msg->submit);
         break;
     case RM_MSG_WAIT:
-        take_wait (self, from, &msg->wait);
+        rm_leader_take_wait (self, from, &msg->wait);
         break;
     case RM_MSG_ORDER:
         rm_leader_take_order (self, from, &msg->order);
@@ -469,7 +336,6 @@ void rm_leader_drop_clients (rm_leader_t *self)
     rm_journal_close (&self->journal);
     for (rm_link_t *first; (first = rm_list_first (&self->submits));)
         forget_pending (self, RM_OWNER (first, pending_t, link));
-    for (rm_heap_node_t *top; (top = rm_heap_top (&self->polls));)
-        free_waiter (self, RM_OWNER (top, waiter_t, end));
+    rm_leader_drop_waiters (self);
     rm_leader_drop_orders (self);
 }

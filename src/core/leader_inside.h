@@ -106,9 +106,14 @@ void rm_leader_refuse_payload (rm_leader_t *self, const rm_address_t *to, const 
 
 /* leader_client.c */
 void rm_leader_answer_submits (rm_leader_t *self, uint64_t number);
-void rm_leader_answer_waiters (rm_leader_t *self, rm_record_t *record);
-void rm_leader_end_polls (rm_leader_t *self);
 void rm_leader_drop_clients (rm_leader_t *self);
+
+/* leader_wait.c */
+void rm_leader_take_wait (rm_leader_t *self, const rm_address_t *from, const rm_msg_wait_t *wait);
+void rm_leader_note_waiters (rm_leader_t *self, rm_record_t *record);
+void rm_leader_answer_waiters (rm_leader_t *self);
+void rm_leader_end_polls (rm_leader_t *self);
+void rm_leader_drop_waiters (rm_leader_t *self);
 
 /* leader_order.c */
 void rm_leader_take_order (rm_leader_t *self, const rm_address_t *from, const rm_msg_order_t *order);

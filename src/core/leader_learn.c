@@ -58,7 +58,7 @@ static void on_ended (void *arg, rm_record_t *record)
     withdraw (self, record);
     if (record->key)
         rm_leader_offer_key (self, record->key, false);
-    rm_leader_answer_waiters (self, record);
+    rm_leader_note_waiters (self, record);
 }
 
 static void on_waits_again (void *arg, rm_record_t *record)

@@ -165,6 +165,7 @@ static const rm_field_t wait_rows[] = {
     {ARRAY (rm_msg_t, wait.ids, wait.id_count, "ids", 1, RM_MESSAGE_JOBS_MAX, ids)},
     {U32 (rm_msg_t, wait.timeout_ms, "timeout_ms", 0, UINT32_MAX)},
     {U32 (rm_msg_t, wait.any, "any", 0, 1), OPTIONAL},
+    {U32 (rm_msg_t, wait.each, "each", 0, 1), OPTIONAL},
 };
 
 static const rm_field_t query_rows[] = {

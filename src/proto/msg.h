@@ -149,6 +149,7 @@ typedef struct {
     uint32_t id_count;
     uint32_t timeout_ms; /* answered at the latest after this */
     uint32_t any;        /* 1: answered when one of them has ended; 0: when all have */
+    uint32_t each; /* 1: answered as often as some have ended, with those; and at the end of its time with the rest */
 } rm_msg_wait_t;
 
 typedef struct { /* [id, outcome, attempt, reason, data] */

@@ -45,7 +45,7 @@ static void some_wait (fuzz_input_t *input)
     for (uint32_t i = 0; i < count; i++)
         ids[i] = 1 + fuzz_below (input, (uint32_t)state->last_id + 2);
     rm_msg_t msg = {.type = RM_MSG_WAIT};
-    msg.wait = (rm_msg_wait_t){clients[how % CLIENTS].session, ids, count, times[how >> 4 & 3], how >> 6 & 1};
+    msg.wait = (rm_msg_wait_t){clients[how % CLIENTS].session, ids, count, times[how >> 4 & 3], how >> 6 & 1, how >> 7};
     ask (how % CLIENTS, &msg);
 }
 

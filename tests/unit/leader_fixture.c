@@ -748,6 +748,13 @@ void ask_wait (const char *address, const uint64_t *ids, uint32_t count, uint32_
     ask (address, &msg);
 }
 
+void ask_wait_each (const char *address, const uint64_t *ids, uint32_t count, uint32_t timeout_ms)
+{
+    rm_msg_t msg = {.type = RM_MSG_WAIT};
+    msg.wait = (rm_msg_wait_t){.ids = (uint64_t *)ids, .id_count = count, .timeout_ms = timeout_ms, .each = 1};
+    ask (address, &msg);
+}
+
 void ask_wait_any (const char *address, const uint64_t *ids, uint32_t count)
 {
     rm_msg_t msg = {.type = RM_MSG_WAIT};

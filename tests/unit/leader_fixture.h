@@ -126,6 +126,7 @@ void submit_jobs (client_t *self, rm_submit_job_t *jobs, uint32_t count);
 uint64_t put (const char *key, const char *data); /* accepted in the queue "q"; key NULL: without */
 uint64_t put_job (client_t *self, rm_submit_job_t job);
 void ask_wait (const char *address, const uint64_t *ids, uint32_t count, uint32_t timeout_ms);
+void ask_wait_each (const char *address, const uint64_t *ids, uint32_t count, uint32_t timeout_ms);
 void ask_wait_any (const char *address, const uint64_t *ids, uint32_t count); /* within a minute */
 rm_record_t *record_of (uint64_t id);
 rm_outcome_t outcome_of (uint64_t id);

@@ -101,7 +101,7 @@ static inline rm_msg_t sample_client_message (rm_msg_type_t type)
         msg.submit = (rm_msg_submit_t){sample_session (), UINT64_MAX, sample_submits, COUNT_OF (sample_submits)};
         break;
     case RM_MSG_WAIT:
-        msg.wait = (rm_msg_wait_t){sample_session (), sample_ids, COUNT_OF (sample_ids), 2000, 1};
+        msg.wait = (rm_msg_wait_t){sample_session (), sample_ids, COUNT_OF (sample_ids), 2000, 1, 1};
         break;
     case RM_MSG_QUERY:
         msg.query = (rm_msg_query_t){TEXT ("why"), 7,           TEXT ("mail"), 100, TEXT ("waiting"),

@@ -562,6 +562,64 @@ Test (leader_client, a_wait_for_any_is_answered_at_once_if_one_has_ended)
     cr_assert (sent ("client", RM_MSG_RESULT));
 }
 
+/* The ids of the last result that was sent, and how many there were. */
+static void told (const uint64_t *ids, uint32_t count, bool ended)
+{
+    const rm_msg_t *msg = sent ("client", RM_MSG_RESULT);
+    cr_assert (msg);
+    cr_assert_eq (msg->result.job_count, count);
+    for (uint32_t i = 0; i < count; i++) {
+        cr_assert_eq (msg->result.jobs[i].id, ids[i]);
+        cr_assert_eq (msg->result.jobs[i].outcome, ended ? RM_OUTCOME_DONE : RM_OUTCOME_NONE);
+    }
+    cr_assert_eq (sent_count ("client", RM_MSG_RESULT), 1);
+    mark ();
+}
+
+Test (leader_client, a_wait_for_each_tells_once_of_every_job_as_it_ends)
+{
+    worker_t *worker = join_settled ("w", 3);
+    uint64_t ids[] = {put (NULL, "a"), put (NULL, "b"), put (NULL, "c")};
+    finish (worker, ids[1]);
+    mark ();
+    ask_wait_each ("client", ids, 3, 60000);
+    told (&ids[1], 1, true);
+    finish (worker, ids[2]);
+    told (&ids[2], 1, true);
+    cr_assert_eq (leader->polls.count, 1);
+    finish (worker, ids[0]);
+    told (&ids[0], 1, true);
+    cr_assert_eq (leader->polls.count, 0, "all have ended, so it is over");
+    after (60000);
+    cr_assert_null (sent ("client", RM_MSG_RESULT));
+}
+
+Test (leader_client, a_wait_for_each_tells_at_its_timeout_which_are_left)
+{
+    worker_t *worker = join_settled ("w", 3);
+    uint64_t ids[] = {put (NULL, "a"), put (NULL, "b"), put (NULL, "c")};
+    mark ();
+    ask_wait_each ("client", ids, 3, 500);
+    finish (worker, ids[1]);
+    told (&ids[1], 1, true);
+    after (500);
+    told ((uint64_t[]){ids[0], ids[2]}, 2, false);
+    finish (worker, ids[0]);
+    cr_assert_null (sent ("client", RM_MSG_RESULT), "it is over");
+}
+
+Test (leader_client, jobs_that_end_in_one_batch_are_told_in_one_message)
+{
+    worker_t *worker = join_settled ("w", 3);
+    uint64_t ids[] = {put (NULL, "a"), put (NULL, "b"), put (NULL, "c")};
+    mark ();
+    ask_wait_each ("client", ids, 3, 60000);
+    for (int i = 0; i < 2; i++)
+        say_done (worker, ids[i], holds (worker, ids[i])->token, 1, RM_VERDICT_OK, "ok");
+    turn ();
+    told (ids, 2, true);
+}
+
 Test (leader_client, a_job_that_was_never_accepted_is_unknown)
 {
     uint64_t ids[] = {77, 0};
