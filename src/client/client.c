@@ -123,7 +123,7 @@ int rm_client_set (rm_client_t *self, const char *option, const char *value)
         return fail (self, RM_EINVAL, "an option needs a name and a value");
     if (self->started)
         return fail (self, RM_ESTATE, "option %s comes too late: a request was made already", option);
-    rm_backoff_t policy = self->pirate.policy;
+    rm_backoff_t policy = self->pirate.line.policy;
     const char *why = "it is not a number";
     bool read;
     if (!strcmp (option, "initial"))

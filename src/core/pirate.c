@@ -10,10 +10,6 @@
 #include "ringmaster/error.h"
 
 enum {
-    BUSY_SPREAD = 4,      /* a busy answer's time is stretched by up to a fourth */
-    BUSY_MS_MIN = 10,     /* a master that names no time is not asked in a tight loop */
-    PAUSE_MS_MIN = 25,    /* before the next master is asked who leads … */
-    PAUSE_SHARE = 8,      /* … and this part of the time that nobody has led for */
     ASK_MS_MIN = 10,      /* a master that will not sit on a wait is not asked in a tight loop either */
     WAIT_MS_MIN = 10,     /* a wait with less time left than this is over */
     ERROR_MIN = RM_ESTATE /* the last of the error numbers */
@@ -34,29 +30,19 @@ static void move_to (rm_pirate_t *self, rm_pirate_state_t state)
 
 /* ---- building up ------------------------------------------------------------------------------------------------ */
 
-rm_backoff_t rm_pirate_policy (void)
-{
-    return (rm_backoff_t){.delay_ms = RM_PIRATE_INITIAL_MS,
-                          .factor_permille = RM_PIRATE_FACTOR_PERMILLE,
-                          .cap_ms = RM_PIRATE_CAP_MS,
-                          .jitter = RM_JITTER_NONE};
-}
-
 int rm_pirate_init (rm_pirate_t *self, const char *const *masters, uint32_t count, const rm_session_id_t *session,
                     uint64_t now_ms)
 {
-    *self = (rm_pirate_t){.policy = rm_pirate_policy ()};
-    int rc = rm_masters_init (&self->masters, masters, count);
-    if (rc)
-        return rc;
-    rm_seqs_init (&self->seqs, session);
-    rm_retry_budget_init (&self->budget, RM_RETRY_RATIO_PERMILLE, RM_RETRY_FLOOR_PER_S, RM_RETRY_TOKENS_MAX, now_ms);
-    return 0;
+    *self = (rm_pirate_t){0};
+    int rc = rm_line_init (&self->line, masters, count, now_ms);
+    if (!rc)
+        rm_seqs_init (&self->seqs, session);
+    return rc;
 }
 
 void rm_pirate_close (rm_pirate_t *self)
 {
-    rm_masters_close (&self->masters);
+    rm_line_close (&self->line);
     rm_buf_close (&self->frame);
     *self = (rm_pirate_t){0};
 }
@@ -64,12 +50,7 @@ void rm_pirate_close (rm_pirate_t *self)
 int rm_pirate_configure (rm_pirate_t *self, const rm_backoff_t *policy, const char **why)
 {
     RM_ASSERT (self->state == RM_PIRATE_IDLE);
-    rm_backoff_t taken = *policy;
-    taken.jitter = RM_JITTER_NONE;
-    int error = rm_backoff_check (&taken, why);
-    if (!error)
-        self->policy = taken;
-    return error;
+    return rm_line_configure (&self->line, policy, why);
 }
 
 /* ---- ends -------------------------------------------------------------------------------------------------------- */
@@ -87,23 +68,12 @@ __attribute__ ((format (printf, 2, 3))) static void say (rm_pirate_t *self, cons
     va_end (arguments);
 }
 
-/* Keeps what a master said, fit for a terminal: whatever the wire brought, it is one line of text. */
-static void keep_words (rm_pirate_t *self, rm_bytes_t words)
-{
-    uint32_t size = 0;
-    for (; size < words.size && size < sizeof self->words - 1; size++) {
-        unsigned char byte = ((const unsigned char *)words.data)[size];
-        self->words[size] = byte < 0x20 || byte == 0x7f ? ' ' : (char)byte;
-    }
-    self->words[size] = 0;
-}
-
 /* Ends the request; rm_pirate_text must have been set if `error` is not 0. */
 static void end (rm_pirate_t *self, int error, rm_pirate_effects_t *effects)
 {
     if (self->state == RM_PIRATE_ASKED && !self->answered) {
         effects->close = true; /* a REQ socket that waits for a reply can do nothing else */
-        self->connected = false;
+        self->line.connected = false;
     }
     move_to (self, RM_PIRATE_IDLE);
     effects->ended = true;
@@ -142,20 +112,13 @@ static void end_not_ended (rm_pirate_t *self, uint64_t now_ms, rm_pirate_effects
 
 static void end_unreachable (rm_pirate_t *self, uint64_t now_ms, rm_pirate_effects_t *effects)
 {
-    char list[512] = "";
-    size_t size = 0;
-    for (uint32_t i = 0; i < self->masters.count && size < sizeof list; i++) {
-        int more = snprintf (list + size, sizeof list - size, "%s%s", i ? ", " : "", self->masters.all[i].endpoint);
-        size += more > 0 ? (size_t)more : 0;
-    }
-    say (self, "no master %s for %.1f s (asked %s)", self->leaderless ? "led" : "answered",
-         (double)(now_ms - self->heard_ms) / 1000, list);
+    rm_line_tell_silence (&self->line, now_ms, self->text, sizeof self->text);
     end (self, RM_EUNREACHABLE, effects);
 }
 
 static void end_busy (rm_pirate_t *self, rm_pirate_effects_t *effects)
 {
-    say (self, "%s", *self->words ? self->words : rm_strerror (RM_EBUSY));
+    say (self, "%s", *self->line.words ? self->line.words : rm_strerror (RM_EBUSY));
     end (self, RM_EBUSY, effects);
 }
 
@@ -177,52 +140,19 @@ static uint64_t min_u64 (uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* `base` plus `more`, or for ever. */
-static uint64_t after (uint64_t base_ms, uint64_t more_ms)
-{
-    return more_ms > RM_PIRATE_FOREVER - base_ms ? RM_PIRATE_FOREVER : base_ms + more_ms;
-}
-
-/* A time with full jitter on top, up to as long again, so that a fleet does not beat in step. */
-static uint64_t spread (uint64_t ms, uint64_t random)
-{
-    return ms + random % (ms + 1);
-}
-
-/* The per-try timeout that is in turn, without its jitter. It grows without the group's cap only towards a master that is
- * slow and not dead: another one has named it since. */
-static uint64_t try_timeout_ms (const rm_pirate_t *self)
-{
-    uint64_t grown_ms = rm_backoff_next (&self->policy, self->failures + 1, 0, 0);
-    uint64_t first_ms = (uint64_t)self->policy.delay_ms;
-    if (self->masters.count == 1 || self->sure)
-        return grown_ms;
-    return min_u64 (grown_ms, first_ms > RM_PIRATE_GROUP_MS ? first_ms : RM_PIRATE_GROUP_MS);
-}
-
-/* How long to wait where nobody is known to lead: a part of the time that this has lasted, so that an election's end is
- * soon found out, and a long outage is not made worse. Who allows few sends does not spend them within one election. */
-static uint64_t pause_ms (const rm_pirate_t *self, uint64_t now_ms)
-{
-    if (self->policy.tries)
-        return rm_backoff_next (&self->policy, self->sends, 0, 0);
-    uint64_t share_ms = (now_ms - self->heard_ms) / PAUSE_SHARE;
-    return min_u64 (share_ms > PAUSE_MS_MIN ? share_ms : PAUSE_MS_MIN, (uint64_t)self->policy.cap_ms);
-}
-
 /* How long the master may sit on this wait: it must answer before we stop listening. */
 static uint32_t ask_ms (const rm_pirate_t *self, uint64_t now_ms)
 {
     uint64_t left_ms = self->deadline_ms > now_ms ? self->deadline_ms - now_ms : 0;
-    uint64_t slack_ms = min_u64 (left_ms / 4, (uint64_t)self->policy.delay_ms);
-    return (uint32_t)min_u64 (left_ms - slack_ms, RM_PIRATE_ASK_MS);
+    uint64_t slack_ms = min_u64 (left_ms / 4, (uint64_t)self->line.policy.delay_ms);
+    return (uint32_t)min_u64 (left_ms - slack_ms, RM_LINE_ASK_MS);
 }
 
 /* When to come back if nothing happens before. */
 static uint64_t until (const rm_pirate_t *self)
 {
     uint64_t at_ms = min_u64 (self->due_ms, self->give_up_ms);
-    return min_u64 (at_ms, after (self->heard_ms, self->silence_ms));
+    return min_u64 (at_ms, rm_line_after (self->line.heard_ms, self->silence_ms));
 }
 
 /* Writes the request as it is to be sent now. */
@@ -252,29 +182,21 @@ static void send_request (rm_pirate_t *self, uint64_t now_ms, uint64_t random, r
         end (self, RM_ENOMEM, effects);
         return;
     }
-    effects->open = self->connected ? NULL : rm_masters_current (&self->masters);
+    effects->open = self->line.connected ? NULL : rm_masters_current (&self->line.masters);
     effects->send = true;
     effects->frame = (rm_bytes_t){self->frame.data, (uint32_t)self->frame.size};
-    self->connected = true;
+    self->line.connected = true;
     self->answered = false;
     self->sends++;
     self->sent_ms = now_ms;
-    self->due_ms = after (now_ms, wait_ms + spread (try_timeout_ms (self), random));
+    self->due_ms = rm_line_after (now_ms, wait_ms + rm_line_try_ms (&self->line, random));
     move_to (self, RM_PIRATE_ASKED);
     effects->until_ms = until (self);
 }
 
-/* The next send goes to the next master, on a socket of its own. */
-static void turn_away (rm_pirate_t *self, uint64_t now_ms, rm_pirate_effects_t *effects)
-{
-    rm_masters_next (&self->masters, now_ms);
-    self->sure = self->connected = false;
-    effects->close = true;
-}
-
 static bool out_of_tries (const rm_pirate_t *self)
 {
-    return rm_backoff_gives_up (&self->policy, self->sends);
+    return rm_backoff_gives_up (&self->line.policy, self->sends);
 }
 
 /* Waits with a socket that is free to send on, and sends then. */
@@ -297,14 +219,15 @@ static void begin (rm_pirate_t *self, const rm_pirate_event_t *event, uint64_t n
     RM_ASSERT (self->state == RM_PIRATE_IDLE);
     self->request = *event->msg;
     self->spare = *event->spare;
-    self->begun_ms = self->heard_ms = now_ms;
+    rm_line_begin (&self->line, now_ms);
+    self->begun_ms = now_ms;
     self->deadline_ms = event->deadline_ms;
-    uint64_t once_ms = after (now_ms, (uint64_t)self->policy.delay_ms);
+    uint64_t once_ms = rm_line_after (now_ms, (uint64_t)self->line.policy.delay_ms);
     self->give_up_ms = event->deadline_ms > once_ms ? event->deadline_ms : once_ms;
     self->silence_ms = event->silence_ms;
-    self->heard = self->busy = self->leaderless = self->renewed = false;
-    self->failures = self->sends = self->redirects = 0;
-    *self->text = *self->words = 0;
+    self->heard = self->busy = self->renewed = false;
+    self->sends = 0;
+    *self->text = 0;
     if (is_submit (self)) {
         self->renewed = self->seqs.over; /* it begins with the spare session, of which there is one */
         rm_seqs_begin (&self->seqs, self->request.submit.jobs, self->request.submit.job_count, &self->spare,
@@ -320,7 +243,7 @@ static void on_time (rm_pirate_t *self, uint64_t now_ms, uint64_t random, rm_pir
         return;
     if (now_ms >= self->give_up_ms) {
         end_late (self, now_ms, effects);
-    } else if (now_ms >= after (self->heard_ms, self->silence_ms)) {
+    } else if (now_ms >= rm_line_after (self->line.heard_ms, self->silence_ms)) {
         end_unreachable (self, now_ms, effects);
     } else if (now_ms < self->due_ms) {
         effects->until_ms = until (self);
@@ -328,14 +251,14 @@ static void on_time (rm_pirate_t *self, uint64_t now_ms, uint64_t random, rm_pir
         send_request (self, now_ms, random, effects);
     } else if (out_of_tries (self)) {
         end_unreachable (self, now_ms, effects);
-    } else if (!rm_retry_budget_take (&self->budget, now_ms)) {
-        self->due_ms = after (now_ms, try_timeout_ms (self)); /* too many re-sends of late: listen on */
+    } else if (!rm_retry_budget_take (&self->line.budget, now_ms)) {
+        self->due_ms =
+            rm_line_after (now_ms, rm_line_listen_ms (&self->line)); /* too many re-sends of late: listen on */
         effects->until_ms = until (self);
     } else {
         self->busy = false;
-        self->failures++;
-        rm_masters_silent (&self->masters, self->sent_ms);
-        turn_away (self, now_ms, effects);
+        rm_line_silent (&self->line, self->sent_ms, now_ms);
+        effects->close = true;
         send_request (self, now_ms, random, effects);
     }
 }
@@ -344,10 +267,7 @@ static void on_time (rm_pirate_t *self, uint64_t now_ms, uint64_t random, rm_pir
 static void heard_from (rm_pirate_t *self, uint64_t now_ms)
 {
     self->heard = true;
-    self->heard_ms = now_ms;
-    self->leaderless = false;
-    self->failures = self->redirects = 0;
-    rm_retry_budget_success (&self->budget);
+    rm_line_heard (&self->line, now_ms);
 }
 
 /* Ends it with what the reply `reply` says; its content is in order. */
@@ -392,35 +312,24 @@ static bool is_error (const rm_pirate_t *self, const rm_msg_error_t *error)
            (is_submit (self) && error->seq >= self->seqs.seq && error->seq - self->seqs.seq < self->seqs.count);
 }
 
-/* "Busy": comes back at the time it was told, or a little later, so that those who were told the same do not come
- * together. */
 static void on_busy (rm_pirate_t *self, const rm_msg_busy_t *busy, uint64_t now_ms, uint64_t random,
                      rm_pirate_effects_t *effects)
 {
     heard_from (self, now_ms);
     self->busy = true;
-    keep_words (self, busy->text);
-    uint64_t told_ms = busy->retry_after_ms > BUSY_MS_MIN ? busy->retry_after_ms : BUSY_MS_MIN;
-    pause_until (self, after (now_ms, told_ms + random % (told_ms / BUSY_SPREAD + 1)), now_ms, effects);
+    pause_until (self, rm_line_after (now_ms, rm_line_busy_ms (&self->line, busy, random)), now_ms, effects);
 }
 
-/* Follows at once to the leader it names, a few times in a row; waits for an election otherwise. */
 static void on_not_leader (rm_pirate_t *self, const rm_msg_not_leader_t *reply, uint64_t now_ms, uint64_t random,
                            rm_pirate_effects_t *effects)
 {
-    self->leaderless = true;
     self->busy = false;
-    rm_masters_learn (&self->masters, reply->masters, reply->master_count);
-    turn_away (self, now_ms, effects);
-    bool follows = self->redirects < RM_PIRATE_REDIRECTS_MAX && !out_of_tries (self);
-    if (follows && rm_masters_turn_to (&self->masters, reply->leader, now_ms)) {
-        self->sure = true;
-        self->redirects++;
+    effects->close = true;
+    if (rm_line_turn (&self->line, reply, !out_of_tries (self), now_ms))
         send_request (self, now_ms, random, effects);
-        return;
-    }
-    self->redirects = 0;
-    pause_until (self, after (now_ms, spread (pause_ms (self, now_ms), random)), now_ms, effects);
+    else
+        pause_until (self, rm_line_after (now_ms, rm_line_pause_ms (&self->line, self->sends, now_ms, random)), now_ms,
+                     effects);
 }
 
 static void on_result (rm_pirate_t *self, const rm_msg_t *reply, uint64_t now_ms, uint64_t random,
@@ -431,7 +340,7 @@ static void on_result (rm_pirate_t *self, const rm_msg_t *reply, uint64_t now_ms
     self->busy = false;
     self->sends = 0;
     if (!has_ended (&reply->result)) {
-        if (self->deadline_ms < after (now_ms, WAIT_MS_MIN))
+        if (self->deadline_ms < rm_line_after (now_ms, WAIT_MS_MIN))
             end_not_ended (self, now_ms, effects);
         else if (now_ms < self->sent_ms + ASK_MS_MIN)
             pause_until (self, self->sent_ms + ASK_MS_MIN, now_ms, effects);
@@ -464,8 +373,8 @@ static void on_error (rm_pirate_t *self, const rm_msg_error_t *error, uint64_t n
     }
     if (is_submit (self))
         rm_seqs_refused (&self->seqs, code);
-    keep_words (self, error->text);
-    say (self, "%s", *self->words ? self->words : rm_strerror (code));
+    rm_line_keep_words (&self->line, error->text);
+    say (self, "%s", *self->line.words ? self->line.words : rm_strerror (code));
     end (self, code, effects);
 }
 
@@ -477,7 +386,7 @@ static void on_reply (rm_pirate_t *self, const rm_msg_t *reply, uint64_t now_ms,
     if (self->state != RM_PIRATE_ASKED || self->answered)
         return;
     self->answered = true;
-    rm_masters_heard (&self->masters);
+    rm_masters_heard (&self->line.masters);
     rm_msg_type_t asked = self->request.type;
     if (reply->type == RM_MSG_BUSY) {
         on_busy (self, &reply->busy, now_ms, random, effects);
@@ -496,7 +405,7 @@ static void on_reply (rm_pirate_t *self, const rm_msg_t *reply, uint64_t now_ms,
                (reply->type == RM_MSG_WELCOME && asked == RM_MSG_HELLO)) {
         heard_from (self, now_ms);
         if (asked == RM_MSG_HELLO)
-            rm_masters_learn (&self->masters, reply->welcome.masters, reply->welcome.master_count);
+            rm_masters_learn (&self->line.masters, reply->welcome.masters, reply->welcome.master_count);
         succeed (self, reply, effects);
     } else {
         self->answered = false;

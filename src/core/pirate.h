@@ -21,22 +21,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/backoff.h"
-#include "core/masters.h"
+#include "core/line.h"
 #include "core/seqs.h"
 #include "proto/buf.h"
 #include "proto/msg.h"
 
-#define RM_PIRATE_FOREVER UINT64_MAX
+#define RM_PIRATE_FOREVER RM_LINE_FOREVER
 
 enum {
-    RM_PIRATE_INITIAL_MS = 250,       /* first per-try timeout */
-    RM_PIRATE_FACTOR_PERMILLE = 2000, /* how it grows */
-    RM_PIRATE_CAP_MS = 8000,          /* where its growth stops */
-    RM_PIRATE_GROUP_MS = 400,         /* … where another master may lead by now: about an election */
-    RM_PIRATE_ASK_MS = 1000,          /* how long a master may sit on one `wait` */
-    RM_PIRATE_SILENCE_MS = 10000,     /* a wait without end ends when no master answered for so long */
-    RM_PIRATE_REDIRECTS_MAX = 5,      /* `not_leader` followed at once, in a row */
+    RM_PIRATE_SILENCE_MS = 10000, /* a wait without end ends when no master answered for so long */
     RM_PIRATE_TEXT_BYTES = 1024
 };
 
@@ -72,11 +65,8 @@ typedef struct {
 } rm_pirate_effects_t;
 
 typedef struct {
-    rm_backoff_t policy;      /* of the per-try timeout, without its jitter */
-    rm_retry_budget_t budget; /* re-sends it may make, so that a fleet of clients does not become the outage */
+    rm_line_t line;
     rm_seqs_t seqs;
-    rm_masters_t masters;
-    bool connected; /* there is a socket to the master in turn */
     rm_pirate_state_t state;
     /* the request under way */
     rm_msg_t request;      /* strings and arrays are the caller's */
@@ -86,24 +76,15 @@ typedef struct {
     uint64_t deadline_ms;            /* what the caller said */
     uint64_t give_up_ms;             /* when to stop listening: the deadline, but one per-try timeout at least */
     uint64_t silence_ms;             /* what the caller said */
-    uint64_t heard_ms;               /* when a master last answered with more than "not me"; begun_ms until then */
-    bool heard;                      /* … and whether one did */
+    bool heard;                      /* a master answered with more than "not me" */
     bool answered;                   /* the last send was answered, so its socket is free to send again */
     bool busy;                       /* … with "busy" */
-    bool leaderless;                 /* the last answer was "not me" */
-    bool sure;                       /* another master named the one in turn, and it is not taken to be dead */
     uint64_t sent_ms;                /* when it was sent last */
     uint64_t due_ms;                 /* when to send (again) */
-    uint32_t failures;               /* timeouts since a master was of use: the growth */
     uint32_t sends;                  /* sends since it last got on */
-    uint32_t redirects;              /* followed in a row */
     rm_buf_t frame;                  /* what was sent last */
-    char words[512];                 /* what a master said with its last busy or error; one line of text */
     char text[RM_PIRATE_TEXT_BYTES]; /* the error as a sentence */
 } rm_pirate_t;
-
-/* The defaults: 250 ms, doubled up to 8 s, without end. */
-rm_backoff_t rm_pirate_policy (void);
 
 /* A client of the masters at `masters` (copied). 0, RM_EINVAL (none, too many, or an endpoint that is empty or too
  * long), RM_ENOMEM. `session` is 128 random bits. */

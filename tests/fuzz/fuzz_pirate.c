@@ -80,7 +80,7 @@ static void look (void)
     CLAIM (!effects->ended || !effects->error || *rm_pirate_text (&self.pirate));
     CLAIM (!effects->reply || (effects->ended && !effects->error));
     CLAIM (self.pirate.seqs.seq >= 1 && self.pirate.seqs.floor == self.pirate.seqs.seq - 1);
-    CLAIM (self.pirate.masters.at < self.pirate.masters.count);
+    CLAIM (self.pirate.line.masters.at < self.pirate.line.masters.count);
 }
 
 static void step (const rm_pirate_event_t *event)
@@ -212,7 +212,7 @@ static void let_it_end (void)
 {
     bool paused = self.pirate.state == RM_PIRATE_PAUSED; /* a master may have said to come back in a month */
     bool has_end = self.deadline_ms != RM_PIRATE_FOREVER || self.pirate.silence_ms != RM_PIRATE_FOREVER ||
-                   (!paused && (self.pirate.policy.tries || self.type == RM_MSG_SUBMIT));
+                   (!paused && (self.pirate.line.policy.tries || self.type == RM_MSG_SUBMIT));
     uint64_t before_ms = self.now_ms;
     for (uint64_t i = 0; !resting (); i++) {
         CLAIM (i < REQUEST_STEPS_SPARE + self.now_ms - before_ms, "it spins");
@@ -248,7 +248,7 @@ static void begin_life (fuzz_input_t *input)
     uint8_t how = fuzz_byte (input);
     CLAIM (!rm_pirate_init (&self.pirate, masters, 1 + how % 3, &session, self.now_ms));
     self.effects.until_ms = RM_PIRATE_FOREVER;
-    rm_backoff_t policy = rm_pirate_policy ();
+    rm_backoff_t policy = rm_line_policy ();
     policy.tries = how >> 2 & 7;
     if (how & 32)
         policy.delay_ms = policy.cap_ms = 40;

@@ -277,7 +277,7 @@ static void boot_pirate (sim_t *self, uint32_t who)
         memcpy (session.bytes + i, &(uint64_t){rm_splitmix (&client->random)}, 8);
     if (rm_pirate_init (&client->pirate, masters, 1, &session, sim_clock_ms (self, who)))
         abort ();
-    rm_backoff_t policy = rm_pirate_policy ();
+    rm_backoff_t policy = rm_line_policy ();
     policy.cap_ms = CAP_MS;
     rm_pirate_configure (&client->pirate, &policy, NULL);
     bool goes_on =

@@ -188,7 +188,7 @@ Test (pirate, where_another_master_may_lead_no_timeout_outgrows_an_election)
 
 Test (pirate, a_first_timeout_above_an_elections_is_kept)
 {
-    rm_backoff_t policy = rm_pirate_policy ();
+    rm_backoff_t policy = rm_line_policy ();
     policy.delay_ms = 3000;
     cr_assert_eq (rm_pirate_configure (&t.pirate, &policy, NULL), 0);
     submit ("x", 600000);
@@ -370,11 +370,11 @@ Test (pirate, a_slow_leader_is_given_more_time_once_the_others_have_confirmed_it
 Test (pirate, redirects_in_a_circle_end_in_a_pause)
 {
     submit ("x", 5000);
-    for (int i = 0; i < RM_PIRATE_REDIRECTS_MAX; i++)
+    for (int i = 0; i < RM_LINE_REDIRECTS_MAX; i++)
         not_leader (i % 2 ? "tcp://y:9" : "tcp://z:9");
-    cr_expect_eq (t.sends, 1 + RM_PIRATE_REDIRECTS_MAX);
+    cr_expect_eq (t.sends, 1 + RM_LINE_REDIRECTS_MAX);
     not_leader ("tcp://y:9");
-    cr_expect_eq (t.sends, 1 + RM_PIRATE_REDIRECTS_MAX);
+    cr_expect_eq (t.sends, 1 + RM_LINE_REDIRECTS_MAX);
     cr_expect_eq (silence (), 25);
     cr_expect_str_eq (t.at, "tcp://y:9", "the one behind it");
 }
@@ -395,10 +395,10 @@ Test (pirate, an_unknown_leader_is_awaited_with_pauses_that_grow_with_the_outage
 {
     submit ("x", 600000);
     uint64_t from_ms = t.now_ms, pause_ms = 0;
-    for (int i = 0; pause_ms < RM_PIRATE_CAP_MS; i++) {
+    for (int i = 0; pause_ms < RM_LINE_CAP_MS; i++) {
         not_leader ("");
         uint64_t share_ms = (t.now_ms - from_ms) / 8;
-        pause_ms = share_ms < 25 ? 25 : share_ms < RM_PIRATE_CAP_MS ? share_ms : RM_PIRATE_CAP_MS;
+        pause_ms = share_ms < 25 ? 25 : share_ms < RM_LINE_CAP_MS ? share_ms : RM_LINE_CAP_MS;
         cr_expect_eq (silence (), pause_ms);
         cr_expect_str_eq (t.at, MASTERS[(i + 1) % 3]);
     }
@@ -406,13 +406,13 @@ Test (pirate, an_unknown_leader_is_awaited_with_pauses_that_grow_with_the_outage
         t.random = (uint64_t)i * 0x9e3779b97f4a7c15;
         not_leader ("");
         uint64_t took_ms = silence ();
-        cr_expect (took_ms >= RM_PIRATE_CAP_MS && took_ms <= 2 * RM_PIRATE_CAP_MS, "%lu", took_ms);
+        cr_expect (took_ms >= RM_LINE_CAP_MS && took_ms <= 2 * RM_LINE_CAP_MS, "%lu", took_ms);
     }
 }
 
 Test (pirate, few_tries_are_not_spent_within_one_election)
 {
-    rm_backoff_t policy = rm_pirate_policy ();
+    rm_backoff_t policy = rm_line_policy ();
     policy.tries = 4;
     cr_assert_eq (rm_pirate_configure (&t.pirate, &policy, NULL), 0);
     submit ("x", 60000);
@@ -447,7 +447,7 @@ Test (pirate, the_deadline_ends_it)
 
 Test (pirate, tries_bound_the_sends)
 {
-    rm_backoff_t policy = rm_pirate_policy ();
+    rm_backoff_t policy = rm_line_policy ();
     policy.tries = 3;
     cr_assert_eq (rm_pirate_configure (&t.pirate, &policy, NULL), 0);
     submit ("x", RM_PIRATE_FOREVER);
@@ -489,7 +489,7 @@ Test (pirate, a_wait_has_no_age)
 {
     begin (wait_for (4), RM_PIRATE_FOREVER);
     for (int i = 0; i < 200; i++) {
-        t.now_ms += RM_PIRATE_ASK_MS;
+        t.now_ms += RM_LINE_ASK_MS;
         result (4, RM_OUTCOME_NONE);
     }
     t.now_ms += RM_SESSION_TTL_MS;
@@ -605,7 +605,7 @@ Test (pirate, a_wait_forgets_its_failures_when_it_is_answered)
     silence ();
     t.now_ms += 20;
     result (4, RM_OUTCOME_NONE);
-    cr_expect_eq (silence (), RM_PIRATE_ASK_MS + 250);
+    cr_expect_eq (silence (), RM_LINE_ASK_MS + 250);
 }
 
 Test (pirate, a_master_that_does_not_wait_is_not_asked_in_a_tight_loop)
@@ -622,7 +622,7 @@ Test (pirate, a_master_that_does_not_wait_is_not_asked_in_a_tight_loop)
 
 Test (pirate, a_long_poll_uses_no_tries_up)
 {
-    rm_backoff_t policy = rm_pirate_policy ();
+    rm_backoff_t policy = rm_line_policy ();
     policy.tries = 2;
     cr_assert_eq (rm_pirate_configure (&t.pirate, &policy, NULL), 0);
     begin (wait_for (4), RM_PIRATE_FOREVER);
