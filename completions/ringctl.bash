@@ -1,4 +1,4 @@
-# Completion of ringctl, ringmaster and ringworker for bash. Commands and options are read from their --help, the names of
+# Completion of ringctl, ringmaster, ringworker and ringcatalog for bash. Commands and options are read from their --help, the names of
 # queues and workers from a master that answers within a second.
 
 _ringmaster_help () { # WORDS…: the help of a program, or of its command
@@ -87,4 +87,4 @@ _ringmaster () {
 }
 
 complete -F _ringctl -o default ringctl
-complete -F _ringmaster -o default ringmaster ringworker
+complete -F _ringmaster -o default ringmaster ringworker ringcatalog

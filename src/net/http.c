@@ -31,6 +31,7 @@ typedef struct question {
     rm_http_answer_t answer;
     enum { WAITING, RUNNING, ANSWERED, GIVEN_UP } state;
     struct question *next;
+    char rest[RM_HTTP_REST_BYTES_MAX + 1]; /* a copy, since the loop may look at it when the connection is gone */
 } question_t;
 
 struct rm_http {
@@ -213,15 +214,27 @@ static enum MHD_Result reply_stream (struct MHD_Connection *connection, question
 
 /* ---- a request --------------------------------------------------------------------------------------------------- */
 
+/* The route for a path; its rest begins at *rest_p. NULL: there is none. */
+static const rm_http_route_t *find_route (const rm_http_route_t *routes, const char *url, const char **rest_p)
+{
+    for (const rm_http_route_t *route = routes; route->path; route++) {
+        size_t size = strcspn (route->path, "*");
+        *rest_p = url + size;
+        if (route->path[size] ? !strncmp (route->path, url, size) && strlen (*rest_p) <= RM_HTTP_REST_BYTES_MAX
+                              : !strcmp (route->path, url))
+            return route;
+    }
+    return NULL;
+}
+
 static enum MHD_Result on_request (void *arg, struct MHD_Connection *connection, const char *url, const char *method,
                                    const char *version, const char *upload, size_t *upload_size, void **state)
 {
     (void)version, (void)upload, (void)upload_size, (void)state;
     rm_http_t *self = arg;
-    const rm_http_route_t *route = self->routes;
-    while (route->path && strcmp (route->path, url))
-        route++;
-    if (!route->path)
+    const char *rest;
+    const rm_http_route_t *route = find_route (self->routes, url, &rest);
+    if (!route)
         return refuse (connection, MHD_HTTP_NOT_FOUND, "no such page");
     if (strcmp (method, MHD_HTTP_METHOD_GET) && strcmp (method, MHD_HTTP_METHOD_HEAD))
         return refuse (connection, MHD_HTTP_METHOD_NOT_ALLOWED, "this page can only be read");
@@ -230,7 +243,9 @@ static enum MHD_Result on_request (void *arg, struct MHD_Connection *connection,
         return MHD_NO;
     question->http = self;
     question->route = route;
-    question->answer = (rm_http_answer_t){.status = MHD_HTTP_OK, .content_type = "text/plain; charset=utf-8"};
+    strcpy (question->rest, rest);
+    question->answer =
+        (rm_http_answer_t){.rest = question->rest, .status = MHD_HTTP_OK, .content_type = "text/plain; charset=utf-8"};
     question = ask (self, question);
     if (!question)
         return refuse (connection, MHD_HTTP_SERVICE_UNAVAILABLE, "busy: no answer in 2 s, try again later");

@@ -20,6 +20,7 @@ enum {
     RM_HTTP_IDLE_S = 10,
     RM_HTTP_PATIENCE_MS = 2000,
     RM_HTTP_HEADER_BYTES_MAX = 16 << 10,
+    RM_HTTP_REST_BYTES_MAX = 1024,
 };
 
 typedef struct uv_loop_s uv_loop_t;
@@ -39,6 +40,7 @@ typedef struct {
 #define RM_HTTP_CHECKSUM "X-Checksum-XXH3" /* 16 hexadecimal digits */
 
 typedef struct {
+    const char *rest;         /* asked for: what of the path stands where the route's has its star; "" without one */
     unsigned status;          /* 200 unless the callback says otherwise */
     const char *content_type; /* a literal; text/plain unless the callback says otherwise */
     rm_buf_t body;            /* empty; filled by the callback, taken from it. If memory ran out: status 503 */
@@ -49,7 +51,9 @@ typedef struct {
 typedef void rm_http_fn (rm_http_answer_t *answer, void *arg);
 
 typedef struct {
-    const char *path; /* "/status"; NULL ends a table of routes. What follows a '?' is ignored */
+    /* "/status", or "/detail/" and a star: all that begins so (up to RM_HTTP_REST_BYTES_MAX further). The first route that
+       fits answers; NULL ends a table of them. What follows a '?' is ignored. */
+    const char *path;
     rm_http_fn *answer;
     void *arg;
 } rm_http_route_t;

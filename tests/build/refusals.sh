@@ -37,7 +37,7 @@ src/master/main.c "worker/worker.h" others through include/ringmaster
 src/worker/main.c <zmq.h> only src/net knows ZeroMQ
 src/client/client.c <czmq.h> only src/net knows ZeroMQ
 src/master/http.c <microhttpd.h> only src/net knows ZeroMQ and microhttpd
-src/worker/main.c <uv.h> only src/net and src/master know libuv
+src/worker/main.c <uv.h> only src/net, src/master and src/catalog know libuv
 src/master/ledger.c <raft.h> only src/master/raft_*
 src/net/raft_x.c <raft/uv.h> only src/master/raft_*
 include/ringmaster/worker.h "proto/msg.h" know nothing of src

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What bash completes of ringctl, ringmaster and ringworker: commands and options as their --help has them, names of queues
+# What bash completes of ringctl, ringmaster, ringworker and ringcatalog: commands and options as their --help has them, names of queues
 # and workers from a running master, and nothing (but at once) where there is none.
 #   completion.sh BIN_DIR SOURCE_DIR
 set -u
@@ -20,7 +20,7 @@ completes () { # EXPECTED WORDS…: the last word is completed; what comes, sort
     [ "$got" = "$expected" ] || complain "$*: '$got', not '$expected'"
 }
 
-complete -p ringctl ringmaster ringworker >/dev/null || complain "nothing is completed"
+complete -p ringctl ringmaster ringworker ringcatalog >/dev/null || complain "nothing is completed"
 
 # Commands and options: those of --help, all of them.
 completes "status" ringctl st
@@ -40,6 +40,7 @@ completes "dead delayed done" ringctl jobs --state d
 completes "dead delayed" ringctl peek --state d
 completes "--max-queue-bytes --max-queue-jobs" ringmaster --max-q
 completes "--threads" ringworker --queue a=b --th
+completes "--max-mib --max-rate --max-records" ringcatalog --max
 
 # Names, of a master that runs.
 start_cluster

@@ -37,6 +37,14 @@ static void on_status (rm_http_answer_t *answer, void *arg)
     rm_buf_put (&answer->body, "{\"ok\":true}", 11);
 }
 
+static void on_rest (rm_http_answer_t *answer, void *arg)
+{
+    (void)arg;
+    rm_buf_put (&answer->body, "rest=", 5);
+    rm_buf_put (&answer->body, answer->rest, strlen (answer->rest));
+    rm_buf_put (&answer->body, ".", 1);
+}
+
 static void on_slow (rm_http_answer_t *answer, void *arg)
 {
     (void)arg;
@@ -105,11 +113,8 @@ static void *play (void *arg)
 
 static void perform (stage_t *stage, void (*scene) (unsigned port))
 {
-    const rm_http_route_t routes[] = {{"/status", on_status, stage},
-                                      {"/slow", on_slow, NULL},
-                                      {"/full", on_full, NULL},
-                                      {"/stream", on_stream, stage},
-                                      {NULL, NULL, NULL}};
+    const rm_http_route_t routes[] = {{"/status", on_status, stage}, {"/slow", on_slow, NULL}, {"/full", on_full, NULL},
+                                      {"/stream", on_stream, stage}, {"/of/*", on_rest, NULL}, {NULL, NULL, NULL}};
     *stage = (stage_t){.scene = scene, .no_memory = stage->no_memory, .loop_thread = pthread_self ()};
     uv_loop_init (&stage->loop);
     uv_async_init (&stage->loop, &stage->done, on_done);
@@ -151,7 +156,7 @@ static void exchange (unsigned port, const void *request, size_t size, char *rep
 static const char *get (unsigned port, const char *line)
 {
     static char reply[4096];
-    char request[256];
+    char request[RM_HTTP_REST_BYTES_MAX + 256];
     int size = snprintf (request, sizeof request, "%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", line);
     exchange (port, request, (size_t)size, reply, sizeof reply);
     return reply;
@@ -181,6 +186,27 @@ Test (net_http, get_and_head_are_answered_by_the_loop, .timeout = 60)
     perform (&stage, ordinary);
     cr_assert_eq (stage.asked, 3);
     cr_assert (stage.own_thread);
+}
+
+static void with_rest (unsigned port)
+{
+    char line[2 * RM_HTTP_REST_BYTES_MAX];
+    cr_assert (strstr (get (port, "GET /of/a/b%20c?d=e"), "\r\n\r\nrest=a/b c."));
+    cr_assert (strstr (get (port, "GET /of/"), "\r\n\r\nrest=."));
+    assert_begins (get (port, "GET /of"), "HTTP/1.1 404 ");
+    assert_begins (get (port, "GET /o/f"), "HTTP/1.1 404 ");
+    memset (line, 'x', sizeof line);
+    memcpy (line, "GET /of/", 8);
+    line[8 + RM_HTTP_REST_BYTES_MAX] = 0;
+    assert_begins (get (port, line), "HTTP/1.1 200 ");
+    strcat (line, "x");
+    assert_begins (get (port, line), "HTTP/1.1 404 ");
+}
+
+Test (net_http, a_route_with_a_star_answers_all_that_begins_so, .timeout = 60)
+{
+    stage_t stage = {0};
+    perform (&stage, with_rest);
 }
 
 static void refused (unsigned port)
