@@ -113,9 +113,32 @@ static int bury (rm_state_t *self, rm_record_t *record, rm_bytes_t reason)
     return rm_apply_end_for (self, record, RM_OUTCOME_DEAD, reason);
 }
 
-/* Its worker died, or lost its lease, while it held the job. */
-static int crash (rm_state_t *self, rm_record_t *record)
+/* An attempt of it is over that was no success. */
+static int note_attempt (rm_state_t *self, rm_record_t *record, const rm_member_t *worker, uint32_t how,
+                         rm_bytes_t reason, uint64_t next_ms)
 {
+    if (self->format < 2)
+        return 0;
+    rm_extra_t *extra = rm_state_extra (record);
+    rm_bytes_t kept = rm_attempt_reason (reason);
+    rm_attempt_t attempt = {.ended_ms = self->time_ms,
+                            .next_ms = next_ms,
+                            .worker = rm_blob_new (worker->name, strlen (worker->name)),
+                            .reason = kept.size ? rm_blob_new (kept.data, kept.size) : NULL,
+                            .how = how};
+    bool made = extra && attempt.worker && (attempt.reason || !kept.size);
+    if (made && !rm_attempts_add (&extra->attempts, &attempt))
+        return 0;
+    rm_blob_unref (&attempt.worker);
+    rm_blob_unref (&attempt.reason);
+    return RM_ENOMEM;
+}
+
+/* Its worker died, or lost its lease, while it held the job: so it is known, or the worker says itself. */
+static int crash (rm_state_t *self, rm_record_t *record, const rm_member_t *worker, uint32_t how, rm_bytes_t reason)
+{
+    if (note_attempt (self, record, worker, how, reason, 0))
+        return RM_ENOMEM;
     record->crashes++;
     if (record->flags & RM_JOB_AT_MOST_ONCE)
         return bury (self, record, rm_bytes ("lost"));
@@ -135,10 +158,14 @@ static uint32_t tries_of (const rm_record_t *record)
 
 static int fail (rm_state_t *self, rm_record_t *record, const rm_entry_done_t *entry)
 {
+    const rm_member_t *worker = rm_state_member (self, entry->inc);
     if (entry->verdict == RM_VERDICT_INTERRUPTED)
-        return crash (self, record);
+        return crash (self, record, worker, entry->verdict, entry->reason);
     record->failures++;
-    if (entry->verdict == RM_VERDICT_DEAD || record->failures >= tries_of (record) || rm_record_stops (record))
+    bool last = entry->verdict == RM_VERDICT_DEAD || record->failures >= tries_of (record) || rm_record_stops (record);
+    if (note_attempt (self, record, worker, entry->verdict, entry->reason, last ? 0 : entry->not_before_ms))
+        return RM_ENOMEM;
+    if (last)
         return bury (self, record, entry->reason);
     if (set_reason (record, entry->reason))
         return RM_ENOMEM;
@@ -210,8 +237,10 @@ static int apply_bury (rm_state_t *self, rm_reader_t *reader)
     rm_record_t *record = rm_state_record (self, id);
     if (reader->bad || !record || record->outcome != RM_OUTCOME_NONE)
         return 0;
-    if (record->started_inc)
-        record->crashes++;
+    const rm_member_t *worker = record->started_inc ? rm_state_member (self, record->started_inc) : NULL;
+    if (worker && note_attempt (self, record, worker, RM_ATTEMPT_CRASHED, (rm_bytes_t){0}, 0))
+        return RM_ENOMEM;
+    record->crashes += worker != NULL;
     return bury (self, record, reason);
 }
 
@@ -272,14 +301,19 @@ static void drop_holder (rm_pool_t *pool, uint16_t number)
     }
 }
 
-/* At-most-once jobs whose start was logged for `inc`, whether the leader knew of them or not. */
-static int lose_started (rm_state_t *self, uint64_t inc)
+static int crash_with (rm_state_t *self, rm_record_t *record, const rm_member_t *worker)
+{
+    return crash (self, record, worker, RM_ATTEMPT_CRASHED, (rm_bytes_t){0});
+}
+
+/* At-most-once jobs whose start was logged for the worker, whether the leader knew of them or not. */
+static int lose_started (rm_state_t *self, const rm_member_t *worker)
 {
     if (!self->started_count)
         return 0;
     for (rm_record_t *record = self->records, *next; record; record = next) {
         next = record->hh.next;
-        int rc = record->started_inc == inc ? crash (self, record) : 0;
+        int rc = record->started_inc == worker->inc ? crash_with (self, record, worker) : 0;
         if (rc)
             return rc;
     }
@@ -302,10 +336,10 @@ static int apply_member_remove (rm_state_t *self, rm_reader_t *reader)
     for (uint32_t i = 0; i < count; i++) {
         rm_record_t *record = rm_state_record (self, rm_read_u64 (reader));
         if (member && !rc && record && record->outcome == RM_OUTCOME_NONE)
-            rc = crash (self, record);
+            rc = crash_with (self, record, member);
     }
     if (member && !rc)
-        rc = lose_started (self, inc);
+        rc = lose_started (self, member);
     if (member)
         rm_state_free_member (member);
     return rc;

@@ -351,8 +351,8 @@ static uint16_t read_fields (restorer_t *self, rm_record_t *it)
     uint32_t queue = rm_read_u32 (&self->small);
     rm_read_raw (&self->small, &mask, sizeof mask);
     mask = le16toh (mask);
-    expect (self,
-            queue < self->state->queue_count && mask <= RM_HAS_ALL && (self->format > 3 || !(mask & RM_HAS_EXTRA)));
+    expect (self, queue < self->state->queue_count && mask <= RM_HAS_ALL &&
+                      (self->format > 3 || !(mask & (RM_HAS_EXTRA | RM_HAS_ATTEMPTS))));
     expect (self, !(mask & (mask & RM_HAS_ENDED ? RM_HAS_STARTED : RM_HAS_RESULT)));
     if (goes_on (self))
         it->queue = self->queues[queue];
@@ -376,6 +376,37 @@ static uint16_t read_fields (restorer_t *self, rm_record_t *it)
     if (it->started_inc)
         expect (self, (it->flags & RM_JOB_AT_MOST_ONCE) && rm_state_member (self->state, it->started_inc));
     return mask;
+}
+
+static void read_attempt (restorer_t *self, rm_attempts_t **attempts)
+{
+    rm_attempt_t it = {.how = rm_read_u8 (&self->small)};
+    it.ended_ms = rm_read_u64 (&self->small);
+    it.next_ms = rm_read_u64 (&self->small);
+    it.worker = read_blob (self, true);
+    it.reason = read_blob (self, true);
+    expect (self, it.how >= RM_VERDICT_RETRY && it.how <= RM_ATTEMPT_CRASHED && it.ended_ms <= self->state->time_ms);
+    expect (self, it.worker && rm_name_valid ((rm_bytes_t){it.worker->data, it.worker->size}));
+    expect (self, it.reason && it.reason->size <= RM_ATTEMPT_REASON_BYTES_MAX);
+    if (it.reason && !it.reason->size)
+        rm_blob_unref (&it.reason);
+    if (goes_on (self) && !rm_attempts_add (attempts, &it))
+        return;
+    self->no_memory = self->no_memory || !self->small.bad;
+    rm_blob_unref (&it.worker);
+    rm_blob_unref (&it.reason);
+}
+
+/* NULL: it has none, or they are not read. */
+static rm_attempts_t *read_attempts (restorer_t *self, const rm_record_t *record, bool there)
+{
+    rm_attempts_t *attempts = NULL;
+    uint8_t count = there && goes_on (self) ? rm_read_u8 (&self->small) : 0;
+    expect (self,
+            !there || (count && count <= RM_ATTEMPTS_KEPT && count <= (uint64_t)record->failures + record->crashes));
+    for (uint8_t i = 0; i < count && goes_on (self); i++)
+        read_attempt (self, &attempts);
+    return attempts;
 }
 
 static rm_record_t *add_record (restorer_t *self, rm_record_t *it)
@@ -411,6 +442,8 @@ static void keep_extra (restorer_t *self, rm_record_t *record, rm_extra_t *it)
     extra->retry = it->retry;
     extra->kicked_from = it->kicked_from;
     extra->kicked_as = it->kicked_as;
+    extra->attempts = it->attempts;
+    it->attempts = NULL;
     if (it->uid && rm_queue_record (record->queue, (rm_bytes_t){it->uid->data, it->uid->size})) {
         expect (self, false);
         return;
@@ -439,9 +472,11 @@ static uint64_t read_record (restorer_t *self, uint64_t before)
     extra.uid = read_blob (self, extras & RM_EXTRA_UID);
     extra.stop_reason = read_blob (self, extras & RM_EXTRA_STOP);
     expect (self, !extra.uid || (extra.uid->size && extra.uid->size <= RM_UID_BYTES_MAX));
+    extra.attempts = read_attempts (self, &it, mask & RM_HAS_ATTEMPTS);
     rm_record_t *record = goes_on (self) ? made (self, add_record (self, &it)) : NULL;
-    if (record && extras)
+    if (record && (extras || extra.attempts))
         keep_extra (self, record, &extra);
+    rm_attempts_destroy (&extra.attempts);
     rm_blob_unref (&extra.uid);
     rm_blob_unref (&extra.stop_reason);
     if (!record) {

@@ -293,12 +293,31 @@ static uint16_t has (const rm_record_t *record, uint8_t extra)
                       (record->failures ? RM_HAS_FAILURES : 0) | (record->crashes ? RM_HAS_CRASHES : 0) |
                       (record->not_before_ms ? RM_HAS_NOT_BEFORE : 0) | (record->started_inc ? RM_HAS_STARTED : 0) |
                       (record->key_bytes ? RM_HAS_KEY : 0) | (record->reason ? RM_HAS_REASON : 0) |
-                      (record->result ? RM_HAS_RESULT : 0) | (extra ? RM_HAS_EXTRA : 0));
+                      (record->result ? RM_HAS_RESULT : 0) | (extra ? RM_HAS_EXTRA : 0) |
+                      (record->extra && record->extra->attempts ? RM_HAS_ATTEMPTS : 0));
 }
 
 static uint8_t *store_if (uint8_t *at, uint32_t value)
 {
     return value ? store_u32 (at, value) : at;
+}
+
+static void put_attempts (rm_snapshot_t *self, const rm_attempts_t *attempts)
+{
+    uint8_t count = (uint8_t)attempts->count;
+    put (self, &count, 1);
+    for (uint32_t i = 0; i < attempts->count; i++) {
+        const rm_attempt_t *attempt = &attempts->list[i];
+        uint8_t how = (uint8_t)attempt->how;
+        put (self, &how, 1);
+        put_u64 (self, attempt->ended_ms);
+        put_u64 (self, attempt->next_ms);
+        put_blob (self, attempt->worker);
+        if (attempt->reason)
+            put_blob (self, attempt->reason);
+        else
+            put_u32 (self, 0);
+    }
 }
 
 static void put_record (rm_snapshot_t *self, const rm_record_t *record)
@@ -340,6 +359,8 @@ static void put_record (rm_snapshot_t *self, const rm_record_t *record)
     for (size_t i = 0; i < sizeof blobs / sizeof *blobs; i++)
         if (blobs[i])
             put_blob (self, blobs[i]);
+    if (record->extra && record->extra->attempts)
+        put_attempts (self, record->extra->attempts);
 }
 
 /* How many records ahead of the one being written the memory is asked for the next ones. */

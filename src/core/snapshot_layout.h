@@ -30,9 +30,10 @@ enum {
     RM_HAS_STARTED = 1 << 7, /* only waiting */
     RM_HAS_KEY = 1 << 8,
     RM_HAS_REASON = 1 << 9,
-    RM_HAS_RESULT = 1 << 10, /* only ended */
-    RM_HAS_EXTRA = 1 << 11,  /* from format 4 on */
-    RM_HAS_ALL = (1 << 12) - 1,
+    RM_HAS_RESULT = 1 << 10,   /* only ended */
+    RM_HAS_EXTRA = 1 << 11,    /* from format 4 on */
+    RM_HAS_ATTEMPTS = 1 << 12, /* from format 4 on */
+    RM_HAS_ALL = (1 << 13) - 1,
 };
 
 /* What its extra has, from format 4 on. */

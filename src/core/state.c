@@ -368,6 +368,7 @@ static void free_extra (rm_extra_t *extra)
     rm_blob_t *uid = unname (extra);
     rm_blob_unref (&uid);
     rm_blob_unref (&extra->stop_reason);
+    rm_attempts_destroy (&extra->attempts);
     rm_free (extra);
 }
 
@@ -398,7 +399,8 @@ static uint32_t blob_size (const rm_blob_t *blob)
 
 uint64_t rm_record_kept_bytes (const rm_record_t *record)
 {
-    return (uint64_t)blob_size (record->result) + blob_size (record->reason) + blob_size (record->data);
+    return (uint64_t)blob_size (record->result) + blob_size (record->reason) + blob_size (record->data) +
+           (record->extra ? rm_attempts_bytes (record->extra->attempts) : 0);
 }
 
 void rm_state_drop_data (rm_record_t *record)

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/attempts.h"
 #include "core/blob.h"
 #include "core/fair.h"
 #include "core/hash.h"
@@ -93,7 +94,8 @@ typedef struct {
     uint64_t kicked_as;   /* the job that this dead one is again; 0: none */
     rm_outcome_t stop;    /* how it is to end unless it is done; NONE: as it will */
     rm_blob_t *stop_reason;
-    UT_hash_handle hh; /* rm_queue_t.uids by uid */
+    rm_attempts_t *attempts; /* that were no success; NULL: none */
+    UT_hash_handle hh;       /* rm_queue_t.uids by uid */
 } rm_extra_t;
 
 /* A job as the ledger keeps it, until it is forgotten. */
@@ -161,7 +163,7 @@ struct rm_queue {
     rm_link_t unkeyed;    /* rm_record_t.line of jobs without a key, in accept order */
     rm_link_t open;       /* rm_record_t.open: all that have not ended, in accept order */
     rm_link_t ended;      /* rm_record_t.line, oldest first */
-    uint64_t ended_bytes; /* results, reasons and data of dead ones that are kept */
+    uint64_t ended_bytes; /* results, reasons, attempts and data of dead ones that are kept */
     uint64_t ended_count;
     uint64_t waiting_count, waiting_bytes; /* not ended: jobs, and bytes of their data */
     uint64_t done_count, dead_count;       /* ever; cancelled and expired ones are among the dead */

@@ -104,7 +104,10 @@ static const rm_command_t commands[] = {
      "  ringctl jobs --queue mail --limit 5\n"
      "  ringctl jobs --state dead --json\n"
      "  ringctl jobs --key bob --worker w1"},
-    {"why", "ID", "where a job is and what it waits for, in a sentence", NULL, "  ringctl why 7"},
+    {"why", "ID",
+     "where a job is and what it waits for, in a sentence\n"
+     "And how its newest attempts ended that were no success.",
+     NULL, "  ringctl why 7"},
     {"peek", "[ID|QUEUE]",
      "print a job's payload, and take it from nobody\n"
      "Of a queue: the payload of the job whose turn comes first; with --state dead of the one that a kick would take\n"

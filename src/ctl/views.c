@@ -1,4 +1,4 @@
-/*  ringctl status, workers, why, drain, masters, master: the master's answers as text. */
+/*  ringctl status, workers, drain, masters, master: the master's answers as text. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -142,16 +142,6 @@ int rm_ctl_workers (rm_ctl_t *self)
 static void show_text (const json_t *answer)
 {
     puts (rm_ctl_plain (rm_ctl_text_of (answer, "text")));
-}
-
-int rm_ctl_why (rm_ctl_t *self)
-{
-    const char *text = NULL;
-    uint64_t id = rm_ctl_number (self, self->arguments[0], "a job's id");
-    if (!id)
-        return RM_CTL_USAGE;
-    int error = rm_client_query (self->client, "why", id, NULL, 0, RM_CTL_PATIENCE_MS, &text);
-    return rm_ctl_show_answer (self, error, text, show_text);
 }
 
 static void show_drain (const json_t *answer)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "master/group.h"
+#include "master/view_life.h"
 #include "proto/alloc.h"
 #include "proto/base64.h"
 #include "ringmaster/error.h"
@@ -247,30 +248,6 @@ static int events (const rm_view_t *self, const rm_msg_query_t *query, json_t **
     return rc;
 }
 
-/* ---- why -------------------------------------------------------------------------------------------------------- */
-
-/* A handler's reason may hold any bytes, and be cut in the middle of a letter; JSON takes UTF-8 only. What is not ASCII is
- * replaced then. */
-static void make_text (char *text)
-{
-    json_t *valid = json_string (text);
-    for (; !valid && *text; text++)
-        if ((unsigned char)*text >= 0x80)
-            *text = '?';
-    json_decref (valid);
-}
-
-static json_t *why (const rm_view_t *self, uint64_t id)
-{
-    char text[RM_REASON_BYTES_MAX + 512];
-    if (!rm_leader_why (self->leader, self->now, id, text, sizeof text))
-        return NULL;
-    const rm_record_t *record = rm_state_record (self->state, id);
-    make_text (text);
-    return json_pack ("{s:o, s:s, s:s}", "id", integer (id), "state", rm_record_state_name (record, self->now.wall_ms),
-                      "text", text);
-}
-
 /* ---- peek ------------------------------------------------------------------------------------------------------- */
 
 static json_t *base64_text (const void *data, size_t size)
@@ -313,7 +290,7 @@ int rm_view_query (const rm_view_t *self, const rm_msg_query_t *query, rm_buf_t 
     if (rm_bytes_equal (query->what, rm_bytes ("why"))) {
         if (!rm_state_record (self->state, query->id))
             return rm_state_gave (self->state, query->id) ? RM_EGONE : RM_EUNKNOWN;
-        document = why (self, query->id);
+        document = rm_view_why (self, query->id);
     } else if (rm_bytes_equal (query->what, rm_bytes ("status"))) {
         document = status (self);
     } else if (rm_bytes_equal (query->what, rm_bytes ("workers"))) {

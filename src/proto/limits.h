@@ -59,11 +59,13 @@ enum {
     RM_JOB_TIMEOUT_MS = 10 * 60 * 1000,
     RM_SESSION_TTL_MS = RM_SESSION_TTL, /* clients send again for half of it, so no master may forget sooner */
     RM_SESSION_TTL_MS_MAX = 24 * 60 * 60 * 1000,
-    RM_KEEP_MS = 15 * 60 * 1000, /* how long an outcome is kept */
-    RM_CRASHES_MAX = 3,          /* a job that took this many workers along is buried */
-    RM_TRIES = 3,                /* attempts of a job whose handler fails, unless it says */
-    RM_PRIORITY_NORMAL = 5,      /* of a job that does not say */
-    RM_PRIORITY_MAX = 9,         /* from 1; larger ones go first */
+    RM_KEEP_MS = 15 * 60 * 1000,       /* how long an outcome is kept */
+    RM_CRASHES_MAX = 3,                /* a job that took this many workers along is buried */
+    RM_ATTEMPTS_KEPT = 8,              /* of a job: how its newest ones ended that were no success */
+    RM_ATTEMPT_REASON_BYTES_MAX = 512, /* of each one's reason; the newest is kept whole beside them */
+    RM_TRIES = 3,                      /* attempts of a job whose handler fails, unless it says */
+    RM_PRIORITY_NORMAL = 5,            /* of a job that does not say */
+    RM_PRIORITY_MAX = 9,               /* from 1; larger ones go first */
 
     RM_RETRY_DELAY_MS = 1000, /* between the attempts of a job, unless it or its queue says */
     RM_RETRY_PERMILLE = 2000,

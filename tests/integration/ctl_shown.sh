@@ -108,7 +108,7 @@ until_true 60 'the master is there again' 'grep -q "answers again" "$box/watchin
 until_true 60 'an echo is seen' 'ctl submit echo again --wait >/dev/null; grep -q "\"event\":\"ended\",\"id\":1[0-9]" "$box/watched"'
 kill "$watch"
 
-"$bin/ringctl" watch jobs --count 3 >"$box/lines" 2>"$box/line_notes" &
+"$bin/ringctl" watch jobs --count 3 --queue bad >"$box/lines" 2>"$box/line_notes" &
 watch=$!
 pids+=("$watch")
 until_true 60 'jobs are watched in lines' 'grep -q "watching jobs" "$box/line_notes"'

@@ -104,4 +104,31 @@ refused 4 "no job 99" ringctl cancel 99
 refused 2 "no setting 'colour'" ringctl queue log colour=red
 refused 2 "number above 1" ringctl queue log backoff=1
 refused 4 "only a dead one" ringctl kick 12
+# How each attempt ended that was no success, with its reason: kept over deaths of the master, until the job is forgotten.
+cat >flaky <<'EOF'
+echo >>tries
+case $(wc -l <tries) in
+1) echo "no answer" >&2; exit 75 ;;
+2) touch hangs; sleep 1000 ;;
+3) echo "no such account" >&2; exit 1 ;;
+esac
+EOF
+worker first --queue flaky="exec:bash $box/flaky" --threads 1
+first=${pids[-1]}
+is 17 ringctl submit flaky x --key bob --retry 'delay=1ms backoff=2 cap=1ms'
+until_true 30 'the second attempt hangs' '[ -e hangs ]'
+kill -9 "$first"
+until_true 60 'the master misses its worker' 'ringctl why 17 --json | grep -q "\"how\":\"crashed\""'
+kill_master
+worker second --queue flaky="exec:bash $box/flaky" --threads 1
+refused 1 "job 17 is dead: no such account" ringctl wait 17
+kill_master
+ringctl why 17 --json >why
+for what in '"attempt":1,"how":"failed","ended_ms":[0-9]*,"worker":"first","reason":"no answer"' \
+    '"attempt":2,"how":"crashed","ended_ms":[0-9]*,"worker":"first","reason":null' \
+    '"attempt":3,"how":"failed for good","ended_ms":[0-9]*,"worker":"second","reason":"no such account"'; do
+    grep -q "{$what" why || die "why 17: $(cat why)"
+done
+ringctl why 17 | grep -Eq '^ +2  crashed +first +20[0-9T:.-]*Z  -$' || die "why 17: $(ringctl why 17)"
+
 end "orders: all as ordered"

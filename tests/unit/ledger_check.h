@@ -25,6 +25,14 @@ static inline claim_t check_extra (const rm_record_t *record)
         HOLDS (rm_queue_record (record->queue, (rm_bytes_t){extra->uid->data, extra->uid->size}) == record);
     HOLDS (!extra->kicked_as || record->outcome == RM_OUTCOME_DEAD);
     HOLDS (!(extra->kicked_as && record->data));
+    const rm_attempts_t *attempts = extra->attempts;
+    if (!attempts)
+        return NULL;
+    HOLDS (attempts->count && attempts->count <= RM_ATTEMPTS_KEPT);
+    HOLDS (attempts->count <= record->failures + record->crashes);
+    uint64_t before_ms = record->accepted_ms;
+    for (uint32_t i = 0; i < attempts->count; before_ms = attempts->list[i++].ended_ms)
+        HOLDS (attempts->list[i].ended_ms >= before_ms);
     return NULL;
 }
 
@@ -115,7 +123,8 @@ static inline claim_t check_ended (const rm_queue_t *queue)
         const rm_record_t *record = RM_OWNER (link, rm_record_t, line);
         HOLDS (record->outcome != RM_OUTCOME_NONE && record->queue == queue);
         bytes += (record->result ? record->result->size : 0) + (record->reason ? record->reason->size : 0) +
-                 (record->data ? record->data->size : 0);
+                 (record->data ? record->data->size : 0) +
+                 (record->extra ? rm_attempts_bytes (record->extra->attempts) : 0);
     }
     HOLDS (queue->ended_count == ended);
     HOLDS (queue->ended_bytes == bytes);

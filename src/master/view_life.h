@@ -1,0 +1,12 @@
+/*  What the master shows of one job's life: why it is where it is, and how its attempts ended.
+ *
+ *  Thread rule: the loop's thread.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "master/view.h"
+
+/* The answer of a query `why`; NULL: there is no such job, or memory has run out. */
+json_t *rm_view_why (const rm_view_t *self, uint64_t id);
