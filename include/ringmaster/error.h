@@ -31,7 +31,8 @@ enum {
     RM_EIO = -14,          /* the disk or the system refused */
     RM_EINTERRUPTED = -15, /* a signal asked to stop */
     RM_EDENIED = -16,      /* not allowed */
-    RM_ESTATE = -17        /* not possible now (twice, too early, too late) */
+    RM_ESTATE = -17,       /* not possible now (twice, too early, too late) */
+    RM_EFAILED = -18       /* the function that was called has failed */
 };
 
 /* The sentence for an error number, without a full stop; never NULL. */

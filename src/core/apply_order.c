@@ -28,7 +28,7 @@ static int name (rm_record_t *record, rm_bytes_t uid)
 
 int rm_apply_options (rm_state_t *self, rm_record_t *record, const rm_job_options_t *options)
 {
-    const rm_retry_t retry = rm_retry_of (options);
+    const rm_spacing_t retry = rm_retry_of (options);
     if (options->delay_ms)
         record->not_before_ms = self->time_ms + options->delay_ms;
     if (!options->deadline_ms && !options->priority && !options->uid.size && !retry.delay_ms)

@@ -53,7 +53,7 @@ void rm_leader_to_worker (rm_leader_t *self, const rm_address_t *to, const rm_ms
     rm_buf_close (&frame);
 }
 
-bool rm_retry_policy (const rm_retry_t *retry, rm_backoff_t *policy)
+bool rm_retry_policy (const rm_spacing_t *retry, rm_backoff_t *policy)
 {
     if (!retry->delay_ms)
         return false;

@@ -84,7 +84,7 @@ static const char *judge_options (const rm_job_options_t *options)
 {
     const char *why = NULL;
     rm_backoff_t policy;
-    const rm_retry_t retry = rm_retry_of (options);
+    const rm_spacing_t retry = rm_retry_of (options);
     if (options->delay_ms > RM_AHEAD_MS_MAX || options->deadline_ms > RM_AHEAD_MS_MAX)
         return "its delay or deadline is more than 366 days ahead";
     if (options->deadline_ms && options->delay_ms >= options->deadline_ms)

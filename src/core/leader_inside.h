@@ -20,7 +20,7 @@ void rm_leader_unlist_peer (rm_leader_t *self, const rm_peer_t *peer);
 void rm_leader_free_peer (rm_peer_t *peer);
 
 /* What is set of it, as a policy; false: nothing is. */
-bool rm_retry_policy (const rm_retry_t *retry, rm_backoff_t *policy);
+bool rm_retry_policy (const rm_spacing_t *retry, rm_backoff_t *policy);
 uint64_t rm_leader_retry_delay (rm_leader_t *self, const rm_record_t *record);
 
 /* leader_learn.c */

@@ -71,7 +71,7 @@ static uint64_t spread (uint64_t ms, uint64_t random)
 uint64_t rm_line_listen_ms (const rm_line_t *self)
 {
     uint64_t grown_ms = rm_backoff_next (&self->policy, self->failures + 1, 0, 0);
-    if (self->masters.count == 1 || self->sure)
+    if (self->masters.count == 1 || self->sure || self->apart)
         return grown_ms;
     return min_u64 (grown_ms, max_u64 ((uint64_t)self->policy.delay_ms, RM_LINE_GROUP_MS));
 }
@@ -156,6 +156,6 @@ void rm_line_tell_silence (const rm_line_t *self, uint64_t now_ms, char *text, s
         int more = snprintf (list + used, sizeof list - used, "%s%s", i ? ", " : "", self->masters.all[i].endpoint);
         used += more > 0 ? (size_t)more : 0;
     }
-    snprintf (text, size, "no master %s for %.1f s (asked %s)", self->leaderless ? "led" : "answered",
-              (double)(now_ms - self->heard_ms) / 1000, list);
+    snprintf (text, size, "no %s %s for %.1f s (asked %s)", self->apart ? "server" : "master",
+              self->leaderless ? "led" : "answered", (double)(now_ms - self->heard_ms) / 1000, list);
 }

@@ -32,6 +32,7 @@ typedef struct {
     rm_masters_t masters;
     bool connected;     /* there is a socket to the master in turn */
     bool leaderless;    /* the last answer was "not me" */
+    bool apart;         /* they are RPC servers, each on its own, and no group that one of may lead */
     bool sure;          /* another master named the one in turn, and it is not taken to be dead */
     uint64_t heard_ms;  /* when a master last answered with more than "not me"; until then, when it began */
     uint32_t failures;  /* timeouts since a master was of use: the growth */

@@ -90,6 +90,17 @@ static bool is_wait (const rm_pirate_t *self)
     return self->request.type == RM_MSG_WAIT;
 }
 
+static bool is_call (const rm_pirate_t *self)
+{
+    return self->request.type == RM_MSG_RPC_CALL;
+}
+
+/* To an RPC server, which is no master: the next one is another server, and not the leader of the same group. */
+static bool is_rpc (const rm_pirate_t *self)
+{
+    return is_call (self) || self->request.type == RM_MSG_RPC_HELLO;
+}
+
 static void end_too_old (rm_pirate_t *self, uint64_t now_ms, rm_pirate_effects_t *effects)
 {
     say (self,
@@ -114,6 +125,13 @@ static void end_unreachable (rm_pirate_t *self, uint64_t now_ms, rm_pirate_effec
 {
     rm_line_tell_silence (&self->line, now_ms, self->text, sizeof self->text);
     end (self, RM_EUNREACHABLE, effects);
+}
+
+static void end_call_too_old (rm_pirate_t *self, rm_pirate_effects_t *effects)
+{
+    say (self, "the call has gone unanswered for %d s, and is not sent again: it may have run",
+         RM_RPC_RESEND_MS / 1000);
+    end (self, RM_ETIMEDOUT, effects);
 }
 
 static void end_busy (rm_pirate_t *self, rm_pirate_effects_t *effects)
@@ -155,8 +173,16 @@ static uint64_t until (const rm_pirate_t *self)
     return min_u64 (at_ms, rm_line_after (self->line.heard_ms, self->silence_ms));
 }
 
+/* What an RPC server is told of the time its client waits. */
+static uint64_t left_ms (const rm_pirate_t *self, uint64_t now_ms)
+{
+    if (self->deadline_ms == RM_PIRATE_FOREVER)
+        return 0;
+    return self->deadline_ms > now_ms ? self->deadline_ms - now_ms : 1;
+}
+
 /* Writes the request as it is to be sent now. */
-static int encode (rm_pirate_t *self, uint32_t wait_ms)
+static int encode (rm_pirate_t *self, uint32_t wait_ms, uint64_t now_ms)
 {
     rm_msg_t *request = &self->request;
     if (is_submit (self)) {
@@ -165,6 +191,8 @@ static int encode (rm_pirate_t *self, uint32_t wait_ms)
     } else if (is_wait (self)) {
         request->wait.session = self->seqs.known ? self->seqs.session : (rm_session_id_t){{0}};
         request->wait.timeout_ms = wait_ms;
+    } else if (is_call (self)) {
+        request->rpc_call.left_ms = left_ms (self, now_ms);
     }
     rm_buf_clear (&self->frame);
     return rm_msg_encode (request, &self->frame);
@@ -177,7 +205,7 @@ static void send_request (rm_pirate_t *self, uint64_t now_ms, uint64_t random, r
         return;
     }
     uint32_t wait_ms = is_wait (self) ? ask_ms (self, now_ms) : 0;
-    if (encode (self, wait_ms)) {
+    if (encode (self, wait_ms, now_ms)) {
         say (self, "%s", rm_strerror (RM_ENOMEM));
         end (self, RM_ENOMEM, effects);
         return;
@@ -220,6 +248,7 @@ static void begin (rm_pirate_t *self, const rm_pirate_event_t *event, uint64_t n
     self->request = *event->msg;
     self->spare = *event->spare;
     rm_line_begin (&self->line, now_ms);
+    self->line.apart = is_rpc (self);
     self->begun_ms = now_ms;
     self->deadline_ms = event->deadline_ms;
     uint64_t once_ms = rm_line_after (now_ms, (uint64_t)self->line.policy.delay_ms);
@@ -251,6 +280,8 @@ static void on_time (rm_pirate_t *self, uint64_t now_ms, uint64_t random, rm_pir
         send_request (self, now_ms, random, effects);
     } else if (out_of_tries (self)) {
         end_unreachable (self, now_ms, effects);
+    } else if (is_call (self) && now_ms >= rm_line_after (self->begun_ms, RM_RPC_RESEND_MS)) {
+        end_call_too_old (self, effects);
     } else if (!rm_retry_budget_take (&self->line.budget, now_ms)) {
         self->due_ms =
             rm_line_after (now_ms, rm_line_listen_ms (&self->line)); /* too many re-sends of late: listen on */
@@ -378,6 +409,44 @@ static void on_error (rm_pirate_t *self, const rm_msg_error_t *error, uint64_t n
     end (self, code, effects);
 }
 
+/* True if an RPC server says this to the call or hello that is under way. */
+static bool is_to_rpc (const rm_pirate_t *self, const rm_session_id_t *session, uint64_t seq)
+{
+    const rm_msg_t *request = &self->request;
+    const rm_session_id_t *ours = is_call (self) ? &request->rpc_call.session : &request->rpc_hello.session;
+    return is_rpc (self) && seq == (is_call (self) ? request->rpc_call.seq : 0) &&
+           !memcmp (session, ours, sizeof *session);
+}
+
+static bool is_from_rpc (const rm_pirate_t *self, const rm_msg_t *reply)
+{
+    switch (reply->type) {
+    case RM_MSG_RPC_RESULT:
+        return is_to_rpc (self, &reply->rpc_result.session, reply->rpc_result.seq);
+    case RM_MSG_RPC_ERROR:
+        return is_to_rpc (self, &reply->rpc_error.session, reply->rpc_error.seq);
+    case RM_MSG_RPC_BUSY:
+        return is_to_rpc (self, &reply->rpc_busy.session, reply->rpc_busy.seq);
+    case RM_MSG_RPC_WELCOME:
+        return is_to_rpc (self, &reply->rpc_welcome.session, 0);
+    default:
+        return false;
+    }
+}
+
+/* What an RPC server says, but "busy", ends the request; whoever called reads it. */
+static void on_rpc (rm_pirate_t *self, const rm_msg_t *reply, uint64_t now_ms, uint64_t random,
+                    rm_pirate_effects_t *effects)
+{
+    if (reply->type == RM_MSG_RPC_BUSY) {
+        rm_msg_busy_t busy = {reply->rpc_busy.retry_after_ms, reply->rpc_busy.text};
+        on_busy (self, &busy, now_ms, random, effects);
+        return;
+    }
+    heard_from (self, now_ms);
+    succeed (self, reply, effects);
+}
+
 /* A reply to something else (a late one, a doubled one, or nonsense) is ignored: time will tell. */
 static void on_reply (rm_pirate_t *self, const rm_msg_t *reply, uint64_t now_ms, uint64_t random,
                       rm_pirate_effects_t *effects)
@@ -388,7 +457,10 @@ static void on_reply (rm_pirate_t *self, const rm_msg_t *reply, uint64_t now_ms,
     self->answered = true;
     rm_masters_heard (&self->line.masters);
     rm_msg_type_t asked = self->request.type;
-    if (reply->type == RM_MSG_BUSY) {
+    if (is_rpc (self)) {
+        if ((self->answered = is_from_rpc (self, reply)))
+            on_rpc (self, reply, now_ms, random, effects);
+    } else if (reply->type == RM_MSG_BUSY) {
         on_busy (self, &reply->busy, now_ms, random, effects);
     } else if (reply->type == RM_MSG_NOT_LEADER) {
         on_not_leader (self, &reply->not_leader, now_ms, random, effects);

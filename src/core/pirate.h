@@ -44,7 +44,8 @@ typedef enum { RM_PIRATE_BEGIN, RM_PIRATE_REPLY, RM_PIRATE_TIME } rm_pirate_even
 
 typedef struct {
     rm_pirate_event_type_t type;
-    const rm_msg_t *msg;  /* begin: the request (hello, submit, wait for one id or for any of several, query, drain),
+    const rm_msg_t *msg;  /* begin: the request (hello, submit, wait for one id or for any of several, query, drain; to
+                                    * an RPC server: rpc_hello, rpc_call),
                                     * what it points to must live until its end, and a submit's jobs are numbered there;
                                     * reply: what came */
     uint64_t deadline_ms; /* begin: when it ends unanswered; RM_PIRATE_FOREVER */

@@ -104,9 +104,9 @@ static void read_counters (restorer_t *self)
                       state->restored_ms <= state->time_ms);
 }
 
-static rm_retry_t read_retry (restorer_t *self)
+static rm_spacing_t read_retry (restorer_t *self)
 {
-    rm_retry_t retry = {0};
+    rm_spacing_t retry = {0};
     retry.delay_ms = rm_read_u32 (&self->small);
     retry.permille = rm_read_u32 (&self->small);
     retry.cap_ms = rm_read_u32 (&self->small);

@@ -76,11 +76,12 @@ typedef enum {
 typedef struct {
     uint32_t delay_ms, permille, cap_ms;
     uint32_t jitter; /* an rm_jitter_t and 1 */
-} rm_retry_t;
+} rm_spacing_t;
 
-static inline rm_retry_t rm_retry_of (const rm_job_options_t *options)
+static inline rm_spacing_t rm_retry_of (const rm_job_options_t *options)
 {
-    return (rm_retry_t){options->retry_delay_ms, options->retry_permille, options->retry_cap_ms, options->retry_jitter};
+    return (rm_spacing_t){options->retry_delay_ms, options->retry_permille, options->retry_cap_ms,
+                          options->retry_jitter};
 }
 
 /* What only few jobs have. */
@@ -88,7 +89,7 @@ typedef struct {
     rm_record_t *record;
     uint64_t deadline_ms; /* ledger time; 0: none */
     uint32_t priority;    /* 0: normal */
-    rm_retry_t retry;
+    rm_spacing_t retry;
     rm_blob_t *uid;       /* the caller's name of it; NULL: none */
     uint64_t kicked_from; /* the dead job that it is again; 0: none */
     uint64_t kicked_as;   /* the job that this dead one is again; 0: none */
@@ -169,7 +170,7 @@ struct rm_queue {
     uint64_t done_count, dead_count;       /* ever; cancelled and expired ones are among the dead */
     uint32_t tries, timeout_ms, keep_ms;
     uint64_t keep_bytes;
-    rm_retry_t retry;
+    rm_spacing_t retry;
     bool paused;                  /* nothing of it is handed out */
     uint64_t jobs_max, bytes_max; /* that may wait; 0: as the master is configured */
     rm_extra_t *uids;

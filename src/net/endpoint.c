@@ -67,7 +67,8 @@ static unsigned parse_port (const char *text, size_t size)
     return port;
 }
 
-static int parse (rm_endpoint_t *self, const char *text, size_t size, rm_fault_t *fault)
+/* `port_min` is 0 or 1: whether port 0 will do. */
+static int parse (rm_endpoint_t *self, const char *text, size_t size, unsigned port_min, rm_fault_t *fault)
 {
     const char *at = text, *end = text + size;
     if (size >= strlen (scheme) && !memcmp (text, scheme, strlen (scheme)))
@@ -82,7 +83,7 @@ static int parse (rm_endpoint_t *self, const char *text, size_t size, rm_fault_t
         first++, last--;
     char host[RM_ENDPOINT_BYTES_MAX + 1];
     size_t length = (size_t)(last - first);
-    if (!port || length >= sizeof host || memchr (first, 0, length))
+    if ((!port && (port_min || strcmp (colon, ":0"))) || length >= sizeof host || memchr (first, 0, length))
         return not_an_endpoint (text, size, fault);
     memcpy (host, first, length);
     host[length] = 0;
@@ -94,7 +95,12 @@ static int parse (rm_endpoint_t *self, const char *text, size_t size, rm_fault_t
 
 int rm_endpoint_parse (rm_endpoint_t *self, const char *text, rm_fault_t *fault)
 {
-    return parse (self, text, strlen (text), fault);
+    return parse (self, text, strlen (text), 1, fault);
+}
+
+int rm_endpoint_parse_bound (rm_endpoint_t *self, const char *text, rm_fault_t *fault)
+{
+    return parse (self, text, strlen (text), 0, fault);
 }
 
 int rm_endpoint_parse_list (rm_endpoint_t *list, const char *text, rm_fault_t *fault)
@@ -104,7 +110,7 @@ int rm_endpoint_parse_list (rm_endpoint_t *list, const char *text, rm_fault_t *f
         size_t size = strcspn (at, ",");
         if (count == RM_ENDPOINTS_MAX)
             return rm_fault (fault, RM_EINVAL, "more than %d endpoints in a list", RM_ENDPOINTS_MAX);
-        int rc = parse (&list[count], at, size, fault);
+        int rc = parse (&list[count], at, size, 1, fault);
         if (rc)
             return rc;
         count++;

@@ -23,6 +23,9 @@ typedef struct {
 /* Reads "tcp://host:port" or "host:port", the port from 1. 0 or RM_EINVAL. */
 int rm_endpoint_parse (rm_endpoint_t *self, const char *text, rm_fault_t *fault);
 
+/* The same of one to bind, where port 0 means any free one. */
+int rm_endpoint_parse_bound (rm_endpoint_t *self, const char *text, rm_fault_t *fault);
+
 /* Reads a list separated by commas into `list`, which has room for RM_ENDPOINTS_MAX. The number read, or RM_EINVAL. */
 int rm_endpoint_parse_list (rm_endpoint_t *list, const char *text, rm_fault_t *fault);
 

@@ -19,6 +19,7 @@ static const char *const sentences[] = {
     [-RM_EINTERRUPTED] = "a signal asked to stop",
     [-RM_EDENIED] = "not allowed",
     [-RM_ESTATE] = "not possible now",
+    [-RM_EFAILED] = "the function that was called has failed",
 };
 
 const char *rm_strerror (int error)

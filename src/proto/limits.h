@@ -67,6 +67,8 @@ enum {
     RM_PRIORITY_NORMAL = 5,            /* of a job that does not say */
     RM_PRIORITY_MAX = 9,               /* from 1; larger ones go first */
 
+    RM_RPC_RESEND_MS = 300000, /* for which an RPC may be sent again; servers keep its reply for longer */
+
     RM_RETRY_DELAY_MS = 1000, /* between the attempts of a job, unless it or its queue says */
     RM_RETRY_PERMILLE = 2000,
     RM_RETRY_CAP_MS = 60000,

@@ -317,6 +317,52 @@ static const rm_field_t leave_rows[] = {REPORT (leave)};
 static const rm_field_t rejoin_rows[] = {TERM (rejoin), INC (rejoin)};
 static const rm_field_t left_rows[] = {TERM (left), INC (left)};
 
+/* ---- RPC --------------------------------------------------------------------------------------------------------- */
+
+static const rm_field_t rpc_hello_rows[] = {
+    {SESSION (rm_msg_t, rpc_hello.session, "session")},
+    {TEXT (rm_msg_t, rpc_hello.name, "name", 0, RM_CLIENT_NAME_BYTES_MAX), OPTIONAL},
+};
+
+static const rm_field_t rpc_call_rows[] = {
+    {SESSION (rm_msg_t, rpc_call.session, "session")},
+    {U64 (rm_msg_t, rpc_call.seq, "seq", 1)},
+    {U64 (rm_msg_t, rpc_call.floor, "floor", 0), OPTIONAL},
+    {NAMED (rm_msg_t, rpc_call.name, "name")},
+    {BYTES (rm_msg_t, rpc_call.args, "args", RM_PAYLOAD_BYTES_CEILING)},
+    {U64 (rm_msg_t, rpc_call.left_ms, "left_ms", 0), OPTIONAL},
+    {U32 (rm_msg_t, rpc_call.one, "one", 0, 1), OPTIONAL},
+};
+
+static const rm_field_t rpc_bye_rows[] = {{SESSION (rm_msg_t, rpc_bye.session, "session")}};
+
+static const rm_field_t rpc_welcome_rows[] = {
+    {SESSION (rm_msg_t, rpc_welcome.session, "session")},
+    {U32 (rm_msg_t, rpc_welcome.silence_ms, "silence_ms", 1, UINT32_MAX)},
+    {U32 (rm_msg_t, rpc_welcome.once, "once", 0, 1), OPTIONAL},
+};
+
+static const rm_field_t rpc_result_rows[] = {
+    {SESSION (rm_msg_t, rpc_result.session, "session")},
+    {U64 (rm_msg_t, rpc_result.seq, "seq", 1)},
+    {BYTES (rm_msg_t, rpc_result.values, "values", RM_PAYLOAD_BYTES_CEILING)},
+};
+
+static const rm_field_t rpc_error_rows[] = {
+    {SESSION (rm_msg_t, rpc_error.session, "session")},
+    {U64 (rm_msg_t, rpc_error.seq, "seq", 1)},
+    {ERROR (rm_msg_t, rpc_error.code, "code")},
+    {U32 (rm_msg_t, rpc_error.fault, "fault", 0, INT32_MAX), OPTIONAL},
+    {TEXT (rm_msg_t, rpc_error.text, "text", 0, RM_TEXT_BYTES_MAX), OPTIONAL},
+};
+
+static const rm_field_t rpc_busy_rows[] = {
+    {SESSION (rm_msg_t, rpc_busy.session, "session")},
+    {U64 (rm_msg_t, rpc_busy.seq, "seq", 0)},
+    {U32 (rm_msg_t, rpc_busy.retry_after_ms, "retry_after_ms", 0, UINT32_MAX)},
+    {TEXT (rm_msg_t, rpc_busy.text, "text", 0, RM_TEXT_BYTES_MAX), OPTIONAL},
+};
+
 static const rm_field_t sync_rows[] = {
     {NAMED (rm_msg_t, sync.name, "name")},
     {U32 (rm_msg_t, sync.phase, "phase", 1, 3)},
@@ -371,6 +417,11 @@ static const char *check_dispatch (const rm_msg_t *msg)
     return NULL;
 }
 
+static const char *check_rpc_call (const rm_msg_t *msg)
+{
+    return msg->rpc_call.floor < msg->rpc_call.seq ? NULL : "the floor of a call is at or above its seq";
+}
+
 /* ---- the tables ------------------------------------------------------------------------------------------------- */
 
 static const rm_shape_t shapes[RM_MSG_TYPES] = {
@@ -399,6 +450,13 @@ static const rm_shape_t shapes[RM_MSG_TYPES] = {
     [RM_MSG_STOP] = SHAPE ("stop", stop_rows),
     [RM_MSG_REJOIN] = SHAPE ("rejoin", rejoin_rows),
     [RM_MSG_LEFT] = SHAPE ("left", left_rows),
+    [RM_MSG_RPC_HELLO] = SHAPE ("rpc_hello", rpc_hello_rows),
+    [RM_MSG_RPC_CALL] = SHAPE ("rpc_call", rpc_call_rows, .check = check_rpc_call),
+    [RM_MSG_RPC_BYE] = SHAPE ("rpc_bye", rpc_bye_rows),
+    [RM_MSG_RPC_WELCOME] = SHAPE ("rpc_welcome", rpc_welcome_rows),
+    [RM_MSG_RPC_RESULT] = SHAPE ("rpc_result", rpc_result_rows),
+    [RM_MSG_RPC_ERROR] = SHAPE ("rpc_error", rpc_error_rows),
+    [RM_MSG_RPC_BUSY] = SHAPE ("rpc_busy", rpc_busy_rows),
     [RM_MSG_SYNC] = SHAPE ("sync", sync_rows),
 };
 

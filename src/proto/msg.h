@@ -71,6 +71,15 @@ typedef enum {
     RM_MSG_STOP,   /* jobs that are wanted no longer: told again until they are let go of */
     RM_MSG_REJOIN, /* this incarnation was removed: cancel, forget, join as a new one */
     RM_MSG_LEFT,   /* this incarnation has left in good order */
+    /* RPC client → server */
+    RM_MSG_RPC_HELLO, /* here I am, and still am → rpc_welcome | rpc_busy */
+    RM_MSG_RPC_CALL,  /* → rpc_result | rpc_error | rpc_busy */
+    RM_MSG_RPC_BYE,   /* not answered */
+    /* RPC server → client */
+    RM_MSG_RPC_WELCOME,
+    RM_MSG_RPC_RESULT,
+    RM_MSG_RPC_ERROR,
+    RM_MSG_RPC_BUSY,
     /* both ways */
     RM_MSG_SYNC,
     RM_MSG_TYPES
@@ -367,6 +376,54 @@ typedef struct {
     uint32_t returned_count;
 } rm_msg_sync_t;
 
+/* ---- RPC client ↔ server (docs/rpc.md) --------------------------------------------------------------------------- */
+
+typedef struct {
+    rm_session_id_t session; /* the client */
+    rm_bytes_t name;         /* what it calls itself; may be empty */
+} rm_msg_rpc_hello_t;
+
+typedef struct {
+    rm_session_id_t session;
+    uint64_t seq;     /* with the session: which call; from 1 */
+    uint64_t floor;   /* every reply up to here has been received, or is not wanted any more */
+    rm_bytes_t name;  /* of the function */
+    rm_bytes_t args;  /* a MessagePack array (proto/rpc_values.h) */
+    uint64_t left_ms; /* what is left of the time the client waits; 0: it waits for ever */
+    uint32_t one;     /* 1: the session has no other call under way, so that the floor is one below `seq` */
+} rm_msg_rpc_call_t;
+
+typedef struct {
+    rm_session_id_t session;
+} rm_msg_rpc_bye_t;
+
+typedef struct {
+    rm_session_id_t session;
+    uint32_t silence_ms; /* who says nothing for so long is taken for gone */
+    uint32_t once;       /* 1: at-most-once */
+} rm_msg_rpc_welcome_t;
+
+typedef struct {
+    rm_session_id_t session;
+    uint64_t seq;
+    rm_bytes_t values; /* a MessagePack array */
+} rm_msg_rpc_result_t;
+
+typedef struct {
+    rm_session_id_t session;
+    uint64_t seq;
+    int32_t code;    /* RM_E… */
+    uint32_t fault;  /* the function's own code, if it failed; else 0 */
+    rm_bytes_t text; /* a sentence */
+} rm_msg_rpc_error_t;
+
+typedef struct {
+    rm_session_id_t session;
+    uint64_t seq; /* 0: the hello */
+    uint32_t retry_after_ms;
+    rm_bytes_t text; /* what is full, a sentence */
+} rm_msg_rpc_busy_t;
+
 /* ---- any ------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -397,6 +454,13 @@ typedef struct {
         rm_msg_stop_t stop;
         rm_msg_rejoin_t rejoin;
         rm_msg_left_t left;
+        rm_msg_rpc_hello_t rpc_hello;
+        rm_msg_rpc_call_t rpc_call;
+        rm_msg_rpc_bye_t rpc_bye;
+        rm_msg_rpc_welcome_t rpc_welcome;
+        rm_msg_rpc_result_t rpc_result;
+        rm_msg_rpc_error_t rpc_error;
+        rm_msg_rpc_busy_t rpc_busy;
         rm_msg_sync_t sync;
     };
     void *arrays; /* memory of the arrays of a decoded message; NULL in one that is being built */

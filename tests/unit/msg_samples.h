@@ -190,6 +190,36 @@ static inline rm_msg_t sample_worker_message (rm_msg_type_t type)
     return msg;
 }
 
+static inline rm_msg_t sample_rpc_message (rm_msg_type_t type)
+{
+    rm_msg_t msg = {.type = type};
+    switch (type) {
+    case RM_MSG_RPC_HELLO:
+        msg.rpc_hello = (rm_msg_rpc_hello_t){sample_session (), TEXT ("till 3")};
+        break;
+    case RM_MSG_RPC_CALL:
+        msg.rpc_call =
+            (rm_msg_rpc_call_t){sample_session (), UINT64_MAX, 6, TEXT ("put"), TEXT ("\x92\xa1k\x0a"), UINT64_MAX, 1};
+        break;
+    case RM_MSG_RPC_BYE:
+        msg.rpc_bye.session = sample_session ();
+        break;
+    case RM_MSG_RPC_WELCOME:
+        msg.rpc_welcome = (rm_msg_rpc_welcome_t){sample_session (), 10000, 1};
+        break;
+    case RM_MSG_RPC_RESULT:
+        msg.rpc_result = (rm_msg_rpc_result_t){sample_session (), 7, TEXT ("\x91\x0a")};
+        break;
+    case RM_MSG_RPC_ERROR:
+        msg.rpc_error = (rm_msg_rpc_error_t){sample_session (), 7, -18, INT32_MAX, TEXT ("there is no account bob")};
+        break;
+    default:
+        msg.type = RM_MSG_RPC_BUSY;
+        msg.rpc_busy = (rm_msg_rpc_busy_t){sample_session (), 7, 100, TEXT ("1024 calls wait already")};
+    }
+    return msg;
+}
+
 static inline rm_msg_t sample_sync (bool from_master, uint32_t phase)
 {
     rm_msg_t msg = {.type = RM_MSG_SYNC};
@@ -227,5 +257,7 @@ static inline rm_msg_t sample_message (int n)
     if (n >= RM_MSG_TYPES - 2)
         return sample_sync ((n - (RM_MSG_TYPES - 2)) / 3, 1 + (uint32_t)(n - (RM_MSG_TYPES - 2)) % 3);
     rm_msg_type_t type = (rm_msg_type_t)(n + 1);
+    if (type >= RM_MSG_RPC_HELLO)
+        return sample_rpc_message (type);
     return type <= RM_MSG_ERROR ? sample_client_message (type) : sample_worker_message (type);
 }

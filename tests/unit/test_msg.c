@@ -103,6 +103,13 @@ Test (msg, every_member_of_a_message_has_its_row)
     COVERED (RM_MSG_STOP, stop);
     COVERED (RM_MSG_REJOIN, rejoin);
     COVERED (RM_MSG_LEFT, left);
+    COVERED (RM_MSG_RPC_HELLO, rpc_hello);
+    COVERED (RM_MSG_RPC_CALL, rpc_call);
+    COVERED (RM_MSG_RPC_BYE, rpc_bye);
+    COVERED (RM_MSG_RPC_WELCOME, rpc_welcome);
+    COVERED (RM_MSG_RPC_RESULT, rpc_result);
+    COVERED (RM_MSG_RPC_ERROR, rpc_error);
+    COVERED (RM_MSG_RPC_BUSY, rpc_busy);
 }
 
 static void elements_covered (const rm_shape_t *shape)

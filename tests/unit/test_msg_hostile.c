@@ -127,12 +127,14 @@ static bool is_key (const frame_t *frame, span_t key, const char *text)
 static bool may_miss (const frame_t *frame, size_t map, span_t key)
 {
     static const char *const optional[][2] = {
-        {"hello", "client"},      {"wait", "session"},    {"wait", "any"},           {"wait", "each"},
-        {"query", "id"},          {"query", "queue"},     {"query", "limit"},        {"query", "state"},
-        {"query", "key"},         {"query", "worker"},    {"query", "before"},       {"change", "at"},
-        {"welcome", "http"},      {"busy", "text"},       {"error", "text"},         {"error", "seq"},
-        {"not_leader", "leader"}, {"welcome", "masters"}, {"not_leader", "masters"}, {"order", "id"},
-        {"order", "queue"},       {"order", "text"},      {"order", "limit"}};
+        {"hello", "client"},      {"wait", "session"},     {"wait", "any"},           {"wait", "each"},
+        {"query", "id"},          {"query", "queue"},      {"query", "limit"},        {"query", "state"},
+        {"query", "key"},         {"query", "worker"},     {"query", "before"},       {"change", "at"},
+        {"welcome", "http"},      {"busy", "text"},        {"error", "text"},         {"error", "seq"},
+        {"not_leader", "leader"}, {"welcome", "masters"},  {"not_leader", "masters"}, {"order", "id"},
+        {"order", "queue"},       {"order", "text"},       {"order", "limit"},        {"rpc_hello", "name"},
+        {"rpc_call", "floor"},    {"rpc_call", "left_ms"}, {"rpc_call", "one"},       {"rpc_welcome", "once"},
+        {"rpc_error", "fault"},   {"rpc_error", "text"},   {"rpc_busy", "text"}};
     if (is_key (frame, key, "v"))
         return true;
     span_t type = value_of (frame, 0, "type");

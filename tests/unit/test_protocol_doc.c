@@ -269,7 +269,7 @@ Test (protocol_doc, errors_have_their_numbers)
         ERROR (RM_ENOMEM),  ERROR (RM_EINVAL),   ERROR (RM_ETIMEDOUT), ERROR (RM_EUNREACHABLE), ERROR (RM_EBUSY),
         ERROR (RM_ETOOBIG), ERROR (RM_EPROTO),   ERROR (RM_ESTALE),    ERROR (RM_ECONFLICT),    ERROR (RM_EEXPIRED),
         ERROR (RM_EGONE),   ERROR (RM_EUNKNOWN), ERROR (RM_ECORRUPT),  ERROR (RM_EIO),          ERROR (RM_EINTERRUPTED),
-        ERROR (RM_EDENIED), ERROR (RM_ESTATE)};
+        ERROR (RM_EDENIED), ERROR (RM_ESTATE),   ERROR (RM_EFAILED)};
     const int count = sizeof errors / sizeof errors[0];
     numbers_stand ("\n### Error codes\n", errors, count);
     cr_assert_str_eq (rm_strerror (-count - 1), rm_strerror (-1000), "an error code is not in this test");
