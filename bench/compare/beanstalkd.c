@@ -11,7 +11,7 @@
 typedef struct {
     line_t *jobs, *results;
     unsigned unanswered; /* puts */
-    int reserving; /* and the one before is being deleted */
+    int reserving;       /* and the one before is being deleted */
 } client_t;
 
 static void expect (line_t *line, const char *word)

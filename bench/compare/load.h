@@ -20,11 +20,11 @@ enum {
 /* What a system is, so that a comparison is fair. */
 typedef struct {
     const char *name;
-    void *(*open) (const char *address);                        /* as a client; ends the process if it cannot */
-    void (*send) (void *self, const void *data, size_t size);   /* one job; may wait in a buffer until `take` */
-    void (*take) (void *self);                                  /* sends what waits; at least one load_done */
-    void (*work) (const char *address);                         /* as a worker, for ever; NULL: the system brings its own */
-    void (*serve) (const char *folder);                         /* as the server, for ever; NULL: another program is it */
+    void *(*open) (const char *address);                      /* as a client; ends the process if it cannot */
+    void (*send) (void *self, const void *data, size_t size); /* one job; may wait in a buffer until `take` */
+    void (*take) (void *self);                                /* sends what waits; at least one load_done */
+    void (*work) (const char *address); /* as a worker, for ever; NULL: the system brings its own */
+    void (*serve) (const char *folder); /* as the server, for ever; NULL: another program is it */
 } peer_t;
 
 /* A result has come. */

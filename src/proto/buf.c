@@ -1,7 +1,5 @@
 #include "proto/buf.h"
 
-#include <string.h>
-
 #include "proto/alloc.h"
 #include "ringmaster/error.h"
 
@@ -22,14 +20,6 @@ int rm_buf_reserve (rm_buf_t *self, size_t size)
     self->data = data;
     self->capacity = capacity;
     return 0;
-}
-
-void rm_buf_put (rm_buf_t *self, const void *data, size_t size)
-{
-    if (!size || rm_buf_reserve (self, size))
-        return;
-    memcpy (self->data + self->size, data, size);
-    self->size += size;
 }
 
 void rm_buf_clear (rm_buf_t *self)

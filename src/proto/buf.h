@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 typedef struct {
     uint8_t *data;   /* owned; NULL while empty */
@@ -20,7 +21,13 @@ typedef struct {
 int rm_buf_reserve (rm_buf_t *self, size_t size);
 
 /* Appends a copy of `data`. */
-void rm_buf_put (rm_buf_t *self, const void *data, size_t size);
+static inline void rm_buf_put (rm_buf_t *self, const void *data, size_t size)
+{
+    if (!size || (self->capacity - self->size < size && rm_buf_reserve (self, size)))
+        return;
+    memcpy (self->data + self->size, data, size);
+    self->size += size;
+}
 
 /* Empties it, keeps its memory, forgets a failure. */
 void rm_buf_clear (rm_buf_t *self);

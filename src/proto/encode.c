@@ -1,17 +1,10 @@
-#include <msgpack/pack.h>
 #include <string.h>
 
 #include "proto/assert.h"
 #include "proto/msg.h"
+#include "proto/pack.h"
 #include "proto/table.h"
 #include "ringmaster/error.h"
-
-/* msgpack-c's write callback. A failure stays in the buffer, so that nobody has to look at every write. */
-static int put (void *out, const char *data, size_t size)
-{
-    rm_buf_put (out, data, size);
-    return 0;
-}
 
 static inline const void *member_of (const rm_field_t *field, const void *base)
 {
@@ -30,36 +23,36 @@ static const void *elements_of (const rm_field_t *field, const void *base)
     return elements;
 }
 
-static void put_text (msgpack_packer *to, const char *text, size_t size)
+static void put_text (rm_buf_t *to, const char *text, size_t size)
 {
-    msgpack_pack_str (to, size);
-    msgpack_pack_str_body (to, text, size);
+    rm_pack_str (to, size);
+    rm_pack_str_body (to, text, size);
 }
 
-static void put_bin (msgpack_packer *to, const void *data, size_t size)
+static void put_bin (rm_buf_t *to, const void *data, size_t size)
 {
-    msgpack_pack_bin (to, size);
-    msgpack_pack_bin_body (to, data, size);
+    rm_pack_bin (to, size);
+    rm_pack_bin_body (to, data, size);
 }
 
-static void put_number (msgpack_packer *to, const rm_field_t *field, uint64_t value)
+static void put_number (rm_buf_t *to, const rm_field_t *field, uint64_t value)
 {
     RM_ASSERT (value >= field->min && value <= field->max);
-    msgpack_pack_uint64 (to, value);
+    rm_pack_uint64 (to, value);
 }
 
-static void put_slot (msgpack_packer *to, const rm_field_t *field, uint32_t slot)
+static void put_slot (rm_buf_t *to, const rm_field_t *field, uint32_t slot)
 {
     if (slot == RM_SLOTS)
-        msgpack_pack_nil (to);
+        rm_pack_nil (to);
     else
         put_number (to, field, slot);
 }
 
-static void put_bytes (msgpack_packer *to, const rm_field_t *field, const rm_bytes_t *bytes)
+static void put_bytes (rm_buf_t *to, const rm_field_t *field, const rm_bytes_t *bytes)
 {
     if (field->kind == RM_FIELD_KEY && !bytes->data) {
-        msgpack_pack_nil (to);
+        rm_pack_nil (to);
         return;
     }
     RM_ASSERT (bytes->size >= field->min && bytes->size <= field->max);
@@ -70,13 +63,13 @@ static void put_bytes (msgpack_packer *to, const rm_field_t *field, const rm_byt
         put_bin (to, bytes->data, bytes->size);
 }
 
-static void put_error (msgpack_packer *to, int32_t code)
+static void put_error (rm_buf_t *to, int32_t code)
 {
     RM_ASSERT (code < 0);
-    msgpack_pack_int32 (to, code);
+    rm_pack_int32 (to, code);
 }
 
-static void put_ack (msgpack_packer *to, const rm_field_t *field, bool ok)
+static void put_ack (rm_buf_t *to, const rm_field_t *field, bool ok)
 {
     RM_ASSERT (ok || !field->min);
     if (ok)
@@ -94,32 +87,32 @@ static uint32_t moves_of_pool (const rm_sync_move_t *moves, uint32_t at, uint32_
     return end - at;
 }
 
-static void put_moves (msgpack_packer *to, const rm_sync_move_t *moves, uint32_t count)
+static void put_moves (rm_buf_t *to, const rm_sync_move_t *moves, uint32_t count)
 {
     uint32_t pools = 0;
     RM_ASSERT (count <= RM_MOVES_MAX);
     for (uint32_t at = 0; at < count; at += moves_of_pool (moves, at, count))
         pools++;
     RM_ASSERT (pools <= RM_MOVED_POOLS_MAX);
-    msgpack_pack_map (to, pools);
+    rm_pack_map (to, pools);
     for (uint32_t at = 0; at < count;) {
         uint32_t end = at + moves_of_pool (moves, at, count);
         RM_ASSERT (rm_name_valid (moves[at].pool));
         put_text (to, moves[at].pool.data, moves[at].pool.size);
-        msgpack_pack_array (to, end - at);
+        rm_pack_array (to, end - at);
         for (; at < end; at++) {
             RM_ASSERT (moves[at].first <= moves[at].last && moves[at].last < RM_SLOTS);
-            msgpack_pack_array (to, 4);
-            msgpack_pack_uint32 (to, moves[at].first);
-            msgpack_pack_uint32 (to, moves[at].last);
-            msgpack_pack_uint64 (to, moves[at].from);
-            msgpack_pack_uint64 (to, moves[at].to);
+            rm_pack_array (to, 4);
+            rm_pack_uint32 (to, moves[at].first);
+            rm_pack_uint32 (to, moves[at].last);
+            rm_pack_uint64 (to, moves[at].from);
+            rm_pack_uint64 (to, moves[at].to);
         }
     }
 }
 
 /* A value that is no array. */
-static void put_value (msgpack_packer *to, const rm_field_t *field, const void *base)
+static void put_value (rm_buf_t *to, const rm_field_t *field, const void *base)
 {
     const void *member = member_of (field, base);
     switch ((rm_field_kind_t)field->kind) {
@@ -172,19 +165,19 @@ static bool absent (const rm_field_t *field, const void *base)
     }
 }
 
-static void put_array (msgpack_packer *to, const rm_field_t *field, const void *base)
+static void put_array (rm_buf_t *to, const rm_field_t *field, const void *base)
 {
     const rm_element_t *element = field->element;
     const uint8_t *at = elements_of (field, base);
     uint32_t count = count_of (field, base);
     RM_ASSERT (count >= field->min && count <= field->max);
-    msgpack_pack_array (to, count);
+    rm_pack_array (to, count);
     for (; count; count--, at += element->size) {
         uint32_t values = element->row_count;
         while (values > element->required && absent (&element->rows[values - 1], at))
             values--;
         if (!element->bare)
-            msgpack_pack_array (to, values);
+            rm_pack_array (to, values);
         for (uint32_t i = 0; i < values; i++)
             put_value (to, &element->rows[i], at);
     }
@@ -198,7 +191,7 @@ static uint32_t present (const rm_shape_t *shape, const void *base)
     return count;
 }
 
-static void put_fields (msgpack_packer *to, const rm_shape_t *shape, const rm_msg_t *msg)
+static void put_fields (rm_buf_t *to, const rm_shape_t *shape, const rm_msg_t *msg)
 {
     for (uint32_t i = 0; i < shape->row_count; i++) {
         const rm_field_t *field = &shape->rows[i];
@@ -214,30 +207,30 @@ static void put_fields (msgpack_packer *to, const rm_shape_t *shape, const rm_ms
     }
 }
 
-static void put_type (msgpack_packer *to, const rm_shape_t *shape)
+static void put_type (rm_buf_t *to, const rm_shape_t *shape)
 {
     put_text (to, "type", 4);
     put_text (to, shape->name, shape->name_size);
 }
 
-static void put_version (msgpack_packer *to)
+static void put_version (rm_buf_t *to)
 {
     put_text (to, "v", 1);
-    msgpack_pack_uint32 (to, RM_PROTOCOL_VERSION);
+    rm_pack_uint32 (to, RM_PROTOCOL_VERSION);
 }
 
-static void put_plain (msgpack_packer *to, const rm_msg_t *msg)
+static void put_plain (rm_buf_t *to, const rm_msg_t *msg)
 {
     const rm_shape_t *shape = rm_shape_of (msg->type);
     RM_ASSERT (!shape->check || !shape->check (msg));
-    msgpack_pack_map (to, 2 + present (shape, msg));
+    rm_pack_map (to, 2 + present (shape, msg));
     put_type (to, shape);
     put_version (to);
     put_fields (to, shape, msg);
 }
 
 /* SYNC has exactly the fields it was born with; the version, like all that came later, lies in its data. */
-static void put_sync (msgpack_packer *to, const rm_msg_t *msg)
+static void put_sync (rm_buf_t *to, const rm_msg_t *msg)
 {
     const rm_shape_t *shape = rm_shape_of (RM_MSG_SYNC);
     const rm_shape_t *data = rm_shape_of_sync (msg->sync.from_master, msg->sync.phase);
@@ -246,22 +239,20 @@ static void put_sync (msgpack_packer *to, const rm_msg_t *msg)
         named.sync.name = (rm_bytes_t){RM_MASTER_NAME, sizeof RM_MASTER_NAME - 1};
     else
         RM_ASSERT (!rm_name_is_master (msg->sync.name));
-    msgpack_pack_map (to, 2 + present (shape, &named));
+    rm_pack_map (to, 2 + present (shape, &named));
     put_type (to, shape);
     put_fields (to, shape, &named);
     put_text (to, "data", 4);
-    msgpack_pack_map (to, 1 + present (data, &named));
+    rm_pack_map (to, 1 + present (data, &named));
     put_version (to);
     put_fields (to, data, &named);
 }
 
 int rm_msg_encode (const rm_msg_t *self, rm_buf_t *out)
 {
-    msgpack_packer to;
-    msgpack_packer_init (&to, out, put);
     if (self->type == RM_MSG_SYNC)
-        put_sync (&to, self);
+        put_sync (out, self);
     else
-        put_plain (&to, self);
+        put_plain (out, self);
     return out->failed ? RM_ENOMEM : 0;
 }

@@ -1,15 +1,17 @@
 #include "proto/scan.h"
 
+#include <endian.h>
+#include <string.h>
+
 #include "proto/assert.h"
 #include "proto/limits.h"
 
-/* A big-endian number of `size` bytes that are known to be there. */
+/* A big-endian number of `size` bytes that are known to be there; `size` is a constant wherever it is called. */
 static inline uint64_t number_at (const uint8_t *at, unsigned size)
 {
     uint64_t value = 0;
-    for (unsigned i = 0; i < size; i++)
-        value = value << 8 | at[i];
-    return value;
+    memcpy (&value, at, size);
+    return be64toh (value) >> (64 - 8 * size);
 }
 
 static inline size_t left (const rm_cursor_t *cursor)
@@ -27,7 +29,7 @@ static inline bool take_number (rm_cursor_t *cursor, unsigned size, uint64_t *va
 }
 
 /* A length of `size` bytes, then `extra` bytes that belong to the element beside what the length counts. */
-static bool take_bytes (rm_cursor_t *cursor, rm_head_t *head, rm_wire_t kind, unsigned size, unsigned extra)
+static inline bool take_bytes (rm_cursor_t *cursor, rm_head_t *head, rm_wire_t kind, unsigned size, unsigned extra)
 {
     head->kind = kind;
     if (!take_number (cursor, size, &head->value))
@@ -36,7 +38,7 @@ static bool take_bytes (rm_cursor_t *cursor, rm_head_t *head, rm_wire_t kind, un
     return head->value <= left (cursor);
 }
 
-static bool take_count (rm_cursor_t *cursor, rm_head_t *head, rm_wire_t kind, unsigned size)
+static inline bool take_count (rm_cursor_t *cursor, rm_head_t *head, rm_wire_t kind, unsigned size)
 {
     head->kind = kind;
     if (!take_number (cursor, size, &head->value))
@@ -44,7 +46,7 @@ static bool take_count (rm_cursor_t *cursor, rm_head_t *head, rm_wire_t kind, un
     return head->value * (kind == RM_WIRE_MAP ? 2 : 1) <= left (cursor);
 }
 
-static bool take_signed (rm_cursor_t *cursor, rm_head_t *head, unsigned size)
+static inline bool take_signed (rm_cursor_t *cursor, rm_head_t *head, unsigned size)
 {
     if (!take_number (cursor, size, &head->value))
         return false;
@@ -55,7 +57,7 @@ static bool take_signed (rm_cursor_t *cursor, rm_head_t *head, unsigned size)
     return true;
 }
 
-static bool take_unsigned (rm_cursor_t *cursor, rm_head_t *head, rm_wire_t kind, unsigned size)
+static inline bool take_unsigned (rm_cursor_t *cursor, rm_head_t *head, rm_wire_t kind, unsigned size)
 {
     head->kind = kind;
     return take_number (cursor, size, &head->value);
@@ -68,9 +70,10 @@ static bool set (rm_head_t *head, rm_wire_t kind, uint64_t value)
     return true;
 }
 
-/* The heads that need more than their first byte. */
-static bool read_long (rm_cursor_t *cursor, rm_head_t *head, uint8_t first)
+bool rm_head_read_long (rm_cursor_t *cursor, rm_head_t *head, uint8_t first)
 {
+    if (first >= 0xe0)
+        return set (head, RM_WIRE_INT, (uint64_t)(int64_t)(int8_t)first);
     switch (first) {
     case 0xc0:
         return set (head, RM_WIRE_NIL, 0);
@@ -78,26 +81,37 @@ static bool read_long (rm_cursor_t *cursor, rm_head_t *head, uint8_t first)
     case 0xc3:
         return set (head, RM_WIRE_BOOL, first & 1);
     case 0xc4:
+        return take_bytes (cursor, head, RM_WIRE_BIN, 1, 0);
     case 0xc5:
+        return take_bytes (cursor, head, RM_WIRE_BIN, 2, 0);
     case 0xc6:
-        return take_bytes (cursor, head, RM_WIRE_BIN, 1u << (first - 0xc4), 0);
+        return take_bytes (cursor, head, RM_WIRE_BIN, 4, 0);
     case 0xc7:
+        return take_bytes (cursor, head, RM_WIRE_EXT, 1, 1);
     case 0xc8:
+        return take_bytes (cursor, head, RM_WIRE_EXT, 2, 1);
     case 0xc9:
-        return take_bytes (cursor, head, RM_WIRE_EXT, 1u << (first - 0xc7), 1);
+        return take_bytes (cursor, head, RM_WIRE_EXT, 4, 1);
     case 0xca:
+        return take_unsigned (cursor, head, RM_WIRE_FLOAT, 4);
     case 0xcb:
-        return take_unsigned (cursor, head, RM_WIRE_FLOAT, 4u << (first - 0xca));
+        return take_unsigned (cursor, head, RM_WIRE_FLOAT, 8);
     case 0xcc:
+        return take_unsigned (cursor, head, RM_WIRE_UINT, 1);
     case 0xcd:
+        return take_unsigned (cursor, head, RM_WIRE_UINT, 2);
     case 0xce:
+        return take_unsigned (cursor, head, RM_WIRE_UINT, 4);
     case 0xcf:
-        return take_unsigned (cursor, head, RM_WIRE_UINT, 1u << (first - 0xcc));
+        return take_unsigned (cursor, head, RM_WIRE_UINT, 8);
     case 0xd0:
+        return take_signed (cursor, head, 1);
     case 0xd1:
+        return take_signed (cursor, head, 2);
     case 0xd2:
+        return take_signed (cursor, head, 4);
     case 0xd3:
-        return take_signed (cursor, head, 1u << (first - 0xd0));
+        return take_signed (cursor, head, 8);
     case 0xd4:
     case 0xd5:
     case 0xd6:
@@ -106,38 +120,25 @@ static bool read_long (rm_cursor_t *cursor, rm_head_t *head, uint8_t first)
         set (head, RM_WIRE_EXT, 1 + (1ull << (first - 0xd4)));
         return head->value <= left (cursor);
     case 0xd9:
+        return take_bytes (cursor, head, RM_WIRE_STR, 1, 0);
     case 0xda:
+        return take_bytes (cursor, head, RM_WIRE_STR, 2, 0);
     case 0xdb:
-        return take_bytes (cursor, head, RM_WIRE_STR, 1u << (first - 0xd9), 0);
+        return take_bytes (cursor, head, RM_WIRE_STR, 4, 0);
     case 0xdc:
+        return take_count (cursor, head, RM_WIRE_ARRAY, 2);
     case 0xdd:
-        return take_count (cursor, head, RM_WIRE_ARRAY, 2u << (first - 0xdc));
+        return take_count (cursor, head, RM_WIRE_ARRAY, 4);
     case 0xde:
+        return take_count (cursor, head, RM_WIRE_MAP, 2);
     case 0xdf:
-        return take_count (cursor, head, RM_WIRE_MAP, 2u << (first - 0xde));
-    default: /* 0xc1, which the specification never uses */
+        return take_count (cursor, head, RM_WIRE_MAP, 4);
+    case 0xc1: /* which the specification never uses */
         return false;
+    default: /* 0x80 to 0x8f */
+        set (head, RM_WIRE_MAP, first & 0x0f);
+        return head->value * 2 <= left (cursor);
     }
-}
-
-bool rm_head_read (rm_cursor_t *cursor, rm_head_t *head)
-{
-    if (!left (cursor))
-        return false;
-    uint8_t first = *cursor->at++;
-    if (first < 0x80)
-        return set (head, RM_WIRE_UINT, first);
-    if (first >= 0xe0)
-        return set (head, RM_WIRE_INT, (uint64_t)(int64_t)(int8_t)first);
-    if (first >= 0xc0)
-        return read_long (cursor, head, first);
-    if (first >= 0xa0) {
-        set (head, RM_WIRE_STR, first & 0x1f);
-        return head->value <= left (cursor);
-    }
-    bool array = first >= 0x90;
-    set (head, array ? RM_WIRE_ARRAY : RM_WIRE_MAP, first & 0x0f);
-    return head->value * (array ? 1 : 2) <= left (cursor);
 }
 
 bool rm_scan_skip (rm_cursor_t *cursor, unsigned depth)

@@ -39,8 +39,27 @@ typedef struct {
 
 /* Reads the head of the element at the cursor and steps behind it: for a scalar that is the whole of it, for strings,
  * bin and ext the cursor stands at their bytes. False if it is malformed or claims more than what is left. */
-bool rm_head_read (rm_cursor_t *cursor, rm_head_t *head);
+static inline bool rm_head_read (rm_cursor_t *cursor, rm_head_t *head);
 
 /* Steps over one whole element, whatever is in it; `depth` levels of arrays and maps are allowed. False if it is
  * malformed, cut off or nested deeper. */
 bool rm_scan_skip (rm_cursor_t *cursor, unsigned depth);
+
+/* The other heads: `first` is their first byte, which the cursor stands behind. */
+bool rm_head_read_long (rm_cursor_t *cursor, rm_head_t *head, uint8_t first);
+
+/* Small numbers, short strings and short arrays are nearly all there is in a frame: they cost no call. */
+static inline bool rm_head_read (rm_cursor_t *cursor, rm_head_t *head)
+{
+    if (cursor->at == cursor->end)
+        return false;
+    uint8_t first = *cursor->at++;
+    if (first < 0x80) {
+        *head = (rm_head_t){RM_WIRE_UINT, first};
+        return true;
+    }
+    if (first < 0x90 || first >= 0xc0)
+        return rm_head_read_long (cursor, head, first);
+    *head = first < 0xa0 ? (rm_head_t){RM_WIRE_ARRAY, first & 0x0f} : (rm_head_t){RM_WIRE_STR, first & 0x1f};
+    return head->value <= (size_t)(cursor->end - cursor->at);
+}
