@@ -142,7 +142,9 @@ static void wait_for (const rm_msg_accepted_t *accepted)
     for (uint32_t i = 0; i < accepted->job_count; i++)
         ids[i] = accepted->jobs[i].id;
     floor_seq = accepted->jobs[accepted->job_count - 1].seq;
-    const rm_msg_t msg = {.type = RM_MSG_WAIT, .wait = {session, ids, accepted->job_count, 10000, 0}};
+    const rm_msg_t msg = {
+        .type = RM_MSG_WAIT,
+        .wait = {.session = session, .ids = ids, .id_count = accepted->job_count, .timeout_ms = 10000}};
     say (&msg, NULL);
 }
 
