@@ -30,9 +30,11 @@ enum {
 
 /* The command line. */
 typedef struct {
-    const char *master; /* --master; NULL: the environment's, or the default */
-    bool json;          /* --json */
-    const char *key;    /* submit */
+    const char *master;  /* --master; NULL: the environment's, or the default */
+    const char *project; /* --project, instead … */
+    const char *catalog; /* … and where it is looked for; NULL: the environment's */
+    bool json;           /* --json */
+    const char *key;     /* submit */
     int64_t tries;
     int64_t timeout_ms;
     bool wait;

@@ -10,6 +10,7 @@
 #include "ctl/ctl.h"
 #include "net/endpoint.h"
 #include "net/streams.h"
+#include "ringmaster/catalog.h"
 
 static rm_ctl_t ctl = {.said.limit = 20, .patience_ms = RM_CTL_PATIENCE_MS};
 
@@ -17,7 +18,10 @@ static const rm_option_t common_options[] = {
     RM_SECTION ("Options of every command"),
     RM_TEXT ('m', "master", "EP,...", "jobs endpoints of the masters\n($RINGMASTER, else tcp://127.0.0.1:5550)",
              &ctl.said.master),
-    RM_FLAG ('j', "json", "print JSON, for programs to read", &ctl.said.json), RM_OPTIONS_END};
+    RM_TEXT (0, "project", "NAME", "the masters of a project, as a catalog knows them", &ctl.said.project),
+    RM_TEXT (0, "catalog", "HOST,...", "catalogs to look there ($CATALOG_HOST)", &ctl.said.catalog),
+    RM_FLAG ('j', "json", "print JSON, for programs to read", &ctl.said.json),
+    RM_OPTIONS_END};
 
 static const rm_option_t submit_options[] = {
     RM_SECTION ("Options"),
@@ -254,11 +258,33 @@ static int run (rm_ctl_t *self)
     return table[i].run (self);
 }
 
+/* Where a catalog says that the project's masters are. */
+static int find_project (rm_ctl_t *self)
+{
+    static char found[RM_CATALOG_BYTES_MAX];
+    if (self->said.master)
+        return rm_options_refuse (self->program, self->command,
+                                  "--master and --project say both where the masters are");
+    int rc =
+        rm_catalog_find (self->said.catalog, "ringmaster", self->said.project, self->patience_ms, found, sizeof found);
+    if (rc == RM_EINVAL)
+        return rm_options_refuse (self->program, self->command, "%s", found);
+    if (rc > 0) {
+        self->said.master = found;
+        return 0;
+    }
+    rm_ctl_say ("%s", found);
+    return rc == RM_EUNKNOWN || rc == RM_EUNREACHABLE ? RM_CTL_UNREACHABLE : RM_CTL_FAILED;
+}
+
 /* Where the masters are: checked here, since the library can only say that something is wrong. */
 static int find_masters (rm_ctl_t *self)
 {
     rm_endpoint_t list[RM_ENDPOINTS_MAX];
     rm_fault_t fault = {0};
+    int code = self->said.project ? find_project (self) : 0;
+    if (code)
+        return code;
     self->masters = rm_endpoint_masters (self->said.master);
     if (rm_endpoint_parse_list (list, self->masters, &fault) < 1)
         return rm_options_refuse (self->program, self->command, "%s '%s': %s",

@@ -9,7 +9,7 @@
 #include "master/raft_ledger.h"
 #include "net/endpoint.h"
 #include "net/options.h"
-#include "ringmaster/error.h"
+#include "ringmaster/catalog.h"
 
 enum {
     RM_PORTS = 5,
@@ -125,6 +125,11 @@ static int check (const rm_program_t *program, const rm_master_config_t *config)
 {
     rm_endpoint_t endpoint;
     rm_fault_t fault = {0};
+    char why[sizeof fault.text];
+    if (config->project && rm_catalog_check (config->catalog, why, sizeof why))
+        return rm_options_refuse (program, NULL, "%s", why);
+    if (config->catalog && !config->project)
+        return rm_options_refuse (program, NULL, "--catalog needs --project NAME: what to be found by there");
     if ((!config->data || !*config->data) && !config->list_failpoints)
         return rm_options_refuse (program, NULL, "--data DIR is needed: where the ledger is kept");
     if (config->restore && config->repair)
@@ -191,6 +196,10 @@ bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, 
                  &said.peers),
         RM_TEXT (0, "secret", "FILE", "what all of them know, and nobody else; needed unless\nall are on this machine",
                  &said.secret),
+        RM_SECTION ("A name to be found by (docs/catalog.md)"),
+        RM_TEXT (0, "project", "NAME", "say every minute at a catalog that it is a master of this\nproject",
+                 &config->project),
+        RM_TEXT (0, "catalog", "HOST[:PORT],...", "where ($CATALOG_HOST; port 9097)", &config->catalog),
         RM_SECTION ("Limits (a full master answers `busy`)"),
         RM_NUMBER (0, "max-jobs", "N", 1, INT64_MAX, "jobs that have not ended (1000000)", &limits.jobs),
         RM_NUMBER (0, "max-bytes", "N", 1, INT64_MAX, "bytes of their payloads (1 GiB)", &limits.bytes),
@@ -216,6 +225,7 @@ bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, 
                  .examples =
                      "  ringmaster --data /var/lib/ringmaster\n"
                      "  ringmaster --data ./data --port 0      # free ports; `ready …` says which\n"
+                     "  ringmaster --data ./data --port 0 --project thumbs --catalog names.example\n"
                      "  ringmaster --restore ring.backup --data ./new\n"
                      "  ringmaster --data m1 --id 1 --peers 1=localhost:5550,2=localhost:6550,3=localhost:7550\n"
                      "  RM_FAILPOINTS=master.send.sync2.after=kill ringmaster --data ./data"},

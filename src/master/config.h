@@ -25,6 +25,8 @@ typedef struct {
     rm_peers_t peers;       /* that found the group; none: a group of one, which nobody can join */
     uint8_t secret[4096];   /* that all masters of the group know */
     size_t secret_bytes;    /* 0: there is none */
+    const char *project;    /* what it is announced as, at … */
+    const char *catalog;    /* … these catalogs; NULL: the environment's */
     rm_leader_config_t leader;
 } rm_master_config_t;
 

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,9 +116,25 @@ static void on_snapshot_done (void *arg, rm_ledger_part_t *parts, size_t count)
     rm_parts_give_back (parts);
 }
 
+/* What the catalog was told to be wrong was refused at the start: what can fail now is memory. */
+static void announce_project (rm_master_t *self)
+{
+    const rm_endpoint_t *jobs = rm_socket_endpoint (self->jobs);
+    const rm_announcement_t what = {.type = "ringmaster",
+                                    .project = self->config->project,
+                                    .port = jobs->port,
+                                    .version = RM_VERSION,
+                                    .from = jobs->host};
+    self->announcer = rm_announcer_new (self->config->catalog, &what);
+    if (!self->announcer)
+        rm_log (RM_LOG_WARN, "event=not_announced why=%s", RM_QUOTE_TEXT (strerror (errno)));
+}
+
 static void announce (rm_master_t *self)
 {
     self->ready = true;
+    if (self->config->project)
+        announce_project (self);
     printf ("ready jobs=%s work=%s sync=%s http=%s\n", rm_socket_endpoint (self->jobs)->text,
             rm_socket_endpoint (self->work)->text, rm_socket_endpoint (self->sync)->text, self->http_text);
     fflush (stdout);
@@ -441,6 +458,7 @@ static void on_ledger_closed (void *arg)
 static void close_all (rm_master_t *self)
 {
     self->stopping = true;
+    rm_announcer_destroy (&self->announcer);
     rm_watch_close (&self->jobs_watch);
     rm_watch_close (&self->work_watch);
     rm_http_destroy (&self->http);

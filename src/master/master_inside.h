@@ -15,6 +15,7 @@
 #include "net/clock.h"
 #include "net/http.h"
 #include "net/watch.h"
+#include "ringmaster/catalog.h"
 
 enum { RM_PROPOSALS_MAX = 8 /* batches on their way to the disk; what comes meanwhile makes the next one larger */ };
 
@@ -40,6 +41,7 @@ struct rm_master {
     rm_socket_t *jobs, *work, *sync;
     rm_watch_t *jobs_watch, *work_watch;
     rm_http_t *http;
+    rm_announcer_t *announcer; /* NULL: it is not to be found by a name */
     rm_http_route_t routes[4];
     char http_text[RM_ENDPOINT_BYTES_MAX + 8];
     uv_timer_t tick;

@@ -30,7 +30,7 @@ _ringctl
 for command in $("$bin/ringctl" --help | sed -n '/^Commands:$/,/^$/ s/^  \([a-z]*\) .*/\1/p'); do
     printf '%s\n' "${COMPREPLY[@]}" | grep -qx "$command" || complain "the command $command is not completed"
 done
-completes "--help --json --key --limit --master --queue --state --version --worker" ringctl jobs --
+completes "--catalog --help --json --key --limit --master --project --queue --state --version --worker" ringctl jobs --
 completes "--timeout --tries" ringctl submit mail --t
 completes "--json" ringctl --j
 completes "jobs sync" ringctl watch ''

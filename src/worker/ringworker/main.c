@@ -8,8 +8,11 @@
 #include "net/options.h"
 #include "net/streams.h"
 #include "proto/limits.h"
+#include "ringmaster/catalog.h"
 #include "ringmaster/worker.h"
 #include "worker/failpoints.h"
+
+enum { PATIENCE_MS = 10000 /* how long a master is looked for */ };
 
 /* Exit codes of every program of the project. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_NO_MASTER = 3, EXIT_REFUSED = 4 };
@@ -17,6 +20,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_NO_MASTER = 3, EXIT_REFUSED = 4 };
 /* What was said on the command line. */
 static struct {
     const char *master;
+    const char *project, *catalog;
     const char *pool;
     const char *name;
     rm_option_list_t queues;
@@ -31,6 +35,9 @@ static const rm_option_t options[] = {
     RM_SECTION ("Options"),
     RM_TEXT ('m', "master", "EP[,EP...]", "jobs endpoints of the masters ($RINGMASTER, else 127.0.0.1:5550)",
              &said.master),
+    RM_TEXT (0, "project", "NAME",
+             "the masters of a project, as a catalog knows them; the worker is announced\nthere, too", &said.project),
+    RM_TEXT (0, "catalog", "HOST[:PORT],...", "catalogs to look there ($CATALOG_HOST; port 9097)", &said.catalog),
     RM_LIST ('q', "queue", "NAME=HANDLER",
              "serve a queue, as often as there are queues; HANDLER is builtin:echo,\n"
              "builtin:sleep (milliseconds), builtin:fail, shell or exec:COMMAND (by sh -c):\n"
@@ -62,6 +69,7 @@ static const rm_program_t program = {
             .examples = "  ringworker --queue hello=builtin:echo\n"
                         "  ringworker --master 10.0.0.1:5550,10.0.0.2:5550 --threads 8 --queue 'thumbs=exec:convert - "
                         "-resize 200 jpg:-'\n"
+                        "  ringworker --project thumbs --catalog names.example --queue hello=builtin:echo\n"
                         "  ringworker --name w1 --queue count='exec:wc -w' --queue wait=builtin:sleep",
         },
     .version = RM_VERSION,
@@ -69,7 +77,10 @@ static const rm_program_t program = {
 
 static void ready (const char *name, void *arg)
 {
-    (void)arg;
+    rm_announcer_t **announcer = arg;
+    const rm_announcement_t what = {.type = "ringworker", .project = said.project, .name = name, .version = RM_VERSION};
+    if (said.project)
+        *announcer = rm_announcer_new (said.catalog, &what);
     printf ("ready name=%s\n", name);
     fflush (stdout);
 }
@@ -121,8 +132,10 @@ static int configure (rm_worker_t *worker)
 
 static int run (rm_worker_t *worker)
 {
-    rm_worker_on_ready (worker, ready, NULL);
+    rm_announcer_t *announcer = NULL;
+    rm_worker_on_ready (worker, ready, &announcer);
     int rc = rm_worker_run (worker);
+    rm_announcer_destroy (&announcer);
     if (!rc)
         return EXIT_DONE;
     const char *advice = rc == RM_EUNREACHABLE ? "; start one, or say with --master or $RINGMASTER where it is" : "";
@@ -137,6 +150,23 @@ static int run (rm_worker_t *worker)
     default:
         return EXIT_FAILED;
     }
+}
+
+/* Where a catalog says that the project's masters are. 0 or the exit code. */
+static int find_project (void)
+{
+    static char found[RM_CATALOG_BYTES_MAX];
+    if (said.master)
+        return rm_options_refuse (&program, NULL, "--master and --project say both where the masters are");
+    int rc = rm_catalog_find (said.catalog, "ringmaster", said.project, PATIENCE_MS, found, sizeof found);
+    if (rc == RM_EINVAL)
+        return rm_options_refuse (&program, NULL, "%s", found);
+    if (rc > 0) {
+        said.master = found;
+        return EXIT_DONE;
+    }
+    fprintf (stderr, "ringworker: %s\n", found);
+    return rc == RM_EUNKNOWN || rc == RM_EUNREACHABLE ? EXIT_NO_MASTER : EXIT_FAILED;
 }
 
 /* Where the masters are: checked here, since the library can only say that something is wrong. 0 or the exit code. */
@@ -168,7 +198,7 @@ int main (int argc, char **argv)
         rm_failpoint_list (stdout);
         return EXIT_DONE;
     }
-    code = check_masters ();
+    code = said.project ? find_project () : check_masters ();
     if (code)
         return code;
     rm_worker_t *worker = rm_worker_new (said.master);
