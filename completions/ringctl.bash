@@ -19,7 +19,7 @@ _ringctl_value () { # COMMAND OPTION
     case $2 in
     --queue | -q) _ringctl_names queues name ;;
     --worker | -w) [ "$1" = jobs ] && _ringctl_names workers name ;;
-    --state | -s) if [ "$1" = peek ]; then printf '%s\n' waiting delayed dead; else printf '%s\n' waiting delayed running done dead cancelled expired; fi ;;
+    --state | -s) if [ "$1" = peek ]; then printf '%s\n' waiting delayed dead; else printf '%s\n' waiting delayed held running done dead cancelled expired; fi ;;
     *) return 1 ;;
     esac
 }

@@ -94,7 +94,8 @@ void rm_apply_end (rm_state_t *self, rm_record_t *record, rm_outcome_t outcome)
     unstart (self, record);
     rm_state_shelve (self, record, outcome, self->time_ms);
     TELL (self, ended, record);
-    rm_state_untie_key (self, record);
+    if (!rm_record_holds (record))
+        rm_state_untie_key (self, record);
 }
 
 int rm_apply_end_for (rm_state_t *self, rm_record_t *record, rm_outcome_t outcome, rm_bytes_t reason)

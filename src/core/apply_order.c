@@ -54,11 +54,14 @@ int rm_apply_end_stopped (rm_state_t *self, rm_record_t *record)
     return 0;
 }
 
-/* Only a job that no worker has may end at once: the next one of its key would be handed out while it runs. */
+/* Only a job that no worker has may end at once: the next one of its key would be handed out while it runs. A dead one that
+ * holds its key, and is given up, holds it no longer. */
 int rm_apply_stop (rm_state_t *self, rm_reader_t *reader)
 {
     rm_entry_stop_t entry = rm_read_stop (reader);
     rm_record_t *record = rm_state_record (self, entry.id);
+    if (!reader->bad && record && rm_record_holds (record) && entry.outcome == RM_OUTCOME_CANCELLED)
+        rm_state_release (self, record);
     if (reader->bad || !record || record->outcome != RM_OUTCOME_NONE)
         return 0;
     bool at_once = entry.at_once && !record->started_inc;
@@ -108,7 +111,7 @@ static rm_record_t *again (rm_state_t *self, rm_record_t *dead)
     return record;
 }
 
-/* A dead job is submitted again, once: under a new id, at the end of its line. */
+/* A dead job is submitted again, once: under a new id, at the end of its line; or, if it holds its key, where it stood. */
 int rm_apply_kick (rm_state_t *self, rm_reader_t *reader)
 {
     rm_record_t *dead = rm_state_record (self, rm_read_u64 (reader));
@@ -123,6 +126,11 @@ int rm_apply_kick (rm_state_t *self, rm_reader_t *reader)
     extra->retry = old->retry;
     extra->kicked_from = dead->id;
     old->kicked_as = record->id;
+    if (rm_record_holds (dead)) {
+        if (rm_state_stand (record, rm_record_place (dead)))
+            return RM_ENOMEM;
+        rm_state_release (self, dead);
+    }
     rm_state_drop_data (dead);
     TELL (self, accepted, record);
     return 0;
@@ -143,6 +151,8 @@ int rm_apply_queue_set (rm_state_t *self, rm_reader_t *reader)
     if (!queue && !(queue = rm_state_add_queue (self, entry.queue)))
         return RM_ENOMEM;
     rm_setting_put (queue, entry.setting, entry.value);
+    if (!queue->hold)
+        rm_state_release_queue (self, queue);
     TELL (self, queue_set, queue);
     return 0;
 }

@@ -50,6 +50,8 @@ void rm_leader_note (rm_leader_t *self, const rm_record_t *record, rm_event_kind
 
 /* leader_stop.c; the first is false if there is nothing to stop, or this format of the ledger has no word for it */
 bool rm_leader_stop (rm_leader_t *self, rm_record_t *record, rm_outcome_t outcome, rm_bytes_t reason);
+/* A dead job that holds its key is to hold it no longer. */
+void rm_leader_let_go (rm_leader_t *self, const rm_record_t *record);
 bool rm_leader_stops (rm_leader_t *self, rm_record_t *record);
 void rm_leader_tell_stops (rm_leader_t *self, rm_peer_t *peer);
 void rm_leader_stopping (rm_leader_t *self, rm_record_t *record);

@@ -24,6 +24,13 @@ static void on_stopping (void *arg, rm_record_t *record)
         rm_leader_stopping (self, record);
 }
 
+static void on_released (void *arg, rm_key_t *key)
+{
+    rm_leader_t *self = arg;
+    if (self->leading)
+        rm_leader_offer_key (self, key, false);
+}
+
 static void on_queue_set (void *arg, rm_queue_t *queue)
 {
     rm_leader_t *self = arg;
@@ -246,6 +253,7 @@ void rm_leader_listen (rm_leader_t *self)
         .started = on_started,
         .unstarted = on_unstarted,
         .stopping = on_stopping,
+        .released = on_released,
         .queue_set = on_queue_set,
         .pooled = on_pooled,
         .member_added = on_member_added,

@@ -50,8 +50,12 @@ static void answer_job (rm_leader_t *self, const rm_address_t *to, uint64_t id)
     const rm_record_t *record = rm_state_record (self->state, id);
     uint64_t as = record && record->extra ? record->extra->kicked_as : 0;
     const char *state = record ? rm_record_state_name (record, self->now.wall_ms) : "gone";
+    bool may_hold = record && record->outcome == RM_OUTCOME_DEAD && record->key_bytes && record->queue->hold;
     if (as)
         answer (self, to, "{\"id\": %" PRIu64 ", \"state\": \"%s\", \"kicked_as\": %" PRIu64 "}", id, state, as);
+    else if (may_hold)
+        answer (self, to, "{\"id\": %" PRIu64 ", \"state\": \"%s\", \"holds\": %s}", id, state,
+                rm_record_holds (record) ? "true" : "false");
     else
         answer (self, to, "{\"id\": %" PRIu64 ", \"state\": \"%s\"}", id, state);
 }
@@ -178,7 +182,10 @@ static void stop_job (rm_leader_t *self, const rm_address_t *from, const rm_msg_
     rm_record_t *record = find_job (self, from, order->id);
     if (!record)
         return;
-    if (record->outcome != RM_OUTCOME_NONE || rm_record_stops (record))
+    if (rm_record_holds (record) && outcome == RM_OUTCOME_CANCELLED) {
+        rm_leader_let_go (self, record);
+        answer_job_later (self, from, order->id);
+    } else if (record->outcome != RM_OUTCOME_NONE || rm_record_stops (record))
         answer_job (self, from, order->id); /* nothing is left to be logged */
     else if (rm_leader_stop (self, record, outcome, reason))
         answer_job_later (self, from, order->id);
@@ -190,7 +197,9 @@ static const char *kick (rm_leader_t *self, order_t *order, rm_record_t *record)
     uint64_t bytes = record->data->size;
     struct rm_leader_room *room;
     const char *what = rm_leader_enter_room (self, rm_bytes (record->queue->name), bytes, &room);
-    if (!what)
+    if (room && rm_record_holds (record)) /* it counts as waiting already */
+        what = rm_leader_full (self, NULL, 0, 0);
+    else if (!what)
         what = rm_leader_full (self, kicked_session (self), order->count + 1, order->bytes + bytes);
     rm_buf_t *entry = what ? NULL : rm_leader_entry (self, RM_ENTRY_KICK, 16);
     if (!entry) {
@@ -252,7 +261,20 @@ static void kick_job (rm_leader_t *self, const rm_address_t *from, uint64_t id)
                           record->outcome == RM_OUTCOME_DEAD ? ", and its payload is kept no longer" : "");
 }
 
-/* The oldest ones of a queue, as many as there is room for. */
+/* Those of a list, as many as there is room for. */
+static void kick_list (rm_leader_t *self, order_t *order, const rm_link_t *list, uint32_t limit)
+{
+    RM_LIST_EACH (list, link) {
+        rm_record_t *record = RM_OWNER (link, rm_record_t, line);
+        if (!may_be_kicked (record) || record->lead.kick)
+            continue;
+        if (order->count < limit && !order->full)
+            order->full = kick (self, order, record);
+        order->left += record->lead.kick != order;
+    }
+}
+
+/* The oldest ones of a queue, but first those that hold their keys. */
 static void kick_queue (rm_leader_t *self, const rm_address_t *from, const rm_msg_order_t *said,
                         const rm_queue_t *queue)
 {
@@ -267,14 +289,8 @@ static void kick_queue (rm_leader_t *self, const rm_address_t *from, const rm_ms
         return;
     order->kicks = true;
     memcpy (order->queue, said->queue.data, said->queue.size);
-    RM_LIST_EACH (&queue->ended, link) {
-        rm_record_t *record = RM_OWNER (link, rm_record_t, line);
-        if (!may_be_kicked (record) || record->lead.kick)
-            continue;
-        if (order->count < limit && !order->full)
-            order->full = kick (self, order, record);
-        order->left += record->lead.kick != order;
-    }
+    kick_list (self, order, &queue->holding, limit);
+    kick_list (self, order, &queue->ended, limit);
     if (order->count) {
         answer_later (self, order);
         return;

@@ -36,6 +36,9 @@ static const rm_record_t *first_open (const rm_leader_t *self, const rm_queue_t 
 static const rm_record_t *first_dead (const rm_leader_t *self, const rm_queue_t *queue)
 {
     uint32_t looks = self->config.list_looks_max;
+    const rm_link_t *holding = rm_list_first (&queue->holding);
+    if (holding)
+        return RM_OWNER (holding, rm_record_t, line);
     RM_LIST_EACH (&queue->ended, link) {
         const rm_record_t *record = RM_OWNER (link, rm_record_t, line);
         if (!looks--)

@@ -73,7 +73,7 @@ void rm_leader_offer_key (rm_leader_t *self, rm_key_t *key, bool front)
     if (!rm_leader_acts (self) || !first || key->lead.busy || !key->queue->pool)
         return;
     rm_record_t *record = RM_OWNER (first, rm_record_t, line);
-    if (rm_leader_stops (self, record) || key->queue->paused)
+    if (rm_leader_stops (self, record) || key->queue->paused || rm_record_holder (record))
         return;
     rm_slot_t *slot = &key->queue->pool->lead->slots[key->slot];
     if (slot->state != RM_SLOT_OPEN || delayed (self, record))

@@ -47,9 +47,9 @@ const char *rm_leader_enter_room (rm_leader_t *self, rm_bytes_t name, uint64_t b
         return RM_LEADER_QUEUES_FULL;
     uint64_t jobs_max = queue && queue->jobs_max ? queue->jobs_max : self->config.queue_jobs_max;
     uint64_t bytes_max = queue && queue->bytes_max ? queue->bytes_max : self->config.queue_bytes_max;
-    if (room->count + (queue ? queue->waiting_count : 0) > jobs_max)
+    if (room->count + (queue ? queue->waiting_count + queue->holding_count : 0) > jobs_max)
         return "the queue holds as many jobs as it may";
-    if (room->bytes + (queue ? queue->waiting_bytes : 0) > bytes_max)
+    if (room->bytes + (queue ? queue->waiting_bytes + queue->holding_bytes : 0) > bytes_max)
         return "the queue holds as many bytes as it may";
     return NULL;
 }
@@ -74,9 +74,9 @@ const char *rm_leader_full (const rm_leader_t *self, const rm_ledger_session_t *
     const rm_state_t *state = self->state;
     if (self->disk_full)
         return "the master's disk has no room for more jobs";
-    if (state->waiting_count + self->pending_count + jobs > config->jobs_max)
+    if (state->waiting_count + state->holding_count + self->pending_count + jobs > config->jobs_max)
         return "the master holds as many jobs as it may";
-    if (state->waiting_bytes + self->pending_bytes + bytes > config->bytes_max)
+    if (state->waiting_bytes + state->holding_bytes + self->pending_bytes + bytes > config->bytes_max)
         return "the master holds as many bytes as it may";
     if (session) {
         jobs += session->waiting_count + session->lead.pending_count;

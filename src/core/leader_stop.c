@@ -51,6 +51,11 @@ bool rm_leader_stop (rm_leader_t *self, rm_record_t *record, rm_outcome_t outcom
     return true;
 }
 
+void rm_leader_let_go (rm_leader_t *self, const rm_record_t *record)
+{
+    propose (self, record, RM_OUTCOME_CANCELLED, true, (rm_bytes_t){0});
+}
+
 /* A job with a mark that waits again. True: it is not to be offered. */
 bool rm_leader_stops (rm_leader_t *self, rm_record_t *record)
 {

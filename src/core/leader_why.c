@@ -16,6 +16,8 @@ const char *rm_record_state_name (const rm_record_t *record, uint64_t wall_ms)
         return "stopping";
     if (rm_record_runs (record))
         return "running";
+    if (rm_record_holder (record))
+        return "held";
     return record->not_before_ms > wall_ms ? "delayed" : "waiting";
 }
 
@@ -75,7 +77,14 @@ static void why_waiting (const rm_leader_t *self, const rm_record_t *record, cha
 {
     const rm_queue_t *queue = record->queue;
     uint64_t wall_ms = self->now.wall_ms;
-    if (record->not_before_ms > wall_ms && !record->failures)
+    const rm_record_t *dead = rm_record_holder (record);
+    if (dead)
+        snprintf (
+            text, size,
+            "is held by job %llu, which has the same key, came before it and is dead: kick that one, or cancel it "
+            "to go on without it.",
+            (unsigned long long)dead->id);
+    else if (record->not_before_ms > wall_ms && !record->failures)
         snprintf (text, size, "waits %llu ms more: it was submitted with a delay.",
                   (unsigned long long)(record->not_before_ms - wall_ms));
     else if (record->not_before_ms > wall_ms)
@@ -110,10 +119,11 @@ bool rm_leader_why (const rm_leader_t *self, rm_now_t now, uint64_t id, char *te
     if (record->outcome == RM_OUTCOME_DONE)
         snprintf (text, size, "is done, after %s.", count_of (rm_record_attempt (record), "attempt", "attempts").text);
     else if (record->outcome != RM_OUTCOME_NONE)
-        snprintf (text, size, "is %s after %s and %s: %s.", rm_record_state_name (record, now.wall_ms),
+        snprintf (text, size, "is %s after %s and %s: %s.%s", rm_record_state_name (record, now.wall_ms),
                   count_of (record->failures, "failure", "failures").text,
                   count_of (record->crashes, "crash", "crashes").text,
-                  record->reason ? (const char *)record->reason->data : "no reason given");
+                  record->reason ? (const char *)record->reason->data : "no reason given",
+                  rm_record_holds (record) ? " It holds its key until it is kicked or cancelled." : "");
     else if (rm_record_stops (record))
         snprintf (text, size, "is to end %s, as soon as the worker that may have it has let go of it.",
                   ended[record->extra->stop]);

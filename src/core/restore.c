@@ -136,6 +136,9 @@ static void read_settings (restorer_t *self, rm_queue_t *queue)
     queue->paused = paused;
     queue->jobs_max = rm_read_u64 (&self->small);
     queue->bytes_max = rm_read_u64 (&self->small);
+    uint32_t hold = rm_read_u32 (&self->small);
+    expect (self, hold <= 1);
+    queue->hold = hold;
 }
 
 static void read_queue (restorer_t *self, uint32_t number)
@@ -321,8 +324,8 @@ static rm_ledger_session_t *find_session (const restorer_t *self, uint64_t numbe
 
 /* ---- records ---------------------------------------------------------------------------------------------------- */
 
-/* What its extra has beside blobs, into `it`. Answers what it has. */
-static uint8_t read_extra (restorer_t *self, const rm_record_t *record, rm_extra_t *it)
+/* What its extra has beside blobs, into `it`. Answers what it has. `has`: what the record has. */
+static uint8_t read_extra (restorer_t *self, const rm_record_t *record, uint16_t has, rm_extra_t *it)
 {
     uint8_t mask = rm_read_u8 (&self->small);
     it->priority = (uint32_t)read_if (self, mask & RM_EXTRA_PRIORITY, 4);
@@ -330,6 +333,8 @@ static uint8_t read_extra (restorer_t *self, const rm_record_t *record, rm_extra
     if (mask & RM_EXTRA_RETRY)
         it->retry = read_retry (self);
     it->kicked_from = read_if (self, mask & RM_EXTRA_KICKED_FROM, 8);
+    it->place = mask & RM_EXTRA_KICKED_FROM ? rm_read_u64 (&self->small) : 0;
+    expect (self, !it->place || (has & RM_HAS_KEY && it->place <= it->kicked_from && it->place < record->id));
     it->kicked_as = read_if (self, mask & RM_EXTRA_KICKED_AS, 8);
     it->stop = mask & RM_EXTRA_STOP ? rm_read_u8 (&self->small) : RM_OUTCOME_NONE;
     uint64_t last_id = self->state->last_id;
@@ -351,8 +356,7 @@ static uint16_t read_fields (restorer_t *self, rm_record_t *it)
     uint32_t queue = rm_read_u32 (&self->small);
     rm_read_raw (&self->small, &mask, sizeof mask);
     mask = le16toh (mask);
-    expect (self, queue < self->state->queue_count && mask <= RM_HAS_ALL &&
-                      (self->format > 3 || !(mask & (RM_HAS_EXTRA | RM_HAS_ATTEMPTS))));
+    expect (self, queue < self->state->queue_count && mask <= RM_HAS_ALL && (self->format > 3 || mask < RM_HAS_EXTRA));
     expect (self, !(mask & (mask & RM_HAS_ENDED ? RM_HAS_STARTED : RM_HAS_RESULT)));
     if (goes_on (self))
         it->queue = self->queues[queue];
@@ -368,8 +372,10 @@ static uint16_t read_fields (restorer_t *self, rm_record_t *it)
         it->ended_ms = rm_read_u64 (&self->small);
         it->data_size = rm_read_u32 (&self->small);
         expect (self, it->outcome >= RM_OUTCOME_DONE && it->outcome <= RM_OUTCOME_EXPIRED);
+        expect (self, !(mask & RM_HAS_HOLDS) || (it->outcome == RM_OUTCOME_DEAD && mask & RM_HAS_KEY));
         return mask;
     }
+    expect (self, !(mask & RM_HAS_HOLDS));
     it->session = find_session (self, rm_read_u64 (&self->small));
     it->started_inc = read_if (self, mask & RM_HAS_STARTED, 8);
     expect (self, it->session && it->crashes < RM_CRASHES_MAX);
@@ -444,6 +450,9 @@ static void keep_extra (restorer_t *self, rm_record_t *record, rm_extra_t *it)
     extra->kicked_as = it->kicked_as;
     extra->attempts = it->attempts;
     it->attempts = NULL;
+    extra->place = it->place;
+    if (it->place && !record->outcome && rm_state_stand (record, it->place))
+        self->no_memory = true;
     if (it->uid && rm_queue_record (record->queue, (rm_bytes_t){it->uid->data, it->uid->size})) {
         expect (self, false);
         return;
@@ -458,12 +467,23 @@ static void keep_extra (restorer_t *self, rm_record_t *record, rm_extra_t *it)
         it->stop_reason = NULL;
 }
 
+/* What holds its key still has its data, and is of a queue that lets it. */
+static void hold (restorer_t *self, rm_record_t *record)
+{
+    expect (self, record->data && record->queue->hold);
+    if (!goes_on (self))
+        return;
+    record->key = made (self, rm_state_key (record->queue, record->key_bytes));
+    if (record->key)
+        rm_state_hold (record);
+}
+
 static uint64_t read_record (restorer_t *self, uint64_t before)
 {
     rm_record_t it = {0};
     rm_extra_t extra = {0};
     uint16_t mask = read_fields (self, &it);
-    uint8_t extras = mask & RM_HAS_EXTRA ? read_extra (self, &it, &extra) : 0;
+    uint8_t extras = mask & RM_HAS_EXTRA ? read_extra (self, &it, mask, &extra) : 0;
     expect (self, it.id > before && rm_state_gave (self->state, it.id));
     it.key_bytes = read_blob (self, mask & RM_HAS_KEY);
     it.reason = read_blob (self, mask & RM_HAS_REASON);
@@ -477,6 +497,8 @@ static uint64_t read_record (restorer_t *self, uint64_t before)
     if (record && (extras || extra.attempts))
         keep_extra (self, record, &extra);
     rm_attempts_destroy (&extra.attempts);
+    if (record && mask & RM_HAS_HOLDS)
+        hold (self, record);
     rm_blob_unref (&extra.uid);
     rm_blob_unref (&extra.stop_reason);
     if (!record) {
@@ -512,10 +534,11 @@ static void read_ended (restorer_t *self, rm_queue_t *queue)
     for (uint32_t i = 0; i < count && goes_on (self); i++) {
         rm_record_t *record = rm_state_record (self->state, rm_read_u64 (&self->small));
         expect (self, record && record->outcome && record->queue == queue && !rm_list_linked (&record->line));
+        expect (self, !queue->holding_count || rm_record_holds (record));
         if (goes_on (self))
             rm_state_keep_ended (self->state, record);
     }
-    expect (self, queue->ended_count <= queue->done_count + queue->dead_count);
+    expect (self, queue->ended_count + queue->holding_count <= queue->done_count + queue->dead_count);
 }
 
 /* ---- a snapshot ------------------------------------------------------------------------------------------------- */

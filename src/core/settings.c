@@ -8,7 +8,7 @@
 #include "proto/assert.h"
 #include "ringmaster/error.h"
 
-typedef enum { COUNT, TIME, BYTES, FACTOR, JITTER, SWITCH } kind_t;
+typedef enum { COUNT, TIME, BYTES, FACTOR, JITTER, SWITCH, ON_DEAD } kind_t;
 
 #define FIELD(M) offsetof (rm_queue_t, M), sizeof (((rm_queue_t *)0)->M)
 
@@ -30,6 +30,7 @@ static const struct {
     [RM_SETTING_PAUSED] = {"paused", SWITCH, 0, 1, false, FIELD (paused)},
     [RM_SETTING_JOBS_MAX] = {"jobs-max", COUNT, 1, INT64_MAX, true, FIELD (jobs_max)},
     [RM_SETTING_BYTES_MAX] = {"bytes-max", BYTES, 1, INT64_MAX, true, FIELD (bytes_max)},
+    [RM_SETTING_ON_DEAD] = {"on_dead", ON_DEAD, 0, 1, false, FIELD (hold)},
 };
 
 /* Larger ones first, as they are written. */
@@ -162,6 +163,14 @@ static bool read_switch (rm_bytes_t text, uint64_t *value)
     return false;
 }
 
+static const char *const on_dead[] = {"continue", "hold"};
+
+static bool read_on_dead (rm_bytes_t text, uint64_t *value)
+{
+    *value = rm_bytes_equal (text, rm_bytes (on_dead[1]));
+    return *value || rm_bytes_equal (text, rm_bytes (on_dead[0]));
+}
+
 static bool read_value (kind_t kind, rm_bytes_t text, uint64_t *value)
 {
     switch (kind) {
@@ -171,6 +180,8 @@ static bool read_value (kind_t kind, rm_bytes_t text, uint64_t *value)
         return read_jitter (text, value);
     case SWITCH:
         return read_switch (text, value);
+    case ON_DEAD:
+        return read_on_dead (text, value);
     default:
         return read_amount (kind, text, value);
     }
@@ -186,6 +197,9 @@ static void say_range (rm_setting_t setting, char *text, size_t size)
         break;
     case SWITCH:
         snprintf (text, size, "on or off");
+        break;
+    case ON_DEAD:
+        snprintf (text, size, "%s or %s", on_dead[0], on_dead[1]);
         break;
     case FACTOR:
         snprintf (text, size, "a number above 1, and up to %d", RM_BACKOFF_PERMILLE_MAX / 1000);
@@ -262,6 +276,9 @@ void rm_setting_write (rm_setting_t setting, uint64_t value, char text[RM_SETTIN
         break;
     case SWITCH:
         snprintf (text, RM_SETTING_TEXT_BYTES, "%s", value ? "on" : "off");
+        break;
+    case ON_DEAD:
+        snprintf (text, RM_SETTING_TEXT_BYTES, "%s", on_dead[value]);
         break;
     case COUNT:
         snprintf (text, RM_SETTING_TEXT_BYTES, "%" PRIu64, value);

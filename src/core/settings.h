@@ -23,6 +23,7 @@ typedef enum {
     RM_SETTING_PAUSED = 9,     /* 1: nothing is handed out */
     RM_SETTING_JOBS_MAX = 10,  /* that may wait; 0: as the master is configured */
     RM_SETTING_BYTES_MAX = 11, /* the same of their data */
+    RM_SETTING_ON_DEAD = 12,   /* 1: a keyed job that dies holds what stands behind it in its key's line */
     RM_SETTINGS
 } rm_setting_t;
 

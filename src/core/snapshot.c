@@ -160,6 +160,7 @@ static void put_settings (rm_snapshot_t *self, const rm_queue_t *queue)
     put_u32 (self, queue->paused);
     put_u64 (self, queue->jobs_max);
     put_u64 (self, queue->bytes_max);
+    put_u32 (self, queue->hold);
 }
 
 static void put_queues (rm_snapshot_t *self, const rm_state_t *state)
@@ -247,7 +248,7 @@ static void put_sessions (rm_snapshot_t *self, const rm_state_t *state)
 }
 
 /* The bytes of a record before its blobs, with everything there; of these, what its extra takes. */
-enum { EXTRA_BYTES = 1 + 4 + 8 + 4 * 4 + 8 + 8 + 1 };
+enum { EXTRA_BYTES = 1 + 4 + 8 + 4 * 4 + 8 + 8 + 8 + 1 };
 enum { RECORD_BYTES = 8 + 4 + 2 + 8 + 5 * 4 + 8 + 8 + 8 + EXTRA_BYTES };
 
 /* 0: there is nothing to be said, also if there is an extra. */
@@ -277,8 +278,10 @@ static uint8_t *store_extra (uint8_t *at, const rm_record_t *record, uint8_t mas
         at = store_u32 (at, extra->retry.cap_ms);
         at = store_u32 (at, extra->retry.jitter);
     }
-    if (mask & RM_EXTRA_KICKED_FROM)
+    if (mask & RM_EXTRA_KICKED_FROM) {
         at = store_u64 (at, extra->kicked_from);
+        at = store_u64 (at, extra->place);
+    }
     if (mask & RM_EXTRA_KICKED_AS)
         at = store_u64 (at, extra->kicked_as);
     if (mask & RM_EXTRA_STOP)
@@ -294,7 +297,8 @@ static uint16_t has (const rm_record_t *record, uint8_t extra)
                       (record->not_before_ms ? RM_HAS_NOT_BEFORE : 0) | (record->started_inc ? RM_HAS_STARTED : 0) |
                       (record->key_bytes ? RM_HAS_KEY : 0) | (record->reason ? RM_HAS_REASON : 0) |
                       (record->result ? RM_HAS_RESULT : 0) | (extra ? RM_HAS_EXTRA : 0) |
-                      (record->extra && record->extra->attempts ? RM_HAS_ATTEMPTS : 0));
+                      (record->extra && record->extra->attempts ? RM_HAS_ATTEMPTS : 0) |
+                      (rm_record_holds (record) ? RM_HAS_HOLDS : 0));
 }
 
 static uint8_t *store_if (uint8_t *at, uint32_t value)
@@ -384,12 +388,18 @@ static void put_records (rm_snapshot_t *self, const rm_state_t *state)
     }
 }
 
-/* In which order the ended ones ended. */
+static void put_ids (rm_snapshot_t *self, const rm_link_t *line)
+{
+    for (const rm_link_t *link = line->next; link != line; link = link->next)
+        put_u64 (self, RM_OWNER (link, rm_record_t, line)->id);
+}
+
+/* In which order the ended ones ended; those that hold their keys last. */
 static void put_ended (rm_snapshot_t *self, const rm_queue_t *queue)
 {
-    put_u32 (self, (uint32_t)queue->ended_count);
-    for (const rm_link_t *link = queue->ended.next; link != &queue->ended; link = link->next)
-        put_u64 (self, RM_OWNER (link, rm_record_t, line)->id);
+    put_u32 (self, (uint32_t)(queue->ended_count + queue->holding_count));
+    put_ids (self, &queue->ended);
+    put_ids (self, &queue->holding);
 }
 
 /* ---- a snapshot ------------------------------------------------------------------------------------------------- */

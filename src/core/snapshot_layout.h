@@ -33,7 +33,8 @@ enum {
     RM_HAS_RESULT = 1 << 10,   /* only ended */
     RM_HAS_EXTRA = 1 << 11,    /* from format 4 on */
     RM_HAS_ATTEMPTS = 1 << 12, /* from format 4 on */
-    RM_HAS_ALL = (1 << 13) - 1,
+    RM_HAS_HOLDS = 1 << 13,    /* only dead, with a key: it holds it; from format 4 on */
+    RM_HAS_ALL = (1 << 14) - 1,
 };
 
 /* What its extra has, from format 4 on. */
@@ -41,7 +42,7 @@ enum {
     RM_EXTRA_PRIORITY = 1 << 0,
     RM_EXTRA_DEADLINE = 1 << 1,
     RM_EXTRA_RETRY = 1 << 2,
-    RM_EXTRA_KICKED_FROM = 1 << 3,
+    RM_EXTRA_KICKED_FROM = 1 << 3, /* and its place, which may be 0 */
     RM_EXTRA_KICKED_AS = 1 << 4,
     RM_EXTRA_UID = 1 << 5,
     RM_EXTRA_STOP = 1 << 6, /* only waiting: an outcome and a reason */

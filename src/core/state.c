@@ -151,6 +151,7 @@ rm_queue_t *rm_state_add_queue (rm_state_t *self, rm_bytes_t name)
     rm_list_init (&queue->open);
     rm_list_init (&queue->unkeyed);
     rm_list_init (&queue->ended);
+    rm_list_init (&queue->holding);
     queue->tries = RM_TRIES;
     queue->timeout_ms = RM_JOB_TIMEOUT_MS;
     queue->keep_ms = RM_KEEP_MS;
@@ -225,7 +226,7 @@ rm_member_t *rm_state_add_member (rm_state_t *self, uint16_t number, uint64_t in
     return member;
 }
 
-static rm_key_t *key_of (rm_queue_t *queue, rm_blob_t *bytes)
+rm_key_t *rm_state_key (rm_queue_t *queue, rm_blob_t *bytes)
 {
     rm_key_t *key;
     HASH_FIND (hh, queue->keys, bytes->data, bytes->size, key);
@@ -243,6 +244,7 @@ static rm_key_t *key_of (rm_queue_t *queue, rm_blob_t *bytes)
     key->bytes = rm_blob_ref (bytes);
     key->slot = rm_ring_slot (bytes->data, bytes->size);
     rm_list_init (&key->records);
+    rm_list_init (&key->dead);
     rm_list_init (&key->neighbours);
     if (queue->pool)
         rm_list_append (&queue->pool->slot_keys[key->slot], &key->neighbours);
@@ -287,7 +289,7 @@ rm_record_t *rm_state_add_record (rm_state_t *self, uint64_t id, rm_queue_t *que
     if (!record)
         return NULL;
     if (key_bytes) {
-        record->key = key_of (queue, key_bytes);
+        record->key = rm_state_key (queue, key_bytes);
         if (!record->key) {
             HASH_DEL (self->records, record);
             rm_free (record);
@@ -413,10 +415,14 @@ void rm_state_drop_data (rm_record_t *record)
 void rm_state_keep_ended (rm_state_t *self, rm_record_t *record)
 {
     rm_queue_t *queue = record->queue;
-    rm_list_append (&queue->ended, &record->line);
-    queue->ended_count++;
-    queue->ended_bytes += rm_record_kept_bytes (record);
+    uint64_t bytes = rm_record_kept_bytes (record);
+    bool holds = rm_record_holds (record);
+    rm_list_append (holds ? &queue->holding : &queue->ended, &record->line);
+    *(holds ? &queue->holding_count : &queue->ended_count) += 1;
+    *(holds ? &queue->holding_bytes : &queue->ended_bytes) += bytes;
     self->ended_count++;
+    self->holding_count += holds;
+    self->holding_bytes += holds ? bytes : 0;
 }
 
 void rm_state_shelve (rm_state_t *self, rm_record_t *record, rm_outcome_t outcome, uint64_t ended_ms)
@@ -436,6 +442,8 @@ void rm_state_shelve (rm_state_t *self, rm_record_t *record, rm_outcome_t outcom
     rm_list_remove (&record->line);
     record->outcome = outcome;
     record->ended_ms = ended_ms;
+    if (record->key && outcome == RM_OUTCOME_DEAD && queue->hold)
+        rm_state_hold (record);
     rm_state_keep_ended (self, record);
     if (outcome == RM_OUTCOME_DONE) {
         queue->done_count++;
@@ -450,7 +458,7 @@ void rm_state_untie_key (rm_state_t *self, rm_record_t *record)
 {
     rm_key_t *key = record->key;
     record->key = NULL;
-    if (key && rm_list_empty (&key->records))
+    if (key && rm_list_empty (&key->records) && rm_list_empty (&key->dead))
         free_key (self, key);
 }
 
@@ -470,7 +478,7 @@ static void free_record (rm_state_t *self, rm_record_t *record)
 
 void rm_state_forget (rm_state_t *self, rm_record_t *record)
 {
-    RM_ASSERT (record->outcome != RM_OUTCOME_NONE);
+    RM_ASSERT (record->outcome != RM_OUTCOME_NONE && !rm_record_holds (record));
     record->queue->ended_count--;
     record->queue->ended_bytes -= rm_record_kept_bytes (record);
     self->ended_count--;

@@ -7,8 +7,8 @@
  *  The structs below are one half ledger (in the log and in snapshots), one half the leader's own (`lead`, never logged,
  *  rebuilt after each change of leader). core/leader writes only `lead` members; core/state writes only the others.
  *
- *  Invariants: accepted = last_id - skipped = waiting + ended + forgotten; the records of a key hang in accept order; a slot's owner and
- *  target are among its holders.
+ *  Invariants: accepted = last_id - skipped = waiting + ended + forgotten; the records of a key hang in the order of their
+ *  places, which is accept order but for what was kicked; a slot's owner and target are among its holders.
  *  Thread rule: all of it belongs to the loop's thread.
  */
 #pragma once
@@ -92,6 +92,7 @@ typedef struct {
     rm_spacing_t retry;
     rm_blob_t *uid;       /* the caller's name of it; NULL: none */
     uint64_t kicked_from; /* the dead job that it is again; 0: none */
+    uint64_t place;       /* where that one held its key: it stands as if it had this id; 0: its own */
     uint64_t kicked_as;   /* the job that this dead one is again; 0: none */
     rm_outcome_t stop;    /* how it is to end unless it is done; NONE: as it will */
     rm_blob_t *stop_reason;
@@ -103,7 +104,7 @@ typedef struct {
 struct rm_record {
     uint64_t id;
     rm_queue_t *queue;
-    rm_key_t *key;                /* NULL: without a key, or ended */
+    rm_key_t *key;                /* NULL: without a key, or ended and not holding it */
     rm_ledger_session_t *session; /* who submitted it; NULL once ended */
     rm_blob_t *key_bytes;         /* NULL: without a key */
     rm_blob_t *data;              /* NULL once ended, but for a dead one's in format 2 until it is kicked */
@@ -120,8 +121,8 @@ struct rm_record {
     uint64_t started_inc; /* at-most-once: who holds it by a logged start; 0: nobody */
     rm_outcome_t outcome;
     rm_extra_t *extra; /* NULL: nothing of it */
-    rm_link_t open;    /* in queue->open until it ends */
-    rm_link_t line;    /* in its key's or (without a key) its queue's records; once ended in queue->ended */
+    rm_link_t open;    /* in queue->open until it ends; then in key->dead while it holds it */
+    rm_link_t line; /* in its key's or (without a key) its queue's records; once ended in queue->ended or ->holding */
     UT_hash_handle hh; /* rm_state_t.records by id */
 
     struct { /* the leader's */
@@ -140,12 +141,13 @@ struct rm_record {
     } lead;
 };
 
-/* One key of one queue: the line of its jobs that have not ended. Freed when the line is empty. */
+/* One key of one queue: the line of its jobs that have not ended. Freed when the line is empty and no dead job holds it. */
 struct rm_key {
     rm_queue_t *queue;
     rm_blob_t *bytes;
     uint32_t slot;
-    rm_link_t records;    /* rm_record_t.line, in accept order */
+    rm_link_t records;    /* rm_record_t.line, in order of their places */
+    rm_link_t dead;       /* rm_record_t.open of those that hold what stands behind them, in order of their places */
     rm_link_t neighbours; /* in its pool's slot_keys[slot]; unlinked while the queue has no pool */
     UT_hash_handle hh;    /* rm_queue_t.keys by bytes */
 
@@ -166,12 +168,15 @@ struct rm_queue {
     rm_link_t ended;      /* rm_record_t.line, oldest first */
     uint64_t ended_bytes; /* results, reasons, attempts and data of dead ones that are kept */
     uint64_t ended_count;
+    rm_link_t holding; /* rm_record_t.line of dead ones that hold their keys, oldest first: kept as long as they do */
+    uint64_t holding_count, holding_bytes;
     uint64_t waiting_count, waiting_bytes; /* not ended: jobs, and bytes of their data */
     uint64_t done_count, dead_count;       /* ever; cancelled and expired ones are among the dead */
     uint32_t tries, timeout_ms, keep_ms;
     uint64_t keep_bytes;
     rm_spacing_t retry;
     bool paused;                  /* nothing of it is handed out */
+    bool hold;                    /* a keyed job that dies holds what stands behind it */
     uint64_t jobs_max, bytes_max; /* that may wait; 0: as the master is configured */
     rm_extra_t *uids;
     UT_hash_handle hh; /* rm_state_t.queues by name */
@@ -240,6 +245,7 @@ typedef struct {
     void (*started) (void *arg, rm_record_t *record);
     void (*unstarted) (void *arg, rm_record_t *record);
     void (*stopping) (void *arg, rm_record_t *record); /* it is to end as its extra->stop says */
+    void (*released) (void *arg, rm_key_t *key);       /* a dead job holds it no longer */
     void (*queue_set) (void *arg, rm_queue_t *queue);  /* a setting may be another one */
     void (*pooled) (void *arg, rm_queue_t *queue);     /* a queue got its pool */
     void (*member_added) (void *arg, rm_member_t *member);
@@ -264,8 +270,9 @@ struct rm_state {
     uint64_t session_numbers;
     uint32_t queue_count, pool_count, member_count;
     uint64_t waiting_count, waiting_bytes;
-    uint64_t started_count;  /* at-most-once records with a logged start */
-    uint64_t stopping_count; /* records that wait or run and have a stop */
+    uint64_t started_count;                /* at-most-once records with a logged start */
+    uint64_t stopping_count;               /* records that wait or run and have a stop */
+    uint64_t holding_count, holding_bytes; /* those of the ended that hold their keys */
     uint64_t done_count, dead_count, ended_count;
     rm_record_t *records;
     rm_queue_t *queues; /* uthash keeps the order of insertion: number order */
@@ -322,10 +329,27 @@ static inline uint32_t rm_record_priority (const rm_record_t *record)
     return record->extra && record->extra->priority ? record->extra->priority : RM_PRIORITY_NORMAL;
 }
 
+/* Where it stands among the jobs of its key. */
+static inline uint64_t rm_record_place (const rm_record_t *record)
+{
+    return record->extra && record->extra->place ? record->extra->place : record->id;
+}
+
+/* True if it is dead, and holds what stands behind it. */
+static inline bool rm_record_holds (const rm_record_t *record)
+{
+    return record->outcome != RM_OUTCOME_NONE && rm_list_linked (&record->open);
+}
+
 static inline bool rm_state_resizing (const rm_state_t *self)
 {
     return self->committed_epoch < self->epoch;
 }
+
+/* The dead job that holds a waiting one of its key, the foremost; NULL: none does. */
+const rm_record_t *rm_record_holder (const rm_record_t *self);
+/* How many jobs of the queue are held. Looks at each of them. */
+uint64_t rm_queue_held_count (const rm_queue_t *self);
 
 /* What tells two requests apart that use one (session, seq). */
 uint64_t rm_submit_hash (const rm_submit_job_t *job);
@@ -350,7 +374,10 @@ rm_record_t *rm_state_add_record (rm_state_t *self, uint64_t id, rm_queue_t *que
                                   rm_blob_t *key, rm_blob_t *data);
 /* A record that has ended, in no list yet. */
 rm_record_t *rm_state_add_ended (rm_state_t *self, uint64_t id, rm_queue_t *queue, rm_outcome_t outcome);
-/* Hangs an ended record, in no list yet, behind its queue's other outcomes, and counts it there. */
+/* The key of these bytes, made if it is new; NULL when memory has run out. */
+rm_key_t *rm_state_key (rm_queue_t *queue, rm_blob_t *bytes);
+/* Hangs an ended record, in no list yet, behind its queue's other outcomes, or, if it holds its key, behind the others that
+ * do; and counts it there. */
 void rm_state_keep_ended (rm_state_t *self, rm_record_t *record);
 /* What few have of a record, made if it has nothing of it yet; NULL when memory has run out. */
 rm_extra_t *rm_state_extra (rm_record_t *record);
@@ -370,7 +397,15 @@ int rm_session_note (rm_ledger_session_t *self, uint64_t seq, uint64_t id, uint6
 void rm_session_raise_floor (rm_ledger_session_t *self, uint64_t floor);
 /* Ends a record in the books: counters, lines, its data let go. Its key stays readable until rm_state_untie_key. */
 void rm_state_shelve (rm_state_t *self, rm_record_t *record, rm_outcome_t outcome, uint64_t ended_ms);
-/* Unties an ended record from its key, and frees the key if its line is empty. */
+/* A dead record, tied to its key, holds what stands behind it there. */
+void rm_state_hold (rm_record_t *record);
+/* A record that holds its key lets go of it, and is an outcome like any other; the key is freed if nothing is left of it. */
+void rm_state_release (rm_state_t *self, rm_record_t *record);
+/* The same for all of a queue. */
+void rm_state_release_queue (rm_state_t *self, rm_queue_t *queue);
+/* Moves a waiting record of a key, which stands last, to where a job of that lower id stood. 0 or RM_ENOMEM. */
+int rm_state_stand (rm_record_t *record, uint64_t place);
+/* Unties an ended record from its key, and frees the key if nothing is left of it. */
 void rm_state_untie_key (rm_state_t *self, rm_record_t *record);
 /* What an ended record counts among the bytes that its queue keeps. */
 uint64_t rm_record_kept_bytes (const rm_record_t *record);

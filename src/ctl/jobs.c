@@ -98,7 +98,7 @@ static int show_result (const rm_ctl_t *self, const rm_result_t *result)
 /* Notes what a job waits for, unless it has just ended; once, of the first one that lets us wait. */
 static void note_why (rm_ctl_t *self, uint64_t id)
 {
-    static const char *const open[] = {"waiting", "delayed", "running"};
+    static const char *const open[] = {"waiting", "delayed", "held", "running"};
     const char *text;
     if (rm_client_query (self->client, "why", id, NULL, 0, NOTE_MS, &text))
         return;

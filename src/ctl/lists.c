@@ -51,16 +51,31 @@ int rm_ctl_ring (rm_ctl_t *self)
 
 /* ---- queues ------------------------------------------------------------------------------------------------------ */
 
+/* Whether any queue has jobs that a dead one holds: only then they are a column of their own. */
+static bool holds_any (const json_t *queues)
+{
+    size_t i;
+    json_t *queue;
+    json_array_foreach (queues, i, queue) {
+        if (json_integer_value (json_object_get (queue, "held")))
+            return true;
+    }
+    return false;
+}
+
 static void show_queues (const json_t *status)
 {
     const json_t *queues = json_object_get (status, "queues");
     if (!json_array_size (queues))
         puts ("no queues");
-    rm_ctl_table_t *table = rm_ctl_table_new ("QUEUE|--POOL|>QUEUED|>RUNNING|->DONE|>DEAD|->WORKERS|>OLDEST");
+    bool held = holds_any (queues);
+    rm_ctl_table_t *table =
+        rm_ctl_table_new (held ? "QUEUE|--POOL|>QUEUED|>HELD|>RUNNING|->DONE|>DEAD|->WORKERS|>OLDEST"
+                               : "QUEUE|--POOL|>QUEUED|>RUNNING|->DONE|>DEAD|->WORKERS|>OLDEST");
     size_t i;
     json_t *queue;
     json_array_foreach (queues, i, queue) {
-        rm_ctl_cells_queue (table, queue);
+        rm_ctl_cells_queue (table, queue, held);
         rm_ctl_cell_time (table, queue, "oldest_ms");
     }
     rm_ctl_table_print (&table);
@@ -139,7 +154,8 @@ static int list_jobs (rm_ctl_t *self, rm_jobs_t *which, json_t *jobs)
 
 int rm_ctl_jobs (rm_ctl_t *self)
 {
-    static const char *const states[] = {"waiting", "delayed", "running", "done", "dead", "cancelled", "expired"};
+    static const char *const states[] = {"waiting", "delayed", "held",      "running",
+                                         "done",    "dead",    "cancelled", "expired"};
     enum { STATES = sizeof states / sizeof *states };
     rm_jobs_t which = {
         .queue = self->said.queue, .state = self->said.state, .key = self->said.key, .worker = self->said.worker};
@@ -148,7 +164,7 @@ int rm_ctl_jobs (rm_ctl_t *self)
         i++;
     if (i == STATES)
         return rm_options_refuse (self->program, self->command,
-                                  "'%s' is not waiting, delayed, running, done, dead, cancelled or expired",
+                                  "'%s' is not waiting, delayed, held, running, done, dead, cancelled or expired",
                                   which.state);
     if (which.queue && (!*which.queue || strlen (which.queue) > RM_QUEUE_NAME_BYTES_MAX))
         return rm_options_refuse (self->program, self->command, "a queue's name has 1 to %d bytes",

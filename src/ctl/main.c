@@ -54,8 +54,8 @@ static const rm_option_t kick_options[] = {
 static const rm_option_t jobs_options[] = {
     RM_SECTION ("Options"),
     RM_TEXT ('q', "queue", "QUEUE", "only those of this queue", &ctl.said.queue),
-    RM_TEXT ('s', "state", "STATE", "only those that are waiting, delayed, running, done,\ndead, cancelled or expired",
-             &ctl.said.state),
+    RM_TEXT ('s', "state", "STATE",
+             "only those that are waiting, delayed, held, running,\ndone, dead, cancelled or expired", &ctl.said.state),
     RM_TEXT ('k', "key", "KEY", "only those of this key", &ctl.said.key),
     RM_TEXT ('w', "worker", "WORKER", "only those at workers of this name", &ctl.said.worker),
     RM_NUMBER ('n', "limit", "N", 1, 10000, "at most so many (20)", &ctl.said.limit),
@@ -135,10 +135,12 @@ static const rm_command_t commands[] = {
     {"queue", "QUEUE [NAME=VALUE...]",
      "set how a queue is, or print it\n"
      "tries, timeout and keep (of outcomes); delay, backoff, cap and jitter between attempts; paused; keep-bytes,\n"
-     "jobs-max and bytes-max. All that is said is done, or nothing.",
+     "jobs-max and bytes-max; on_dead (continue, or hold: a keyed job that dies holds those behind it until it is\n"
+     "kicked, or cancelled to go on without it). All that is said is done, or nothing.",
      NULL,
      "  ringctl queue mail\n"
      "  ringctl queue mail tries=10 delay=1s backoff=2 cap=5m jitter=full\n"
+     "  ringctl queue accounts on_dead=hold\n"
      "  ringctl queue pictures timeout=1h keep=1d jobs-max=10000"},
     {"drain", "WORKER", "let a worker finish what it runs, and leave", NULL, "  ringctl drain w1"},
     {"masters", NULL, "the masters of the group, who leads, and how far the others are", NULL, "  ringctl masters"},

@@ -50,6 +50,8 @@ static int stop_one (rm_ctl_t *self, const char *what, uint64_t id, const char *
     if (stopping)
         rm_ctl_say ("note: job %" PRIu64 " runs, and is told to stop; ringctl wait %" PRIu64 " tells how it ends", id,
                     id);
+    else if (!strcmp (what, "cancel") && json_is_false (json_object_get (answer, "holds")))
+        rm_ctl_say ("note: job %" PRIu64 " stays dead, and its key goes on without it", id);
     else if (strcmp (state, as)) {
         rm_ctl_say ("job %" PRIu64 " is %s already", id, rm_ctl_plain (state));
         code = RM_CTL_FAILED;

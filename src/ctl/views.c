@@ -98,7 +98,7 @@ static void show_status (const json_t *status)
     size_t i;
     json_t *queue;
     json_array_foreach (queues, i, queue)
-        rm_ctl_cells_queue (table, queue);
+        rm_ctl_cells_queue (table, queue, false);
     rm_ctl_table_print (&table);
 }
 

@@ -64,12 +64,13 @@ static json_t *queues (const rm_view_t *self)
     json_t *list = counts ? json_array () : NULL;
     for (const rm_queue_t *queue = self->state->queues; list && queue; queue = queue->hh.next) {
         uint32_t running = counts[queue->number].running;
-        json_array_append_new (
-            list, json_pack ("{s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o}", "name", queue->name, "pool",
-                             queue->pool ? queue->pool->name : NULL, "waiting",
-                             integer (queue->waiting_count - running), "running", integer (running), "done",
-                             integer (queue->done_count), "dead", integer (queue->dead_count), "workers",
-                             integer (counts[queue->number].workers), "oldest_ms", oldest (self, queue)));
+        json_array_append_new (list,
+                               json_pack ("{s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", queue->name, "pool",
+                                          queue->pool ? queue->pool->name : NULL, "waiting",
+                                          integer (queue->waiting_count - running), "held",
+                                          integer (rm_queue_held_count (queue)), "running", integer (running), "done",
+                                          integer (queue->done_count), "dead", integer (queue->dead_count), "workers",
+                                          integer (counts[queue->number].workers), "oldest_ms", oldest (self, queue)));
     }
     rm_free (counts);
     return list;
@@ -346,6 +347,7 @@ void rm_view_metrics (const rm_view_t *self, rm_buf_t *out)
     metric (out, "ringmaster_jobs_done_total", "counter", "Jobs that ended done.", state->done_count);
     metric (out, "ringmaster_jobs_dead_total", "counter", "Jobs that ended otherwise.", state->dead_count);
     metric (out, "ringmaster_jobs_waiting", "gauge", "Jobs that wait.", state->waiting_count - running);
+    metric (out, "ringmaster_keys_held", "gauge", "Dead jobs that hold their keys.", state->holding_count);
     metric (out, "ringmaster_jobs_running", "gauge", "Jobs at workers.", running);
     metric (out, "ringmaster_payload_bytes", "gauge", "Payloads of jobs that have not ended.", state->waiting_bytes);
     metric (out, "ringmaster_sessions", "gauge", "Client sessions.", HASH_COUNT (state->sessions));

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/entry.h"
+#include "core/settings.h"
 #include "fuzz.h"
 
 enum { FUZZ_INCS = 7, FUZZ_IDS = 24, FUZZ_SESSIONS = 4 };
@@ -141,7 +142,10 @@ static inline void fuzz_write_order (fuzz_input_t *input, rm_buf_t *out)
         rm_entry_kick (out, id);
         break;
     default:
-        rm_entry_queue_set (out, &(rm_entry_queue_set_t){fuzz_queue (input), 5 + which % 3, 1001 + which});
+        if (which < 2)
+            rm_entry_queue_set (out, &(rm_entry_queue_set_t){fuzz_queue (input), RM_SETTING_ON_DEAD, which});
+        else
+            rm_entry_queue_set (out, &(rm_entry_queue_set_t){fuzz_queue (input), 5 + which % 3, 1001 + which});
         break;
     }
 }

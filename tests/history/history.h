@@ -6,7 +6,8 @@
  *    - every accepted job has an outcome, one of those it may have and for a reason it may have, the same to everyone who
  *      asks; `done` has the bytes that its payload stands for, and a run in the attempt that counts came to its end;
  *    - no job of a key has its outcome while an older one has none;
- *    - the jobs of a key start in the order they were accepted: none starts once a younger one has;
+ *    - the jobs of a key start in the order of their places, which is that in which they were accepted but for what held its
+ *      key and was kicked: none starts once one behind it has;
  *    - no key and no job runs twice at a time;
  *    - the tokens of a key grow with every start;
  *    - an at-most-once job starts once at most; what was not accepted never runs;
@@ -52,6 +53,7 @@ typedef struct {
     char session[33];            /* hex */
     uint64_t seq;                /* of its request */
     uint64_t id;                 /* accept order */
+    uint64_t place;              /* it stands in its key's line as if it had this id; 0: as it has */
     char key[HISTORY_KEY_BYTES]; /* "queue/key"; "-": without a key */
     unsigned may_end;            /* 1 << RM_DONE, 1 << RM_DIED: the outcomes it may have */
     bool at_most_once;

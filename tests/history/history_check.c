@@ -222,10 +222,17 @@ static void check_overlap (check_t *self, const run_t *first, const run_t *secon
            second->start_us);
 }
 
+static uint64_t place_of (const history_t *history, uint64_t id)
+{
+    const history_job_t *job = find_job (history, id);
+    return job && job->place ? job->place : id;
+}
+
 /* Runs of one key, in the order they started; `newest` is the last one that is not excused. */
 static void check_successor (check_t *self, const run_t *newest, const run_t *run)
 {
-    if (run->id < newest->id)
+    uint64_t place = place_of (self->history, run->id), before = place_of (self->history, newest->id);
+    if (place < before || (place == before && run->id < newest->id))
         fault (self, "key %s: job %" PRIu64 " started after job %" PRIu64 " had", run->key, run->id, newest->id);
     if (run->token <= newest->token)
         fault (self, "key %s: job %" PRIu64 " has token %" PRIu64 ", after %" PRIu64, run->key, run->id, run->token,

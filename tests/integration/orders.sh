@@ -81,19 +81,50 @@ refused 1 "job 10 is dead" ringctl wait 10
 is "1 kicked, 0 left" ringctl kick --queue fail
 refused 1 "job 11 is dead" ringctl wait 11
 
+# In a queue that holds, a dead job holds its key until it is kicked or let go of, whoever leads by then.
+ringctl queue account on_dead=hold || die "queue account"
+is 12 ringctl submit account poor --key k
+is 13 ringctl submit account rich --key k
+is 14 ringctl submit account rich --key k
+is 15 ringctl submit account rich --key other
+touch "$box/broke"
+worker books --pool books --queue account="exec:cat >>$box/account; echo >>$box/account; [ ! -e $box/broke ]"
+books=${pids[-1]}
+refused 1 "job 12 is dead" ringctl wait 12
+refused 1 "job 15 is dead" ringctl wait 15
+rm "$box/broke"
+kill_master
+kill -9 "$books"
+worker books --pool books --queue account="exec:cat >>$box/account; echo >>$box/account"
+is 16 ringctl submit account free --key third
+ringctl wait 16 >/dev/null || die "nothing else is held"
+ringctl why 13 | grep -q "held by job 12" || die "why: $(ringctl why 13)"
+[ "$(ringctl jobs --state held --json | grep -o '"id":' | wc -l)" = 2 ] || die "held: $(ringctl jobs)"
+ringctl queues | grep -q HELD || die "no HELD: $(ringctl queues)"
+ringctl queues --json | grep -q '"name":"account"[^}]*"held":2' || die "held: $(ringctl queues --json)"
+is 17 ringctl kick 12
+ringctl wait 13 14 17 >/dev/null || die "not all went on"
+[ "$(tail -n 4 account | tr '\n' ' ')" = "free poor rich rich " ] || die "in a wrong order: $(cat account)"
+is 18 ringctl submit account behind --key other
+kill_master
+ringctl why 18 | grep -q "held by job 15" || die "why: $(ringctl why 18)"
+ringctl cancel 15 2>err || die "cancel 15: $(cat err)"
+grep -q "goes on without it" err || die "cancel 15 says '$(cat err)'"
+ringctl wait 18 >/dev/null || die "the key does not go on"
+
 # A paused queue hands out nothing, and keeps its settings.
 ringctl queue log tries=7 delay=250ms backoff=1.5 keep=1h || die "queue"
 ringctl pause log || die "pause"
-is 12 ringctl submit log paused
+is 19 ringctl submit log paused
 kill_master
-ringctl why 12 | grep -q "it is paused" || die "why: $(ringctl why 12)"
+ringctl why 19 | grep -q "it is paused" || die "why: $(ringctl why 19)"
 ringctl queue log | tr '\n' ' ' | grep -q "tries=7 .*keep=1h .*delay=250ms backoff=1.5 .*paused=on" || die "settings: $(ringctl queue log)"
-is 13 ringctl submit log buried
-ringctl bury 13 --reason 'not today' || die "bury"
-refused 1 "job 13 is dead: not today" ringctl wait 13
+is 20 ringctl submit log buried
+ringctl bury 20 --reason 'not today' || die "bury"
+refused 1 "job 20 is dead: not today" ringctl wait 20
 ringctl resume log || die "resume"
-ringctl wait 12 >/dev/null || die "the paused one"
-for id in 14 15; do
+ringctl wait 19 >/dev/null || die "the paused one"
+for id in 21 22; do
     is $id ringctl submit spare x
     ringctl bury $id || die "bury $id"
 done
@@ -103,7 +134,7 @@ refused 2 "limit" ringctl kick --queue spare --limit 4097
 refused 4 "no job 99" ringctl cancel 99
 refused 2 "no setting 'colour'" ringctl queue log colour=red
 refused 2 "number above 1" ringctl queue log backoff=1
-refused 4 "only a dead one" ringctl kick 12
+refused 4 "only a dead one" ringctl kick 19
 # How each attempt ended that was no success, with its reason: kept over deaths of the master, until the job is forgotten.
 cat >flaky <<'EOF'
 echo >>tries
@@ -115,20 +146,20 @@ esac
 EOF
 worker first --queue flaky="exec:bash $box/flaky" --threads 1
 first=${pids[-1]}
-is 17 ringctl submit flaky x --key bob --retry 'delay=1ms backoff=2 cap=1ms'
+is 24 ringctl submit flaky x --key bob --retry 'delay=1ms backoff=2 cap=1ms'
 until_true 30 'the second attempt hangs' '[ -e hangs ]'
 kill -9 "$first"
-until_true 60 'the master misses its worker' 'ringctl why 17 --json | grep -q "\"how\":\"crashed\""'
+until_true 60 'the master misses its worker' 'ringctl why 24 --json | grep -q "\"how\":\"crashed\""'
 kill_master
 worker second --queue flaky="exec:bash $box/flaky" --threads 1
-refused 1 "job 17 is dead: no such account" ringctl wait 17
+refused 1 "job 24 is dead: no such account" ringctl wait 24
 kill_master
-ringctl why 17 --json >why
+ringctl why 24 --json >why
 for what in '"attempt":1,"how":"failed","ended_ms":[0-9]*,"worker":"first","reason":"no answer"' \
     '"attempt":2,"how":"crashed","ended_ms":[0-9]*,"worker":"first","reason":null' \
     '"attempt":3,"how":"failed for good","ended_ms":[0-9]*,"worker":"second","reason":"no such account"'; do
-    grep -q "{$what" why || die "why 17: $(cat why)"
+    grep -q "{$what" why || die "why 24: $(cat why)"
 done
-ringctl why 17 | grep -Eq '^ +2  crashed +first +20[0-9T:.-]*Z  -$' || die "why 17: $(ringctl why 17)"
+ringctl why 24 | grep -Eq '^ +2  crashed +first +20[0-9T:.-]*Z  -$' || die "why 24: $(ringctl why 24)"
 
 end "orders: all as ordered"

@@ -74,7 +74,7 @@ gives 2 "" "the queue's name must be 1 to 128" submit "two words" x
 gives 2 "" "the queue's name must be 1 to 128" submit "$(printf 'q%.0s' {1..129})" x
 gives 2 "" "a worker's name is 1 to 128" drain "two words"
 gives 2 "" "a queue's name has 1 to 128" jobs --queue ""
-gives 2 "" "'asleep' is not waiting, delayed, running" jobs --state asleep
+gives 2 "" "'asleep' is not waiting, delayed, held, running" jobs --state asleep
 gives 2 "" "has 1 byte or more" jobs --key ""
 gives 2 "" "'two words' is not a name" jobs --worker "two words"
 gives 2 "" "--limit must be a number from 1" jobs --limit 0

@@ -5,6 +5,7 @@
  *     submitted       no outcome without a submit
  *     same-request    the same (session, seq) is one job, with the same bytes for everyone
  *     key-order       a job of a key starts when all before it have ended: they end in the order they were accepted
+ *     key-held        after a death in a queue that holds nothing behind it starts before it is kicked or let go of
  *     one-run-a-key   no two unpaused workers run a key at once
  *     tokens-grow     the tokens of a key grow
  *     fencing         nothing that a removed incarnation says counts, nor a completion of a past attempt

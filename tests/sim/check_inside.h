@@ -28,6 +28,9 @@ typedef struct {
     uint32_t item; /* its index in the plan */
     int32_t key;   /* -1: none */
     uint32_t queue;
+    uint64_t
+        place;  /* among the jobs of its key: its id, or that of the dead one that held the key, and that it is again */
+    bool holds; /* it is dead, and what stands behind it must not start */
     bool ended, forgotten, at_most_once;
     uint32_t starts;
     uint32_t failures, crashes;
@@ -78,9 +81,10 @@ struct check {
     uint64_t last_time_ms;
     check_counts_t counts;
     check_item_t items[PLAN_ITEMS_MAX];
-    check_job_t *jobs;               /* by id */
-    uint64_t heard_us[SIM_JOBS_MAX]; /* by a session's number: its newest job */
-    uint64_t written_us;             /* when the newest batch was stamped */
+    check_job_t *jobs;                 /* by id */
+    uint64_t heard_us[SIM_JOBS_MAX];   /* by a session's number: its newest job */
+    uint64_t written_us;               /* when the newest batch was stamped */
+    bool queue_holds[PLAN_QUEUES_MAX]; /* since its newest setting */
     uint64_t newest_token[PLAN_QUEUES_MAX][PLAN_KEYS_MAX];
     check_completion_t completions[CHECK_COMPLETIONS_MAX];
     uint32_t completion_count;

@@ -51,6 +51,7 @@ static void note_accepted (check_t *self, const rm_record_t *record, const plan_
 {
     history_job_t note = {.seq = seq,
                           .id = record->id,
+                          .place = check_job (self, record->id)->place,
                           .may_end = 1 << RM_DONE | 1 << RM_DIED |
                                      (self->sim->plan->orders ? 1 << RM_CANCELLED | 1 << RM_EXPIRED : 0),
                           .at_most_once = item->at_most_once && item->tries < 2};
@@ -61,6 +62,15 @@ static void note_accepted (check_t *self, const rm_record_t *record, const plan_
     else
         snprintf (note.key, sizeof note.key, "%s/k%d", item->queue ? "r" : "q", item->key);
     history_accepted (self->history, &note);
+}
+
+/* Where a kicked job stands: where the dead one held its key, or at the end. */
+static uint64_t take_place (check_t *self, const rm_record_t *record)
+{
+    check_job_t *dead = check_job (self, record->extra->kicked_from);
+    uint64_t place = dead->holds ? dead->place : record->id;
+    dead->holds = false;
+    return place;
 }
 
 static void on_accepted (void *arg, rm_record_t *record)
@@ -79,8 +89,11 @@ static void on_accepted (void *arg, rm_record_t *record)
         if (self->jobs[id].item == item->index)
             VIOLATION (self, "same-request", "request %" PRIu64 " is job %" PRIu64 " and job %" PRIu64, asked->seq, id,
                        record->id);
-    *job =
-        (check_job_t){.item = item->index, .key = item->key, .queue = item->queue, .at_most_once = item->at_most_once};
+    *job = (check_job_t){.item = item->index,
+                         .key = item->key,
+                         .queue = item->queue,
+                         .place = kicked ? take_place (self, record) : record->id,
+                         .at_most_once = item->at_most_once};
     bool same_queue = !strcmp (record->queue->name, item->queue ? "r" : "q");
     if (!same_queue || !record->key != (item->key < 0) || !!(record->flags & RM_JOB_AT_MOST_ONCE) != item->at_most_once)
         VIOLATION (self, "submitted", "job %" PRIu64 " is not what was submitted", record->id);
@@ -110,11 +123,22 @@ static void on_ended (void *arg, rm_record_t *record)
     job->ended = true;
     job->outcome = record->outcome;
     job->ended_us = written_us (self);
+    job->holds = record->outcome == RM_OUTCOME_DEAD && job->key >= 0 && self->queue_holds[job->queue];
     count_attempt (self, record, job);
     if (record->result)
         copy_text (job->bytes, record->result->data, record->result->size);
     if (record->reason)
         copy_text (job->reason, record->reason->data, record->reason->size);
+}
+
+static void on_queue_set (void *arg, rm_queue_t *queue)
+{
+    check_t *self = arg;
+    uint32_t number = !strcmp (queue->name, "r");
+    self->queue_holds[number] = queue->hold;
+    for (uint64_t id = 1; id <= self->shadow.last_id && !queue->hold; id++)
+        if (self->jobs[id].queue == number)
+            self->jobs[id].holds = false;
 }
 
 static void on_waits_again (void *arg, rm_record_t *record)
@@ -185,6 +209,7 @@ void check_listen (check_t *self)
         .accepted = on_accepted,
         .ended = on_ended,
         .waits_again = on_waits_again,
+        .queue_set = on_queue_set,
         .member_added = on_member_added,
         .member_removed = on_member_removed,
         .resize_begun = on_resize_begun,

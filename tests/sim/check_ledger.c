@@ -51,6 +51,8 @@ static void read_entry (check_t *self, rm_reader_t *reader, members_t *members)
         add_member (members, entry.inc);
     else if (entry.kind == RM_ENTRY_MEMBER_REMOVE && find_member (members, entry.inc, &at))
         members->incs[at] = members->incs[--members->count];
+    else if (entry.kind == RM_ENTRY_STOP && entry.outcome == RM_OUTCOME_CANCELLED)
+        check_job (self, entry.id)->holds = false;
     else if (entry.kind == RM_ENTRY_LEAD)
         self->counts.terms++;
 }

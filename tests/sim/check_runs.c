@@ -62,12 +62,18 @@ static void check_token (check_t *self, const rm_work_job_t *job, const check_jo
     *newest = job->token;
 }
 
-/* A job of a key waits for those before it, whatever becomes of them: so they end in their order, too. */
+/* A job of a key waits for those before it, whatever becomes of them: so they end in their order, too. And what is dead, in a
+ * queue that holds, is waited for until it is kicked or let go of. */
 static void check_turn_of_key (check_t *self, uint64_t id, const check_job_t *known)
 {
-    for (uint64_t other = 1; known->key >= 0 && other < id; other++) {
+    for (uint64_t other = 1; known->key >= 0 && other <= self->shadow.last_id; other++) {
         const check_job_t *before = &self->jobs[other];
-        if (before->key == known->key && before->queue == known->queue && !before->ended)
+        if (before->key != known->key || before->queue != known->queue || before->place >= known->place)
+            continue;
+        if (before->holds)
+            VIOLATION (self, "key-held", "job %" PRIu64 " starts, and job %" PRIu64 ", which is dead, holds its key",
+                       id, other);
+        if (!before->ended)
             VIOLATION (self, "key-order", "job %" PRIu64 " starts, and job %" PRIu64 " of the same key has not ended",
                        id, other);
     }

@@ -27,6 +27,13 @@ static void read_done (sim_entry_t *self, rm_reader_t *reader)
     self->verdict = done.verdict;
 }
 
+static void read_stop (sim_entry_t *self, rm_reader_t *reader)
+{
+    rm_entry_stop_t stop = rm_read_stop (reader);
+    self->id = stop.id;
+    self->outcome = stop.outcome;
+}
+
 bool sim_entry_read (sim_entry_t *self, rm_reader_t *reader)
 {
     rm_bytes_t queues[RM_WORKER_QUEUES_MAX];
@@ -78,7 +85,7 @@ bool sim_entry_read (sim_entry_t *self, rm_reader_t *reader)
         rm_read_u8 (reader);
         break;
     case RM_ENTRY_STOP:
-        self->id = rm_read_stop (reader).id;
+        read_stop (self, reader);
         break;
     case RM_ENTRY_KICK:
         self->id = rm_read_u64 (reader);

@@ -10,6 +10,7 @@ typedef struct {
     rm_entry_kind_t kind;
     uint64_t id, inc, epoch;
     uint32_t attempt, verdict;
+    rm_outcome_t outcome; /* of a stop */
     rm_reader_t lists[2]; /* of member_remove: jobs; of resize_begin: who is in the ring, and who leaves */
 } sim_entry_t;
 

@@ -322,8 +322,10 @@ void sim_master_wake (sim_t *self, uint32_t who)
 {
     watch_role (self, who);
     rm_leader_tick (&self->masters[who]->leader, sim_master_now (self, who));
-    if (self->calm)
-        sim_order_resume (self); /* or not everything would end */
+    if (self->calm) { /* or not everything would end */
+        sim_order_resume (self);
+        sim_order_release (self);
+    }
     sim_want_turn (self, who);
     sim_want_wake (self, who, sim_clock_ms (self, who) + TICK_MS);
 }

@@ -8,7 +8,7 @@ static bool fits (plan_order_t what, const rm_record_t *record)
 {
     if (what == ORDER_KICK)
         return record->outcome == RM_OUTCOME_DEAD && record->data;
-    return record->outcome == RM_OUTCOME_NONE;
+    return record->outcome == RM_OUTCOME_NONE || (what == ORDER_CANCEL && rm_record_holds (record));
 }
 
 /* The one of that number, counted around; NULL: there is none. */
@@ -40,14 +40,18 @@ static void order (sim_t *self, const rm_msg_order_t *order)
     sim_want_turn (self, who);
 }
 
+static void set (sim_t *self, const char *queue, const char *setting)
+{
+    order (self, &(rm_msg_order_t){rm_bytes ("set"), 0, rm_bytes (queue), rm_bytes (setting), 0});
+}
+
 void sim_order (sim_t *self, plan_order_t what, uint64_t number)
 {
     static const char *const names[] = {"cancel", "bury", "kick"};
     uint32_t who;
     const rm_leader_t *leader = sim_leading (self, &who);
-    if (what == ORDER_PAUSE) {
-        order (self,
-               &(rm_msg_order_t){rm_bytes ("set"), 0, rm_bytes (number % 2 ? "r" : "q"), rm_bytes ("paused=on"), 0});
+    if (what == ORDER_PAUSE || what == ORDER_HOLD) {
+        set (self, number % 2 ? "r" : "q", what == ORDER_PAUSE ? "paused=on" : "on_dead=hold");
         return;
     }
     const rm_record_t *record = leader ? find (leader->state, what, number) : NULL;
@@ -61,5 +65,14 @@ void sim_order_resume (sim_t *self)
     const rm_leader_t *leader = sim_leading (self, &who);
     for (const rm_queue_t *queue = leader ? leader->state->queues : NULL; queue; queue = queue->hh.next)
         if (queue->paused)
-            order (self, &(rm_msg_order_t){rm_bytes ("set"), 0, rm_bytes (queue->name), rm_bytes ("paused=off"), 0});
+            set (self, queue->name, "paused=off");
+}
+
+void sim_order_release (sim_t *self)
+{
+    uint32_t who;
+    const rm_leader_t *leader = sim_leading (self, &who);
+    for (const rm_queue_t *queue = leader ? leader->state->queues : NULL; queue; queue = queue->hh.next)
+        if (queue->hold)
+            set (self, queue->name, "on_dead=continue");
 }

@@ -279,12 +279,32 @@ static void draw_orders (plan_t *self, uint64_t until_us)
         *fault = (plan_fault_t){.kind = FAULT_ORDER,
                                 .index = self->fault_count++,
                                 .at_us = between (&random, 1, until_us),
-                                .number = below (&random, ORDER_KINDS),
+                                .number = below (&random, ORDER_HOLD),
                                 .amount = (int64_t)below (&random, 8)};
         if (fault->number == ORDER_PAUSE)
             fault->for_us = draw_span (&random);
     }
     self->orders = true;
+}
+
+static void add_order (plan_t *self, plan_order_t what, uint64_t at_us, uint64_t amount)
+{
+    plan_fault_t *fault = &self->faults[self->fault_count];
+    *fault = (plan_fault_t){
+        .kind = FAULT_ORDER, .index = self->fault_count++, .at_us = at_us, .number = what, .amount = (int64_t)amount};
+}
+
+/* In half of the lives a queue holds the keys of its dead from early on, and some of those are kicked or let go of. Drawn by
+ * itself, so that the other lives are what they would be without it. */
+static void draw_holds (plan_t *self, uint64_t until_us)
+{
+    uint64_t random = self->seed * 0x8ebc6af09c88c6e3u + self->master_count;
+    if (!once_in (&random, 2))
+        return;
+    add_order (self, ORDER_HOLD, between (&random, 1, until_us / 2), below (&random, PLAN_QUEUES_MAX));
+    for (uint64_t left = between (&random, 1, PLAN_HOLDS_MAX - 1); left; left--)
+        add_order (self, once_in (&random, 4) ? ORDER_CANCEL : ORDER_KICK, between (&random, until_us / 3, until_us),
+                   below (&random, 8));
 }
 
 void plan_draw (plan_t *self, uint32_t masters, bool orders, uint64_t seed)
@@ -325,6 +345,8 @@ void plan_draw (plan_t *self, uint32_t masters, bool orders, uint64_t seed)
     draw_hurry (self, trouble_us);
     if (orders)
         draw_orders (self, trouble_us);
+    if (orders)
+        draw_holds (self, trouble_us);
     self->calm_us = trouble_us + 200 * MS;
 }
 
@@ -424,7 +446,7 @@ static void ways_text (const plan_t *self, const plan_fault_t *fault, char *text
 
 void plan_fault_text (const plan_t *self, const plan_fault_t *fault, char *text, size_t size)
 {
-    static const char *const orders[ORDER_KINDS] = {"cancel", "bury", "kick", "pause"};
+    static const char *const orders[ORDER_KINDS] = {"cancel", "bury", "kick", "pause", "hold"};
     char who[8], way[32];
     double amount_ms = (double)fault->amount / MS, for_ms = (double)fault->for_us / MS;
     plan_process_name (self, fault->who, who);

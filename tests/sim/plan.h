@@ -15,6 +15,7 @@ enum {
     PLAN_CLIENTS_MAX = 3,
     PLAN_FAULTS_MAX = 24,
     PLAN_ORDERS_MAX = 8,
+    PLAN_HOLDS_MAX = 6,
     PLAN_ITEMS_MAX = 64,
     PLAN_QUEUES_MAX = 2,
     PLAN_KEYS_MAX = 8,
@@ -42,7 +43,7 @@ typedef enum {
     FAULT_KINDS
 } plan_fault_kind_t;
 
-typedef enum { ORDER_CANCEL, ORDER_BURY, ORDER_KICK, ORDER_PAUSE, ORDER_KINDS } plan_order_t;
+typedef enum { ORDER_CANCEL, ORDER_BURY, ORDER_KICK, ORDER_PAUSE, ORDER_HOLD, ORDER_KINDS } plan_order_t;
 
 enum { PLAN_TO_PEER = 1, PLAN_TO_MASTER = 2, PLAN_BOTH_WAYS = 3 };
 
@@ -84,7 +85,7 @@ typedef struct {
     uint32_t threads;
     uint64_t worker_boot_us[PLAN_WORKERS_MAX];
     bool orders; /* people order, too, and jobs have options */
-    plan_fault_t faults[PLAN_FAULTS_MAX + PLAN_ORDERS_MAX];
+    plan_fault_t faults[PLAN_FAULTS_MAX + PLAN_ORDERS_MAX + PLAN_HOLDS_MAX];
     uint32_t fault_count;
     plan_item_t items[PLAN_ITEMS_MAX];
     uint32_t item_count;

@@ -224,6 +224,7 @@ void sim_master_stand (sim_t *self, uint32_t who);
 rm_now_t sim_master_now (const sim_t *self, uint32_t who);
 void sim_order (sim_t *self, plan_order_t what, uint64_t number);
 void sim_order_resume (sim_t *self);
+void sim_order_release (sim_t *self);
 void sim_master_drain (sim_t *self, uint32_t worker);
 struct sim_raft *sim_master_raft (const sim_t *self, uint32_t who);
 /* Of its ledger: the next batch of the log is committed, which stands at `index` since `term` (both of the log), and was

@@ -8,6 +8,7 @@ bool books_off;
 /* What a job was accepted as, to see that jobs of one key end in accept order. */
 typedef struct {
     uint64_t key_hash; /* 0: without a key */
+    uint64_t place;    /* among the jobs of its key */
     bool ended;
 } history_t;
 
@@ -48,8 +49,9 @@ static void note_end (uint64_t id, bool began)
     history[id].ended = true;
     if (!history[id].key_hash || !began)
         return;
-    for (uint64_t older = 1; older < id; older++)
-        cr_assert (history[older].ended || history[older].key_hash != history[id].key_hash,
+    for (uint64_t older = 1; older <= history_last; older++)
+        cr_assert (history[older].ended || history[older].key_hash != history[id].key_hash ||
+                       history[older].place >= history[id].place,
                    "%s ended before %llu of the same key", id_text (id), (unsigned long long)older);
 }
 
@@ -59,6 +61,7 @@ static void check_order (void)
         const rm_record_t *record = rm_state_record (state, id);
         if (id > history_last) {
             history[id].key_hash = record && record->key_bytes ? hash_of (record) : 0;
+            history[id].place = record ? rm_record_place (record) : id;
             history_last = id;
         }
         bool ended = !record || record->outcome != RM_OUTCOME_NONE;
@@ -137,6 +140,7 @@ static void check_ready (const rm_record_t *record)
     const rm_slot_t *slot = &record->queue->pool->lead->slots[key->slot];
     cr_assert_eq (slot->state, RM_SLOT_OPEN, "%s is on offer, its slot is not open", id_text (record->id));
     cr_assert_null (key->lead.busy);
+    cr_assert_null (rm_record_holder (record));
     cr_assert_eq (rm_list_first (&key->records), &record->line, "%s is on offer before its turn", id_text (record->id));
     cr_assert_eq (key->lead.lane, aside ? NULL : &state->members[slot->at]->peer->lane);
     cr_assert_eq (rm_fair_contains (&key->lead.fair), !aside);

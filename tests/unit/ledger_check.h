@@ -25,6 +25,7 @@ static inline claim_t check_extra (const rm_record_t *record)
         HOLDS (rm_queue_record (record->queue, (rm_bytes_t){extra->uid->data, extra->uid->size}) == record);
     HOLDS (!extra->kicked_as || record->outcome == RM_OUTCOME_DEAD);
     HOLDS (!(extra->kicked_as && record->data));
+    HOLDS (!extra->place || (extra->place <= extra->kicked_from && record->key_bytes));
     const rm_attempts_t *attempts = extra->attempts;
     if (!attempts)
         return NULL;
@@ -42,7 +43,9 @@ static inline claim_t check_record (const rm_state_t *state, const rm_record_t *
     HOLDS (rm_state_record (state, record->id) == record);
     HOLDS (rm_list_linked (&record->line));
     if (record->outcome != RM_OUTCOME_NONE) {
-        HOLDS (!record->session && !record->key && !record->started_inc);
+        HOLDS (!record->session && !record->key == !rm_record_holds (record) && !record->started_inc);
+        HOLDS (!rm_record_holds (record) ||
+               (record->data && record->outcome == RM_OUTCOME_DEAD && record->queue->hold));
         HOLDS (!record->data || (record->outcome == RM_OUTCOME_DEAD && state->format > 1));
         return NULL;
     }
@@ -91,10 +94,23 @@ static inline claim_t check_line (const rm_link_t *line, const rm_queue_t *queue
         const rm_record_t *record = RM_OWNER (link, rm_record_t, line);
         HOLDS (record->outcome == RM_OUTCOME_NONE);
         HOLDS (record->queue == queue && record->key == key);
-        HOLDS (record->id > before); /* accept order */
-        before = record->id;
+        HOLDS (rm_record_place (record) > before);
+        before = rm_record_place (record);
         ++*count;
         *bytes += record->data_size;
+    }
+    return NULL;
+}
+
+/* Those that hold a key. */
+static inline claim_t check_dead (const rm_key_t *key)
+{
+    uint64_t before = 0;
+    for (const rm_link_t *link = key->dead.next; link != &key->dead; link = link->next) {
+        const rm_record_t *record = RM_OWNER (link, rm_record_t, open);
+        HOLDS (rm_record_holds (record) && record->key == key);
+        HOLDS (rm_record_place (record) > before);
+        before = rm_record_place (record);
     }
     return NULL;
 }
@@ -102,7 +118,7 @@ static inline claim_t check_line (const rm_link_t *line, const rm_queue_t *queue
 static inline claim_t check_key (const rm_queue_t *queue, const rm_key_t *key, uint64_t *count, uint64_t *bytes)
 {
     HOLDS (key->queue == queue);
-    HOLDS (!rm_list_empty (&key->records));
+    HOLDS (!rm_list_empty (&key->records) || !rm_list_empty (&key->dead));
     HOLDS (key->slot == rm_ring_slot (key->bytes->data, key->bytes->size));
     HOLDS (rm_list_linked (&key->neighbours) == (queue->pool != NULL));
     bool among_neighbours = !queue->pool;
@@ -110,30 +126,49 @@ static inline claim_t check_key (const rm_queue_t *queue, const rm_key_t *key, u
         RM_LIST_EACH (&queue->pool->slot_keys[key->slot], link)
             among_neighbours |= link == &key->neighbours;
     HOLDS (among_neighbours);
+    claim_t broken = check_dead (key);
+    if (broken || rm_list_empty (&key->records))
+        return broken;
     const rm_record_t *first = RM_OWNER (key->records.next, rm_record_t, line);
     HOLDS (first->key_bytes->size == key->bytes->size);
     HOLDS (!memcmp (first->key_bytes->data, key->bytes->data, key->bytes->size));
     return check_line (&key->records, queue, key, count, bytes);
 }
 
-static inline claim_t check_ended (const rm_queue_t *queue)
+static inline claim_t check_outcomes (const rm_queue_t *queue, const rm_link_t *line, bool holding, uint64_t *ended_p,
+                                      uint64_t *bytes_p)
 {
     uint64_t ended = 0, bytes = 0;
-    for (const rm_link_t *link = queue->ended.next; link != &queue->ended; link = link->next, ended++) {
+    for (const rm_link_t *link = line->next; link != line; link = link->next, ended++) {
         const rm_record_t *record = RM_OWNER (link, rm_record_t, line);
         HOLDS (record->outcome != RM_OUTCOME_NONE && record->queue == queue);
+        HOLDS (rm_record_holds (record) == holding);
         bytes += (record->result ? record->result->size : 0) + (record->reason ? record->reason->size : 0) +
                  (record->data ? record->data->size : 0) +
                  (record->extra ? rm_attempts_bytes (record->extra->attempts) : 0);
     }
-    HOLDS (queue->ended_count == ended);
-    HOLDS (queue->ended_bytes == bytes);
+    *ended_p = ended;
+    *bytes_p = bytes;
+    return NULL;
+}
+
+static inline claim_t check_ended (const rm_queue_t *queue)
+{
+    uint64_t ended, bytes;
+    claim_t broken = check_outcomes (queue, &queue->ended, false, &ended, &bytes);
+    if (broken)
+        return broken;
+    HOLDS (queue->ended_count == ended && queue->ended_bytes == bytes);
+    broken = check_outcomes (queue, &queue->holding, true, &ended, &bytes);
+    if (broken)
+        return broken;
+    HOLDS (queue->holding_count == ended && queue->holding_bytes == bytes);
     return NULL;
 }
 
 static inline claim_t check_queues (const rm_state_t *state)
 {
-    uint64_t waiting = 0, ended = 0, done = 0, dead = 0, number = 0;
+    uint64_t waiting = 0, ended = 0, holding = 0, done = 0, dead = 0, number = 0;
     for (const rm_queue_t *queue = state->queues; queue; queue = queue->hh.next) {
         uint64_t count = 0, bytes = 0;
         HOLDS (queue->number == number++);
@@ -146,12 +181,13 @@ static inline claim_t check_queues (const rm_state_t *state)
             return broken;
         HOLDS (queue->waiting_count == count && queue->waiting_bytes == bytes);
         waiting += count;
-        ended += queue->ended_count;
+        ended += queue->ended_count + queue->holding_count;
+        holding += queue->holding_count;
         done += queue->done_count;
         dead += queue->dead_count;
     }
     HOLDS (number == state->queue_count);
-    HOLDS (state->waiting_count == waiting && state->ended_count == ended);
+    HOLDS (state->waiting_count == waiting && state->ended_count == ended && state->holding_count == holding);
     HOLDS (state->done_count == done && state->dead_count == dead);
     return NULL;
 }

@@ -40,6 +40,8 @@ Test (settings, values_are_read_with_their_units)
         {"jitter=turns", RM_SETTING_JITTER, 5},
         {"paused=on", RM_SETTING_PAUSED, 1},
         {"paused=false", RM_SETTING_PAUSED, 0},
+        {"on_dead=hold", RM_SETTING_ON_DEAD, 1},
+        {"on_dead=continue", RM_SETTING_ON_DEAD, 0},
         {"jobs-max=1000000000", RM_SETTING_JOBS_MAX, 1000000000},
         {"bytes-max=1GiB", RM_SETTING_BYTES_MAX, 1 << 30},
     };
@@ -70,6 +72,8 @@ Test (settings, what_cannot_be_is_refused_with_a_sentence)
         {"backoff=2.1234", "above 1"},
         {"jitter=wild", "none, full, equal, decorrelated or turns"},
         {"paused=maybe", "on or off"},
+        {"on_dead=", "continue or hold, not ''"},
+        {"on_dead=on", "continue or hold, not 'on'"},
         {"colour=red", "no setting 'colour', but tries, timeout, keep"},
         {"tries", "NAME=VALUE, not 'tries'"},
         {"", "NAME=VALUE"},
@@ -96,17 +100,21 @@ Test (settings, a_value_is_written_as_it_is_read)
         }
 }
 
+static uint64_t some_value (rm_setting_t setting)
+{
+    if (setting == RM_SETTING_PAUSED || setting == RM_SETTING_ON_DEAD)
+        return 1;
+    return setting == RM_SETTING_JITTER ? 4 : 2000 + (uint64_t)setting;
+}
+
 Test (settings, what_is_put_is_what_is_got)
 {
     rm_queue_t queue = {0};
     for (int setting = RM_SETTING_TRIES; setting < RM_SETTINGS; setting++) {
-        uint64_t value = setting == RM_SETTING_PAUSED ? 1 : setting == RM_SETTING_JITTER ? 4 : 2000 + (uint64_t)setting;
-        cr_assert (rm_setting_allows ((uint32_t)setting, value));
-        rm_setting_put (&queue, setting, value);
+        cr_assert (rm_setting_allows ((uint32_t)setting, some_value (setting)));
+        rm_setting_put (&queue, setting, some_value (setting));
     }
-    for (int setting = RM_SETTING_TRIES; setting < RM_SETTINGS; setting++) {
-        uint64_t value = setting == RM_SETTING_PAUSED ? 1 : setting == RM_SETTING_JITTER ? 4 : 2000 + (uint64_t)setting;
-        cr_assert_eq (rm_setting_get (&queue, setting), value, "%s", rm_setting_name (setting));
-    }
+    for (int setting = RM_SETTING_TRIES; setting < RM_SETTINGS; setting++)
+        cr_assert_eq (rm_setting_get (&queue, setting), some_value (setting), "%s", rm_setting_name (setting));
     cr_assert (!rm_setting_allows (0, 1) && !rm_setting_allows (RM_SETTINGS, 1));
 }

@@ -3,6 +3,7 @@
  */
 #include "ledger_fixture.h"
 
+#include "core/settings.h"
 #include "core/splitmix.h"
 #include "counting_alloc.h"
 #include "ledger_check.h"
@@ -22,7 +23,8 @@ typedef struct {
     uint64_t entries;
     uint64_t seqs[SESSIONS];
     uint8_t accepted[IDS_MAX], ended[IDS_MAX];
-    uint64_t stopping;                /* jobs that were to end while a worker had them */
+    uint64_t stopping;        /* jobs that were to end while a worker had them */
+    uint64_t released, moved; /* jobs that held their key and no longer do; kicked ones that stand before others */
     uint64_t applied[RM_ENTRY_KINDS]; /* entries that changed something, by what the listener was told */
 } story_t;
 
@@ -57,6 +59,15 @@ static void on_stopping (void *arg, rm_record_t *record)
     (void)arg;
     CHECK (rm_record_stops (record));
     story.stopping++;
+}
+
+static void on_released (void *arg, rm_key_t *key)
+{
+    (void)arg;
+    const rm_link_t *first = rm_list_first (&key->records);
+    const rm_record_t *record = first ? RM_OWNER (first, rm_record_t, line) : NULL;
+    story.released++;
+    story.moved += record && record->extra && record->extra->place && key->records.prev != first;
 }
 
 static void on_queue_set (void *arg, rm_queue_t *queue)
@@ -352,8 +363,10 @@ static void write_order (rm_buf_t *out)
         rm_entry_stop (out, &(rm_entry_stop_t){some_id (), outcomes[draw (3)], chance (50), some_bytes ()});
     else if (which < 8)
         rm_entry_kick (out, some_dead_id ());
-    else
+    else if (which < 9)
         rm_entry_queue_set (out, &(rm_entry_queue_set_t){rm_bytes (queues[draw (5)]), (uint32_t)(5 + draw (3)), 1001});
+    else
+        rm_entry_queue_set (out, &(rm_entry_queue_set_t){rm_bytes (queues[draw (5)]), RM_SETTING_ON_DEAD, chance (80)});
 }
 
 static void write_some_entry (rm_buf_t *out)
@@ -411,6 +424,7 @@ static void begin_story (uint64_t seed)
         .started = on_started,
         .unstarted = on_unstarted,
         .stopping = on_stopping,
+        .released = on_released,
         .queue_set = on_queue_set,
         .member_added = on_member_added,
         .member_removed = on_member_removed,
@@ -494,6 +508,7 @@ Test (story, snapshots_and_replays_equal_the_live_state, .timeout = 400)
         replay (&replayed, 0);
         cr_assert_same_state (&ledger.state, &replayed);
         CHECK (ledger.state.format == RM_STATE_FORMAT && story.stopping > 5);
+        CHECK (story.released > 5 && story.moved > 5);
         for (int kind = RM_ENTRY_SUBMIT; kind < RM_ENTRY_KINDS; kind++)
             cr_assert (story.applied[kind] > 5 || kind == RM_ENTRY_FORMAT,
                        "seed %d: a story in which kind %d does nothing proves nothing", (int)seed, kind);

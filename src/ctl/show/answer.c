@@ -59,11 +59,13 @@ void rm_ctl_cell_list (rm_ctl_table_t *table, const json_t *array)
     rm_ctl_table_cell (table, "%s", *text ? text : "-");
 }
 
-void rm_ctl_cells_queue (rm_ctl_table_t *table, const json_t *queue)
+void rm_ctl_cells_queue (rm_ctl_table_t *table, const json_t *queue, bool held)
 {
     rm_ctl_cell_text (table, queue, "name");
     rm_ctl_cell_text (table, queue, "pool");
     rm_ctl_cell_number (table, queue, "waiting");
+    if (held)
+        rm_ctl_cell_number (table, queue, "held");
     rm_ctl_cell_number (table, queue, "running");
     rm_ctl_cell_number (table, queue, "done");
     rm_ctl_cell_number (table, queue, "dead");

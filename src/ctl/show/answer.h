@@ -22,6 +22,6 @@ const char *rm_ctl_count_of (const json_t *object, const char *name);
 void rm_ctl_cell_text (rm_ctl_table_t *table, const json_t *object, const char *name);
 void rm_ctl_cell_number (rm_ctl_table_t *table, const json_t *object, const char *name);
 void rm_ctl_cell_time (rm_ctl_table_t *table, const json_t *object, const char *name);
-/* Name, pool, and how many wait, run, are done, are dead and serve it: what a row of a queue begins with. */
-void rm_ctl_cells_queue (rm_ctl_table_t *table, const json_t *queue);
+/* Name, pool, and how many wait, (`held`) are held, run, are done, are dead and serve it: what a row of a queue begins with. */
+void rm_ctl_cells_queue (rm_ctl_table_t *table, const json_t *queue, bool held);
 void rm_ctl_cell_list (rm_ctl_table_t *table, const json_t *array);
