@@ -106,7 +106,7 @@ static void take (flow_t *self, const rm_msg_t *msg)
         if (accepted)
             key->id = msg->accepted.jobs[0].id;
         rm_msg_t wait = {.type = RM_MSG_WAIT};
-        wait.wait = (rm_msg_wait_t){self->session, &key->id, 1, 10000, 0, 0};
+        wait.wait = (rm_msg_wait_t){self->session, &key->id, 1, 10000, 0, 0, 0, 0};
         send_msg (self, &wait);
         return;
     }

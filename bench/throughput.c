@@ -85,7 +85,7 @@ static void wait_for (load_t *self, const batch_t *batch)
     rm_msg_t msg = {.type = RM_MSG_WAIT};
     for (int64_t i = 0; i < self->options->batch; i++)
         self->ids[i] = batch->first_id + (uint64_t)i;
-    msg.wait = (rm_msg_wait_t){self->session, self->ids, (uint32_t)self->options->batch, 10000, 0, 0};
+    msg.wait = (rm_msg_wait_t){self->session, self->ids, (uint32_t)self->options->batch, 10000, 0, 0, 0, 0};
     send_msg (self, &msg);
 }
 

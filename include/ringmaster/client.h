@@ -96,6 +96,12 @@ RM_EXPORT int rm_client_submit_many (rm_client_t *self, const rm_spec_t *specs, 
  * answered for 10 s, or for the whole timeout if that is shorter). */
 RM_EXPORT int rm_client_wait (rm_client_t *self, uint64_t id, int timeout_ms, rm_result_t **result_p);
 
+/* Called with what a job said of itself, permille and a note, while rm_client_wait, rm_client_wait_any or rm_client_call waits
+ * for it: in the waiting thread, and not to call the client. Of several in a row only the newest need come. */
+typedef void rm_progress_fn (uint64_t id, unsigned attempt, unsigned permille, const char *note, void *arg);
+/* From the next wait on; NULL: none. */
+RM_EXPORT void rm_client_on_progress (rm_client_t *self, rm_progress_fn *told, void *arg);
+
 /* Waits until at least one of 1 … RM_CLIENT_MANY_MAX jobs has ended: 0, and in `results` (room for `count`) the result of
  * each job that is known to have ended, for the caller to destroy, NULL for the others. A job of which nothing is known any
  * more, or ever was, has ended as RM_GONE or RM_UNKNOWN. Large results come in several calls: call again for those left.

@@ -76,6 +76,12 @@ RM_EXPORT unsigned rm_job_attempt (const rm_job_t *self); /* from 1 */
 /* True once the job should stop: its time is over, or its worker lost the lease. */
 RM_EXPORT bool rm_job_cancelled (const rm_job_t *self);
 
+/* Says how far the job is, 0 … 1000, and a note of up to 256 bytes (cut there) about that; NULL: none. Whoever waits sees it,
+ * and `ringctl` shows it. The job's timeout counts anew from here: a job that says so in time may run for long. Costs little:
+ * of many in a row the last one is told. 0, RM_ESTATE (it has ended), RM_EINVAL (no such number). */
+RM_EXPORT int rm_job_progress (rm_job_t *self, unsigned permille, const char *format, ...)
+    __attribute__ ((format (printf, 3, 4)));
+
 /* Ends the job with a result (copied): 0, RM_ESTATE (ended already), RM_ETOOBIG, RM_ENOMEM. */
 RM_EXPORT int rm_job_reply (rm_job_t *self, const void *data, size_t size);
 RM_EXPORT int rm_job_replyf (rm_job_t *self, const char *format, ...) __attribute__ ((format (printf, 2, 3)));

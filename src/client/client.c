@@ -27,7 +27,9 @@ struct rm_client {
     uint64_t last_id;    /* of the newest accepted job */
     bool started;        /* a request was made: options and session are settled */
     bool introduced;     /* a master has said who else there is */
-    char error[1024];    /* the last error as a sentence */
+    rm_progress_fn *on_progress;
+    void *progress_arg;
+    char error[1024]; /* the last error as a sentence */
 };
 
 __attribute__ ((format (printf, 3, 4))) static int fail (rm_client_t *self, int error, const char *format, ...)
@@ -185,6 +187,21 @@ static int time_left (int timeout_ms, uint64_t begun_ms)
     return gone_ms < (uint64_t)timeout_ms ? timeout_ms - (int)gone_ms : 0;
 }
 
+/* What was told of the jobs that are waited for. */
+static void tell (const rm_client_t *self, const rm_msg_result_t *result)
+{
+    char note[RM_NOTE_BYTES_MAX + 1];
+    for (uint32_t i = 0; i < result->job_count && self->on_progress; i++) {
+        const rm_result_job_t *job = &result->jobs[i];
+        if (!job->progress)
+            continue;
+        if (job->note.size)
+            memcpy (note, job->note.data, job->note.size);
+        note[job->note.size] = 0;
+        self->on_progress (job->id, job->attempt, job->progress - 1, note, self->progress_arg);
+    }
+}
+
 /* Asks until there is an end. After 0, `reply` is the master's, to be closed; it aliases `self->frame`. */
 static int ask_for (rm_client_t *self, const rm_msg_t *request, int timeout_ms, uint64_t silence_ms, rm_msg_t *reply)
 {
@@ -203,6 +220,8 @@ static int ask_for (rm_client_t *self, const rm_msg_t *request, int timeout_ms, 
         rm_pirate_effects_t effects;
         rm_pirate_step (&self->pirate, &event, now_ms, rm_random_u64 (), &effects);
         perform (self, &effects);
+        if (effects.told)
+            tell (self, &effects.told->result);
         if (effects.ended && !effects.error) {
             self->introduced |= request->type == RM_MSG_HELLO;
             return 0; /* with the reply that did it */
@@ -291,11 +310,18 @@ int rm_client_submit_many (rm_client_t *self, const rm_spec_t *specs, size_t cou
     return error;
 }
 
+void rm_client_on_progress (rm_client_t *self, rm_progress_fn *told, void *arg)
+{
+    self->on_progress = told;
+    self->progress_arg = arg;
+}
+
 int rm_client_wait (rm_client_t *self, uint64_t id, int timeout_ms, rm_result_t **result_p)
 {
     if (!id)
         return fail (self, RM_EINVAL, "there is no job 0: ids begin with 1");
-    rm_msg_t request = {.type = RM_MSG_WAIT, .wait = {.ids = &id, .id_count = 1}}, reply;
+    rm_msg_t request = {.type = RM_MSG_WAIT, .wait = {.ids = &id, .id_count = 1, .follow = self->on_progress != NULL}};
+    rm_msg_t reply;
     int error = ask (self, &request, timeout_ms, RM_PIRATE_SILENCE_MS, &reply);
     if (error)
         return error;
@@ -317,6 +343,7 @@ int rm_client_wait_any (rm_client_t *self, const uint64_t *ids, size_t count, in
             return fail (self, RM_EINVAL, "there is no job 0: ids begin with 1");
     }
     rm_msg_t request = {.type = RM_MSG_WAIT, .wait = {.ids = (uint64_t *)ids, .id_count = (uint32_t)count, .any = 1}};
+    request.wait.follow = self->on_progress != NULL;
     rm_msg_t reply;
     int error = ask (self, &request, timeout_ms, RM_PIRATE_SILENCE_MS, &reply);
     if (error)

@@ -23,6 +23,7 @@ typedef enum {
     RM_EVENT_RETURNED, /* given back by it, not started */
     RM_EVENT_FAILED,   /* an attempt, and another one will be */
     RM_EVENT_ENDED,
+    RM_EVENT_PROGRESS, /* it said how far it is */
     RM_EVENTS
 } rm_event_kind_t;
 
@@ -32,7 +33,7 @@ typedef struct {
     uint64_t wall_ms; /* when */
     uint32_t attempt;
     uint16_t kind;    /* rm_event_kind_t */
-    uint16_t outcome; /* ended: rm_outcome_t */
+    uint16_t outcome; /* ended: rm_outcome_t; progress: permille */
 } rm_event_t;
 
 typedef struct {

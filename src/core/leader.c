@@ -245,6 +245,7 @@ static void begin_to_lead (rm_leader_t *self)
 {
     self->leading = true;
     rm_journal_begin (&self->journal, self->state->term);
+    self->stamp = self->state->term << RM_STAMP_TERM_SHIFT;
     self->barrier_id = self->state->last_id;
     self->led_ms = self->now.wall_ms;
     self->dispatches = 0;
@@ -283,6 +284,7 @@ static void park_all (rm_leader_t *self)
         rm_heap_remove (&self->deadlines, &record->lead.end);
         record->lead.at = RM_AT_PARKED;
         record->lead.kick = NULL;
+        rm_leader_drop_progress (record);
     }
     for (rm_queue_t *queue = self->state->queues; queue; queue = queue->hh.next)
         for (rm_key_t *key = queue->keys; key; key = key->hh.next) {

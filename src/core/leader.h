@@ -148,6 +148,7 @@ typedef struct {
 } rm_batch_t;
 
 enum {
+    RM_STAMP_TERM_SHIFT = 40,      /* bits of a stamp below its term */
     RM_DISPATCH_JOBS = 256,        /* in one dispatch */
     RM_DISPATCH_BYTES = 256 << 10, /* about */
     RM_PREFETCH_MAX = 1024,        /* jobs a worker holds beyond its threads */
@@ -162,6 +163,14 @@ typedef struct {
     const rm_bytes_t *masters; /* of all, as far as they are known */
     uint32_t count;
 } rm_group_t;
+
+/* How far a job is, as its worker said last. A hint: in memory only, and of this leadership. */
+typedef struct rm_progress {
+    uint32_t attempt; /* that it is of */
+    uint32_t permille;
+    uint64_t stamp; /* when it was told, among all that was */
+    rm_blob_t *note;
+} rm_progress_t;
 
 typedef struct rm_leader {
     rm_state_t *state;
@@ -205,6 +214,7 @@ typedef struct rm_leader {
     rm_heap_t polls;                       /* waiters by the end of their time, mono */
     rm_link_t told;                        /* waiters to be answered when this batch has been applied */
     rm_journal_t journal;                  /* while somebody watches */
+    uint64_t stamp;                        /* of what was told last; its high bits are the term */
     uint64_t refused_count;                /* since the start, for the metrics */
     rm_dispatch_job_t dispatch[RM_DISPATCH_JOBS];
 } rm_leader_t;
@@ -261,7 +271,9 @@ int rm_leader_peek (const rm_leader_t *self, rm_now_t now, const rm_msg_query_t 
  * *next: what to ask with the next time; *lost: how many came too early to be kept. 0 or RM_ENOMEM. */
 int rm_leader_events (rm_leader_t *self, rm_now_t now, const rm_msg_query_t *query,
                       void (*each) (void *arg, const rm_event_t *event), void *arg, uint64_t *next, uint64_t *lost);
-/* "accepted", "begun", "returned", "failed", "ended". */
+/* What is known of the attempt that runs now; NULL: nothing, or none runs. */
+const rm_progress_t *rm_leader_progress (const rm_record_t *record);
+/* "accepted", "begun", "returned", "failed", "ended", "progress". */
 const char *rm_event_name (rm_event_kind_t kind);
 /* "waiting", "delayed", "running", "done", "dead" … */
 const char *rm_record_state_name (const rm_record_t *record, uint64_t wall_ms);

@@ -5,21 +5,21 @@ void rm_leader_note (rm_leader_t *self, const rm_record_t *record, rm_event_kind
 {
     if (!rm_journal_wants (&self->journal, self->now.mono_ms))
         return;
-    rm_journal_note (&self->journal, &(rm_event_t){.id = record->id,
-                                                   .inc = record->lead.peer ? record->lead.peer->member->inc : 0,
-                                                   .wall_ms = self->now.wall_ms,
-                                                   .attempt = rm_record_attempt (record),
-                                                   .kind = (uint16_t)kind,
-                                                   .outcome = (uint16_t)record->outcome});
+    rm_journal_note (&self->journal,
+                     &(rm_event_t){.id = record->id,
+                                   .inc = record->lead.peer ? record->lead.peer->member->inc : 0,
+                                   .wall_ms = self->now.wall_ms,
+                                   .attempt = rm_record_attempt (record),
+                                   .kind = (uint16_t)kind,
+                                   .outcome = kind == RM_EVENT_PROGRESS ? (uint16_t)record->lead.progress->permille
+                                                                        : (uint16_t)record->outcome});
 }
 
 const char *rm_event_name (rm_event_kind_t kind)
 {
-    static const char *const names[RM_EVENTS] = {[RM_EVENT_ACCEPTED] = "accepted",
-                                                 [RM_EVENT_BEGUN] = "begun",
-                                                 [RM_EVENT_RETURNED] = "returned",
-                                                 [RM_EVENT_FAILED] = "failed",
-                                                 [RM_EVENT_ENDED] = "ended"};
+    static const char *const names[RM_EVENTS] = {
+        [RM_EVENT_ACCEPTED] = "accepted", [RM_EVENT_BEGUN] = "begun", [RM_EVENT_RETURNED] = "returned",
+        [RM_EVENT_FAILED] = "failed",     [RM_EVENT_ENDED] = "ended", [RM_EVENT_PROGRESS] = "progress"};
     return names[kind];
 }
 

@@ -100,11 +100,15 @@ void rm_leader_expect (rm_leader_t *self, rm_ledger_session_t *session, uint64_t
 void rm_leader_unexpect (rm_leader_t *self, rm_ledger_session_t *session, uint64_t jobs, uint64_t bytes);
 
 /* leader_refuse.c: what clients are told instead; the last two know the sentence */
-void rm_leader_say_busy (rm_leader_t *self, const rm_address_t *to, const char *text);
 void rm_leader_refuse (rm_leader_t *self, const rm_address_t *to, int code, uint64_t seq, const char *format, ...)
     __attribute__ ((format (printf, 5, 6)));
+void rm_leader_say_busy (rm_leader_t *self, const rm_address_t *to, const char *text);
 void rm_leader_refuse_request (rm_leader_t *self, const rm_address_t *to, int code, uint64_t seq);
 void rm_leader_refuse_payload (rm_leader_t *self, const rm_address_t *to, const rm_submit_job_t *job);
+
+/* leader_progress.c */
+void rm_leader_take_progress (rm_leader_t *self, rm_peer_t *peer, const rm_msg_progress_t *msg);
+void rm_leader_drop_progress (rm_record_t *record);
 
 /* leader_client.c */
 void rm_leader_answer_submits (rm_leader_t *self, uint64_t number);
@@ -114,6 +118,7 @@ void rm_leader_drop_clients (rm_leader_t *self);
 void rm_leader_take_wait (rm_leader_t *self, const rm_address_t *from, const rm_msg_wait_t *wait);
 void rm_leader_note_waiters (rm_leader_t *self, rm_record_t *record);
 void rm_leader_answer_waiters (rm_leader_t *self);
+void rm_leader_answer_followers (rm_leader_t *self, rm_record_t *record);
 void rm_leader_end_polls (rm_leader_t *self);
 void rm_leader_drop_waiters (rm_leader_t *self);
 

@@ -66,6 +66,7 @@ static void on_ended (void *arg, rm_record_t *record)
     if (record->key)
         rm_leader_offer_key (self, record->key, false);
     rm_leader_note_waiters (self, record);
+    rm_leader_drop_progress (record);
 }
 
 static void on_waits_again (void *arg, rm_record_t *record)
@@ -240,6 +241,7 @@ static void on_record_freed (void *arg, rm_record_t *record)
 {
     (void)arg;
     RM_ASSERT (!record->lead.peer && rm_list_empty (&record->lead.waiters));
+    rm_leader_drop_progress (record);
 }
 
 void rm_leader_listen (rm_leader_t *self)

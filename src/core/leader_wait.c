@@ -1,5 +1,6 @@
 /*  Long polls: what clients wait for (docs/protocol.md, "wait"). What has ended is told once the batch it ended in has been
- *  applied to its end, so that what ended together is one message. */
+ *  applied to its end, so that what ended together is one message; what is told of a job that runs, at once to who follows it.
+ */
 #include <string.h>
 
 #include "core/leader_inside.h"
@@ -19,6 +20,8 @@ struct waiter {
     uint32_t count, open; /* ids, and how many of them have not ended */
     bool any;             /* one that has is enough */
     bool each;            /* it is answered as often as some have ended */
+    bool follow;          /* it is answered when more than by … */
+    uint64_t stamp;       /* … was told of one; never together with each */
     uint64_t *ids;        /* owned, and behind them room for … */
     uint64_t *ended;      /* each: those that have ended since it was answered */
     uint32_t ended_count;
@@ -39,13 +42,18 @@ static rm_result_job_t result_of (const rm_leader_t *self, uint64_t id)
         job.attempt++;
     if (record->reason)
         job.reason = (rm_bytes_t){record->reason->data, record->reason->size};
+    const rm_progress_t *progress = rm_leader_progress (record);
+    if (progress) {
+        job.progress = progress->permille + 1;
+        job.note = (rm_bytes_t){progress->note->data, progress->note->size};
+    }
     if (record->result)
         job.data = (rm_bytes_t){record->result->data, record->result->size};
     return job;
 }
 
 /* Says what is known of the ids, as far as it goes into one message; of how many that was, 0: memory has run out. */
-static uint32_t send_results (rm_leader_t *self, const rm_address_t *to, const uint64_t *ids, uint32_t count)
+static uint32_t send_results (rm_leader_t *self, const waiter_t *waiter, const uint64_t *ids, uint32_t count)
 {
     rm_msg_t msg = {.type = RM_MSG_RESULT};
     msg.result.jobs = rm_calloc (count, sizeof *msg.result.jobs);
@@ -56,12 +64,14 @@ static uint32_t send_results (rm_leader_t *self, const rm_address_t *to, const u
     size_t bytes = 0;
     for (uint32_t i = 0; i < count; i++) {
         rm_result_job_t job = result_of (self, ids[i]);
-        bytes += RM_MESSAGE_ROW_BYTES + job.data.size + job.reason.size;
+        bytes += RM_MESSAGE_ROW_BYTES + job.data.size + job.reason.size + job.note.size;
         if (i && bytes > RM_FRAME_BYTES_MAX / 2)
             break;
         msg.result.jobs[msg.result.job_count++] = job;
     }
-    rm_leader_to_client (self, to, &msg);
+    if (waiter->follow)
+        msg.result.stamp = msg.result.job_count == count ? self->stamp : waiter->stamp;
+    rm_leader_to_client (self, &waiter->from, &msg);
     rm_free (msg.result.jobs);
     return msg.result.job_count;
 }
@@ -81,7 +91,7 @@ static void answer_each (rm_leader_t *self, waiter_t *waiter)
 {
     uint32_t told = 0, more;
     while (told < waiter->ended_count &&
-           (more = send_results (self, &waiter->from, waiter->ended + told, waiter->ended_count - told)))
+           (more = send_results (self, waiter, waiter->ended + told, waiter->ended_count - told)))
         told += more;
     waiter->ended_count = 0;
 }
@@ -95,7 +105,7 @@ static void answer_waiter (rm_leader_t *self, waiter_t *waiter)
             return;
         }
     } else {
-        send_results (self, &waiter->from, waiter->ids, waiter->count);
+        send_results (self, waiter, waiter->ids, waiter->count);
     }
     free_waiter (self, waiter);
 }
@@ -121,6 +131,30 @@ void rm_leader_answer_waiters (rm_leader_t *self)
         answer_waiter (self, RM_OWNER (first, waiter_t, told));
 }
 
+/* More was told of a record that runs. */
+void rm_leader_answer_followers (rm_leader_t *self, rm_record_t *record)
+{
+    RM_LIST_EACH (&record->lead.waiters, link) {
+        waiter_t *waiter = RM_OWNER (link, watch_t, link)->waiter;
+        if (waiter->follow && !rm_list_linked (&waiter->told))
+            rm_list_append (&self->told, &waiter->told);
+    }
+    rm_leader_answer_waiters (self);
+}
+
+/* Whether more was told of what it waits for than it knows; what another cluster's stamp says is not known here. */
+static bool has_news (const rm_leader_t *self, const waiter_t *waiter)
+{
+    uint64_t stamp = waiter->stamp > self->stamp ? 0 : waiter->stamp;
+    for (uint32_t i = 0; waiter->follow && i < waiter->count; i++) {
+        const rm_record_t *record = rm_state_record (self->state, waiter->ids[i]);
+        const rm_progress_t *progress = record ? rm_leader_progress (record) : NULL;
+        if (progress && progress->stamp > stamp)
+            return true;
+    }
+    return false;
+}
+
 /* Its time is over: one that was told of each is told which are left. */
 static void end_poll (rm_leader_t *self, waiter_t *waiter)
 {
@@ -131,7 +165,7 @@ static void end_poll (rm_leader_t *self, waiter_t *waiter)
             if (rm_list_linked (&waiter->watches[i].link))
                 waiter->ids[left++] = waiter->ids[i];
     }
-    send_results (self, &waiter->from, waiter->ids, waiter->each ? left : waiter->count);
+    send_results (self, waiter, waiter->ids, waiter->each ? left : waiter->count);
     free_waiter (self, waiter);
 }
 
@@ -164,6 +198,8 @@ static waiter_t *make_waiter (rm_leader_t *self, const rm_address_t *from, const
     waiter->count = wait->id_count;
     waiter->any = wait->any;
     waiter->each = wait->each && wait->timeout_ms;
+    waiter->follow = wait->follow && !waiter->each;
+    waiter->stamp = wait->stamp;
     waiter->ended = waiter->ids + wait->id_count;
     for (uint32_t i = 0; i < wait->id_count; i++) {
         watch_t *watch = &waiter->watches[i];
@@ -192,6 +228,7 @@ void rm_leader_take_wait (rm_leader_t *self, const rm_address_t *from, const rm_
     waiter_t *waiter = make_waiter (self, from, wait);
     if (!waiter)
         rm_leader_out_of_memory (self);
-    else if (!waiter->open || !wait->timeout_ms || ((waiter->any || waiter->each) && waiter->open < waiter->count))
+    else if (!waiter->open || !wait->timeout_ms || ((waiter->any || waiter->each) && waiter->open < waiter->count) ||
+             has_news (self, waiter))
         answer_waiter (self, waiter);
 }

@@ -108,6 +108,20 @@ static void why_waiting (const rm_leader_t *self, const rm_record_t *record, cha
                   record->crashes ? ", alone, since a worker died holding it" : "");
 }
 
+static void why_running (const rm_record_t *record, char *text, size_t size)
+{
+    const rm_progress_t *progress = rm_leader_progress (record);
+    int used = snprintf (text, size, "is at the worker %s, attempt %u", record->lead.peer->member->name,
+                         rm_record_attempt (record));
+    text += used;
+    size -= (size_t)used;
+    if (!progress)
+        snprintf (text, size, ".");
+    else
+        snprintf (text, size, ": %u.%u %% done%s%s.", progress->permille / 10, progress->permille % 10,
+                  progress->note->size ? ", " : "", (const char *)progress->note->data);
+}
+
 bool rm_leader_why (const rm_leader_t *self, rm_now_t now, uint64_t id, char *text, size_t size)
 {
     const rm_record_t *record = rm_state_record (self->state, id);
@@ -128,8 +142,7 @@ bool rm_leader_why (const rm_leader_t *self, rm_now_t now, uint64_t id, char *te
         snprintf (text, size, "is to end %s, as soon as the worker that may have it has let go of it.",
                   ended[record->extra->stop]);
     else if (rm_record_runs (record))
-        snprintf (text, size, "is at the worker %s, attempt %u.", record->lead.peer->member->name,
-                  rm_record_attempt (record));
+        why_running (record, text, size);
     else
         why_waiting (self, record, text, size);
     return true;

@@ -404,6 +404,14 @@ static void take_stale (rm_leader_t *self, const rm_address_t *from, const rm_ms
         rm_leader_send_sync (self, from);
 }
 
+/* A hint: it neither renews, nor moves, nor is missed. */
+static void take_progress (rm_leader_t *self, const rm_msg_progress_t *progress)
+{
+    rm_peer_t *peer = rm_leader_peer (self, progress->inc);
+    if (peer && !peer->removing && progress->term == self->state->term)
+        rm_leader_take_progress (self, peer, progress);
+}
+
 void rm_leader_from_worker (rm_leader_t *self, rm_now_t now, const rm_address_t *from, const rm_msg_t *msg)
 {
     rm_leader_see (self, now);
@@ -411,6 +419,10 @@ void rm_leader_from_worker (rm_leader_t *self, rm_now_t now, const rm_address_t 
         return;
     if (msg->type == RM_MSG_JOIN) {
         take_join (self, from, &msg->join);
+        return;
+    }
+    if (msg->type == RM_MSG_PROGRESS) {
+        take_progress (self, &msg->progress);
         return;
     }
     const rm_report_t *report = report_of (msg);

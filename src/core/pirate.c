@@ -371,6 +371,9 @@ static void on_result (rm_pirate_t *self, const rm_msg_t *reply, uint64_t now_ms
     self->busy = false;
     self->sends = 0;
     if (!has_ended (&reply->result)) {
+        if (reply->result.stamp != self->request.wait.stamp)
+            effects->told = reply;
+        self->request.wait.stamp = reply->result.stamp;
         if (self->deadline_ms < rm_line_after (now_ms, WAIT_MS_MIN))
             end_not_ended (self, now_ms, effects);
         else if (now_ms < self->sent_ms + ASK_MS_MIN)

@@ -62,7 +62,9 @@ typedef struct {
     bool ended;            /* the request is over */
     int error;             /* ended: 0 or RM_E…; then rm_pirate_text says it to a person */
     const rm_msg_t *reply; /* ended with 0: the reply that ended it (the event's) */
-    uint64_t until_ms;     /* not ended: hand in a time event then, at the latest */
+    const rm_msg_t
+        *told;         /* not ended: a result (the event's) that tells more than the one before of what is followed */
+    uint64_t until_ms; /* not ended: hand in a time event then, at the latest */
 } rm_pirate_effects_t;
 
 typedef struct {

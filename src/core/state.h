@@ -138,6 +138,7 @@ struct rm_record {
         rm_heap_node_t end;           /* its deadline */
         rm_link_t waiters;            /* who waits for its end */
         struct rm_leader_order *kick; /* dead: by which it is to be kicked; NULL: by none */
+        struct rm_progress *progress; /* what its worker told of it; owned; NULL: nothing */
     } lead;
 };
 

@@ -128,6 +128,7 @@ void rm_work_adopt (rm_work_t *self, uint64_t term)
     self->seen = 0;
     self->resize.say_1 = self->resize.say_2 = self->resize.say_3 = false;
     rm_work_jobs_unsend (self, RM_WORK_NEVER);
+    rm_work_progress_again (self);
     self->say_beat = true;
 }
 
@@ -357,6 +358,7 @@ void rm_work_connected (rm_work_t *self, uint64_t now_ms)
     self->heard_ms = now_ms;
     self->beat_at = now_ms;
     rm_work_jobs_unsend (self, RM_WORK_NEVER);
+    rm_work_progress_again (self);
 }
 
 void rm_work_disconnected (rm_work_t *self)

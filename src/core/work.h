@@ -41,10 +41,12 @@ enum {
     RM_WORK_RESEND_MS = 1000,          /* a result that nobody answered is sent again after this */
     RM_WORK_PATIENCE_MS = 10000,       /* without any master: before the first join, and while leaving */
     RM_WORK_MESSAGE_BYTES = 256 << 10, /* a `done` message is begun anew behind this */
+    RM_WORK_PROGRESS_MS = 100,         /* at least, between two messages of `progress` */
 };
 
 typedef struct rm_work rm_work_t;
 typedef struct rm_work_job rm_work_job_t;
+typedef struct rm_work_progress rm_work_progress_t;
 
 typedef enum {
     RM_WORK_NEW,      /* no member yet: asks to join */
@@ -125,6 +127,7 @@ struct rm_work_job {
     bool offered;                             /* the shell has it, and owes a rm_work_finished or rm_work_declined */
     bool overdue;                             /* ran past its timeout; timeout_at is then when the process has to end */
     uint64_t timeout_at;                      /* while running; RM_WORK_NEVER: it may take for ever */
+    rm_work_progress_t *progress;             /* what its handler said of it last; owned; NULL: nothing */
     uint64_t sent_ms;                         /* while sent: when */
     rm_work_job_t *prev, *next;               /* the ready, offered, finished or sent ones … */
     rm_work_job_t **list;                     /* … whichever list it is in; NULL: in none */
@@ -183,6 +186,10 @@ void rm_work_stop (rm_work_t *self, uint64_t now_ms);
 /* Thread rule: any thread with the read side. True: the job is running, call its handler, then have the loop call
  * rm_work_finished. False: it must not start (now); have the loop call rm_work_declined. `job->timeout_at` is set. */
 bool rm_work_try_start (rm_work_t *self, rm_work_job_t *job, uint64_t now_ms);
+
+/* The handler of a started job said at `at_ms` that it is at `permille`, and a note (cut behind RM_NOTE_BYTES_MAX). Its
+ * timeout counts from that moment on, if it was not over by then; a job that was told to stop goes on stopping. */
+void rm_work_progress (rm_work_t *self, rm_work_job_t *job, uint32_t permille, rm_bytes_t note, uint64_t at_ms);
 
 /* The handler of a started job has returned; `job->result` says with what. The job is the half's again. */
 void rm_work_finished (rm_work_t *self, rm_work_job_t *job);

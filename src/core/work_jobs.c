@@ -205,6 +205,7 @@ static void job_free (rm_work_job_t *self)
     drop_effect (self);
     rm_buf_close (&self->result.reason);
     rm_buf_close (&self->result.data);
+    rm_free (self->progress);
     rm_free (self);
 }
 

@@ -36,6 +36,8 @@ typedef struct {
     uint32_t send_count, send_capacity;
     uint64_t *held;
     uint32_t held_count, held_capacity;
+    rm_progress_job_t *progress;
+    uint32_t progress_count, progress_capacity;
     rm_done_job_t *done;
     uint32_t done_count, done_capacity;
     uint64_t *returned;
@@ -76,6 +78,8 @@ struct rm_work {
     uint64_t answered_ms; /* a master answered on any, or time began */
     bool began;           /* answered_ms is set */
     bool say_beat, say_join, say_leave;
+    bool say_progress;    /* some job's is to be told … */
+    uint64_t progress_at; /* … but not before */
 
     rm_work_resize_t resize;
     uint64_t closed[RM_SLOTS]; /* the epoch that closed a slot; 0: open */
@@ -135,6 +139,13 @@ rm_work_job_t *rm_work_jobs_offer (rm_work_t *self);
 rm_work_job_t *rm_work_jobs_take_effects (rm_work_job_t **list);
 /* Frees every job there is. */
 void rm_work_jobs_close (rm_work_t *self);
+
+/* ---- work_progress.c ---- */
+
+/* What was told of the jobs that run is to be told again: whoever listens now does not know it. */
+void rm_work_progress_again (rm_work_t *self);
+/* Lists what is to be told into `says`, as much as one message takes; nothing if memory has run out. */
+void rm_work_progress_list (rm_work_t *self);
 
 /* ---- work_sync.c ---- */
 

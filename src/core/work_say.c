@@ -27,6 +27,7 @@ void rm_work_says_close (rm_work_t *self)
     rm_free (self->says.sends);
     rm_free (self->says.held);
     rm_free (self->says.done);
+    rm_free (self->says.progress);
     rm_free (self->says.returned);
 }
 
@@ -195,6 +196,24 @@ static void say_leave (rm_work_t *self)
     self->say_leave = false;
 }
 
+static bool tells_progress (const rm_work_t *self)
+{
+    return self->say_progress && self->state == RM_WORK_LEASED;
+}
+
+static void say_progress (rm_work_t *self, uint64_t now_ms)
+{
+    rm_msg_t *msg = say (self, RM_MSG_PROGRESS);
+    if (!msg)
+        return;
+    rm_work_progress_list (self);
+    self->progress_at = now_ms + RM_WORK_PROGRESS_MS;
+    if (self->says.progress_count)
+        msg->progress = (rm_msg_progress_t){self->term, self->inc, self->says.progress, self->says.progress_count};
+    else
+        self->says.send_count--;
+}
+
 static void say_as_member (rm_work_t *self, uint64_t now_ms)
 {
     bool tells_results = self->state == RM_WORK_LEASED || (self->state == RM_WORK_OVER && self->leased_at_end);
@@ -209,10 +228,14 @@ static void say_as_member (rm_work_t *self, uint64_t now_ms)
         say_heartbeat (self, now_ms);
     if (self->say_leave)
         say_leave (self);
+    if (tells_progress (self) && now_ms >= self->progress_at)
+        say_progress (self, now_ms);
 }
 
-static bool says_something (const rm_work_t *self)
+static bool says_something (const rm_work_t *self, uint64_t now_ms)
 {
+    if (tells_progress (self) && now_ms >= self->progress_at)
+        return true;
     return self->finished || self->say_beat || self->say_leave || self->resize.say_1 || self->resize.say_2 ||
            self->resize.say_3;
 }
@@ -237,6 +260,8 @@ static uint64_t deadline (const rm_work_t *self, uint64_t now_ms)
         return rm_work_running_count (self) ? earlier (self->exit_at, rm_work_timeout_at (self)) : now_ms;
     if (self->connected)
         at = earlier (self->beat_at, silent_at (self));
+    if (self->connected && tells_progress (self))
+        at = earlier (at, self->progress_at);
     if (self->leaving || !self->joined_ever)
         at = earlier (at, self->answered_ms + RM_WORK_PATIENCE_MS);
     if (self->state == RM_WORK_LEASED)
@@ -253,7 +278,7 @@ const rm_work_effects_t *rm_work_effects (rm_work_t *self, uint64_t now_ms)
     bool member = rm_work_is_member (self) || self->state == RM_WORK_OVER;
     if (self->connected && self->say_join && self->state == RM_WORK_NEW)
         say_join (self, now_ms);
-    else if (self->connected && member && self->inc && says_something (self))
+    else if (self->connected && member && self->inc && says_something (self, now_ms))
         say_as_member (self, now_ms);
     *effects = (rm_work_effects_t){
         .sends = self->says.sends,

@@ -38,6 +38,7 @@ typedef struct {
     int64_t tries;
     int64_t timeout_ms;
     bool wait;
+    bool follow; /* submit, wait */
     bool at_most_once;
     const char *id, *delay, *at, *deadline, *retry; /* submit */
     int64_t priority;

@@ -11,6 +11,7 @@
 
 #include "core/settings.h"
 #include "ctl/ctl.h"
+#include "ctl/follow.h"
 #include "ctl/json.h"
 #include "ctl/show/text.h"
 #include "ctl/show/when.h"
@@ -127,14 +128,17 @@ static int wait_long (rm_ctl_t *self, uint64_t id, rm_result_t **result)
         error = rm_client_wait (self->client, id, RM_CTL_PATIENCE_MS - QUIET_MS, result);
     if (error != RM_ETIMEDOUT)
         return error;
-    note_why (self, id);
+    if (!rm_ctl_followed ())
+        note_why (self, id);
     return rm_client_wait (self->client, id, -1, result);
 }
 
 static int wait_for (rm_ctl_t *self, uint64_t id)
 {
     rm_result_t *result;
+    rm_ctl_follow (self);
     int error = wait_long (self, id, &result);
+    rm_ctl_unfollow (self);
     if (error)
         return rm_ctl_fail (self, error);
     int code = show_result (self, result);
@@ -219,6 +223,7 @@ static int submit (rm_ctl_t *self, const rm_spec_t *spec)
     int error = rm_client_submit (self->client, spec, RM_CTL_PATIENCE_MS, &id);
     if (error)
         return rm_ctl_fail (self, error);
+    self->said.wait = self->said.wait || self->said.follow;
     if (self->said.wait) {
         on_interrupt_say (id);
     } else if (self->said.json) {

@@ -97,12 +97,36 @@ int rm_ctl_queues (rm_ctl_t *self)
 
 /* ---- jobs -------------------------------------------------------------------------------------------------------- */
 
+/* "42.0 %, page 5"; a dash if it has not said anything. */
+static void cell_progress (rm_ctl_table_t *table, const json_t *job)
+{
+    char text[512];
+    const char *note = json_string_value (json_object_get (job, "note"));
+    long long permille = rm_ctl_number_of (job, "permille");
+    rm_ctl_table_cell (table, "%s",
+                       permille < 0 ? "-" : rm_ctl_progress_text (permille, note ? note : "", text, sizeof text));
+}
+
+/* Whether any of them has said how far it is: a column that says nothing is left out. */
+static bool any_progress (const json_t *jobs)
+{
+    size_t i;
+    json_t *job;
+    json_array_foreach (jobs, i, job) {
+        if (json_object_get (job, "permille"))
+            return true;
+    }
+    return false;
+}
+
 static void show_jobs (const json_t *answer)
 {
     const json_t *jobs = json_object_get (answer, "jobs");
     if (!json_array_size (jobs))
         puts ("no jobs");
-    rm_ctl_table_t *table = rm_ctl_table_new (">ID|-QUEUE|--KEY|STATE|-WORKER|-->ATTEMPT|->AGE");
+    bool tells = any_progress (jobs);
+    rm_ctl_table_t *table = rm_ctl_table_new (tells ? ">ID|-QUEUE|--KEY|STATE|-WORKER|-->ATTEMPT|->AGE|---PROGRESS"
+                                                    : ">ID|-QUEUE|--KEY|STATE|-WORKER|-->ATTEMPT|->AGE");
     size_t i;
     json_t *job;
     json_array_foreach (jobs, i, job) {
@@ -113,6 +137,8 @@ static void show_jobs (const json_t *answer)
         rm_ctl_cell_text (table, job, "worker");
         rm_ctl_cell_number (table, job, "attempt");
         rm_ctl_cell_time (table, job, "age_ms");
+        if (tells)
+            cell_progress (table, job);
     }
     rm_ctl_table_print (&table);
 }

@@ -23,10 +23,13 @@ static const rm_option_t common_options[] = {
     RM_FLAG ('j', "json", "print JSON, for programs to read", &ctl.said.json),
     RM_OPTIONS_END};
 
+#define FOLLOW_HELP "wait, and say on stderr how far it is (a terminal is told anyway)"
+
 static const rm_option_t submit_options[] = {
     RM_SECTION ("Options"),
     RM_TEXT ('k', "key", "KEY", "jobs of one key run one at a time, in order", &ctl.said.key),
     RM_FLAG ('w', "wait", "print the job's result once it has ended, not its id", &ctl.said.wait),
+    RM_FLAG ('f', "follow", FOLLOW_HELP, &ctl.said.follow),
     RM_NUMBER (0, "tries", "N", 1, 1000000, "attempts before a failing job is dead", &ctl.said.tries),
     RM_NUMBER (0, "timeout", "MS", 1, INT32_MAX, "milliseconds one attempt may run", &ctl.said.timeout_ms),
     RM_FLAG (0, "at-most-once", "never start it again after a crash: it then ends dead,\nwith the reason \"lost\"",
@@ -41,6 +44,9 @@ static const rm_option_t submit_options[] = {
              &ctl.said.id),
     RM_TEXT (0, "retry", "SPACING", "of its attempts: 'delay=1s backoff=2 cap=1m jitter=full'", &ctl.said.retry),
     RM_OPTIONS_END};
+
+static const rm_option_t wait_options[] = {RM_SECTION ("Options"),
+                                           RM_FLAG ('f', "follow", FOLLOW_HELP, &ctl.said.follow), RM_OPTIONS_END};
 
 static const rm_option_t bury_options[] = {
     RM_SECTION ("Options"), RM_TEXT (0, "reason", "TEXT", "why (buried)", &ctl.said.reason), RM_OPTIONS_END};
@@ -91,8 +97,9 @@ static const rm_command_t commands[] = {
     {"wait", "ID...",
      "wait for jobs, print their results\n"
      "Waits as long as it takes, but no longer than 10 s without any master.",
-     NULL,
+     wait_options,
      "  ringctl wait 7\n"
+     "  ringctl wait 7 --follow\n"
      "  ringctl wait 7 8 9 --json"},
     {"status", NULL, "how the master, its queues and its ledger are", NULL, "  ringctl status --json"},
     {"workers", NULL, "the workers, what they serve and what they do", NULL, "  ringctl workers"},

@@ -37,8 +37,9 @@ static void print_event (const json_t *event)
     const char *name = rm_ctl_text_of (event, "event"), *outcome = rm_ctl_text_of (event, "outcome");
     const char *shown = *outcome != '-' ? outcome : name, *key = rm_ctl_text_of (event, "key");
     const char *worker = rm_ctl_text_of (event, "worker");
-    long long attempt = rm_ctl_number_of (event, "attempt");
-    rm_ctl_tint_t tint = rm_ctl_tint_of (strcmp (shown, "begun") ? shown : "running");
+    long long attempt = rm_ctl_number_of (event, "attempt"), permille = rm_ctl_number_of (event, "permille");
+    const char *note = json_string_value (json_object_get (event, "note"));
+    rm_ctl_tint_t tint = rm_ctl_tint_of (strcmp (name, "begun") && permille < 0 ? shown : "running");
     char at[32], more[512], state[64];
     snprintf (state, sizeof state, "%s", shown);
     rm_ctl_mask (state, false);
@@ -50,6 +51,8 @@ static void print_event (const json_t *event)
             more);
     if (attempt > 1)
         printf (", attempt %lld", attempt);
+    if (permille >= 0)
+        printf (": %s", rm_ctl_plain (rm_ctl_progress_text (permille, note ? note : "", more, sizeof more)));
     putchar ('\n');
 }
 

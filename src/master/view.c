@@ -188,20 +188,26 @@ static json_t *ring (const rm_view_t *self)
 
 /* ---- jobs ------------------------------------------------------------------------------------------------------- */
 
+static json_t *blob_text (const rm_blob_t *blob)
+{
+    json_t *text = json_stringn ((const char *)blob->data, blob->size);
+    return text ? text : json_string ("(not text)");
+}
+
 static json_t *key_text (const rm_record_t *record)
 {
-    if (!record->key_bytes)
-        return json_null ();
-    json_t *text = json_stringn ((const char *)record->key_bytes->data, record->key_bytes->size);
-    return text ? text : json_string ("(not text)");
+    return record->key_bytes ? blob_text (record->key_bytes) : json_null ();
 }
 
 static json_t *job (const rm_view_t *self, const rm_record_t *record)
 {
-    return json_pack ("{s:o, s:s, s:o, s:s, s:s?, s:o, s:o}", "id", integer (record->id), "queue", record->queue->name,
-                      "key", key_text (record), "state", rm_record_state_name (record, self->now.wall_ms), "worker",
-                      record->lead.peer ? record->lead.peer->member->name : NULL, "attempt",
-                      integer (rm_record_attempt (record)), "age_ms", integer (age (self, record)));
+    const rm_progress_t *progress = rm_leader_progress (record);
+    return json_pack (
+        "{s:o, s:s, s:o, s:s, s:s?, s:o, s:o, s:o*, s:o*}", "id", integer (record->id), "queue", record->queue->name,
+        "key", key_text (record), "state", rm_record_state_name (record, self->now.wall_ms), "worker",
+        record->lead.peer ? record->lead.peer->member->name : NULL, "attempt", integer (rm_record_attempt (record)),
+        "age_ms", integer (age (self, record)), "permille", progress ? integer (progress->permille) : NULL, "note",
+        progress ? blob_text (progress->note) : NULL);
 }
 
 typedef struct {
@@ -232,12 +238,16 @@ static void list_event (void *arg, const rm_event_t *event)
     const rm_member_t *member = event->inc ? rm_state_member (state, event->inc) : NULL;
     const char *outcome =
         event->kind == RM_EVENT_ENDED && record ? rm_record_state_name (record, event->wall_ms) : NULL;
-    json_array_append_new (listing->list,
-                           json_pack ("{s:o, s:s, s:o, s:s?, s:o, s:s?, s:o, s:s?}", "at_ms", integer (event->wall_ms),
-                                      "event", rm_event_name ((rm_event_kind_t)event->kind), "id", integer (event->id),
-                                      "queue", record ? record->queue->name : NULL, "key",
-                                      record ? key_text (record) : json_null (), "worker", member ? member->name : NULL,
-                                      "attempt", integer (event->attempt), "outcome", outcome));
+    bool told = event->kind == RM_EVENT_PROGRESS;
+    const rm_progress_t *progress = told && record ? rm_leader_progress (record) : NULL;
+    json_array_append_new (
+        listing->list,
+        json_pack ("{s:o, s:s, s:o, s:s?, s:o, s:s?, s:o, s:s?, s:o*, s:o*}", "at_ms", integer (event->wall_ms),
+                   "event", rm_event_name ((rm_event_kind_t)event->kind), "id", integer (event->id), "queue",
+                   record ? record->queue->name : NULL, "key", record ? key_text (record) : json_null (), "worker",
+                   member ? member->name : NULL, "attempt", integer (event->attempt), "outcome", outcome, "permille",
+                   told ? integer (event->outcome) : NULL, "note",
+                   progress && progress->permille == event->outcome ? blob_text (progress->note) : NULL));
 }
 
 static int events (const rm_view_t *self, const rm_msg_query_t *query, json_t **document)

@@ -23,6 +23,8 @@ enum {
     RM_KEY_BYTES_MAX = 1024,        /* any bytes */
     RM_UID_BYTES_MAX = 128,         /* a caller's own name of a job: any bytes */
     RM_REASON_BYTES_MAX = 4096,     /* why a job failed */
+    RM_NOTE_BYTES_MAX = 256,        /* what a running job says of itself */
+    RM_PERMILLE_MAX = 1000,         /* how far it may have come */
     RM_ENDPOINT_BYTES_MAX = 256,
     RM_MASTERS_MAX = 64,                 /* that a client or worker knows of, and that a message names */
     RM_PAYLOAD_BYTES_MAX = 1 << 20,      /* a job's data, unless configured */

@@ -103,8 +103,10 @@ static const rm_field_t result_job_rows[] = {
     {U32 (rm_result_job_t, attempt, "attempt", 0, UINT32_MAX)},
     {BYTES (rm_result_job_t, reason, "reason", RM_REASON_BYTES_MAX)},
     {BYTES (rm_result_job_t, data, "data", RM_PAYLOAD_BYTES_CEILING)},
+    {U32 (rm_result_job_t, progress, "progress", 0, RM_PERMILLE_MAX + 1), OPTIONAL},
+    {BYTES (rm_result_job_t, note, "note", RM_NOTE_BYTES_MAX), OPTIONAL},
 };
-static const rm_element_t result_job = ELEMENT (rm_result_job_t, result_job_rows, false);
+static const rm_element_t result_job = ELEMENT_OF (rm_result_job_t, result_job_rows, 5, false);
 
 static const rm_field_t dispatch_job_rows[] = {
     {U64 (rm_dispatch_job_t, id, "id", 1)},
@@ -142,6 +144,14 @@ static const rm_field_t stop_job_rows[] = {
 };
 static const rm_element_t stop_job = ELEMENT (rm_stop_job_t, stop_job_rows, false);
 
+static const rm_field_t progress_job_rows[] = {
+    {U64 (rm_progress_job_t, id, "id", 1)},
+    {U32 (rm_progress_job_t, attempt, "attempt", 1, UINT32_MAX)},
+    {U32 (rm_progress_job_t, permille, "permille", 0, RM_PERMILLE_MAX)},
+    {BYTES (rm_progress_job_t, note, "note", RM_NOTE_BYTES_MAX)},
+};
+static const rm_element_t progress_job = ELEMENT (rm_progress_job_t, progress_job_rows, false);
+
 static const rm_field_t member_rows[] = {
     {NAMED (rm_sync_member_t, name, "name")},
     {U64 (rm_sync_member_t, inc, "inc", 1)},
@@ -166,6 +176,8 @@ static const rm_field_t wait_rows[] = {
     {U32 (rm_msg_t, wait.timeout_ms, "timeout_ms", 0, UINT32_MAX)},
     {U32 (rm_msg_t, wait.any, "any", 0, 1), OPTIONAL},
     {U32 (rm_msg_t, wait.each, "each", 0, 1), OPTIONAL},
+    {U32 (rm_msg_t, wait.follow, "follow", 0, 1), OPTIONAL},
+    {U64 (rm_msg_t, wait.stamp, "stamp", 0), OPTIONAL},
 };
 
 static const rm_field_t query_rows[] = {
@@ -212,6 +224,7 @@ static const rm_field_t accepted_rows[] = {
 
 static const rm_field_t result_rows[] = {
     {ARRAY (rm_msg_t, result.jobs, result.job_count, "jobs", 1, RM_MESSAGE_JOBS_MAX, result_job)},
+    {U64 (rm_msg_t, result.stamp, "stamp", 0), OPTIONAL},
 };
 
 static const rm_field_t answer_rows[] = {{TEXT (rm_msg_t, answer.json, "json", 1, RM_JSON_BYTES_MAX)}};
@@ -311,6 +324,12 @@ static const rm_field_t stop_rows[] = {
     TERM (stop),
     INC (stop),
     {ARRAY (rm_msg_t, stop.jobs, stop.job_count, "jobs", 1, RM_MESSAGE_JOBS_MAX, stop_job)},
+};
+
+static const rm_field_t progress_rows[] = {
+    TERM (progress),
+    INC (progress),
+    {ARRAY (rm_msg_t, progress.jobs, progress.job_count, "jobs", 1, RM_MESSAGE_JOBS_MAX, progress_job)},
 };
 
 static const rm_field_t leave_rows[] = {REPORT (leave)};
@@ -443,6 +462,7 @@ static const rm_shape_t shapes[RM_MSG_TYPES] = {
     [RM_MSG_HEARTBEAT] = SHAPE ("heartbeat", heartbeat_rows),
     [RM_MSG_DONE] = SHAPE ("done", done_rows),
     [RM_MSG_LEAVE] = SHAPE ("leave", leave_rows),
+    [RM_MSG_PROGRESS] = SHAPE ("progress", progress_rows),
     [RM_MSG_JOINED] = SHAPE ("joined", joined_rows),
     [RM_MSG_HEARTBEAT_OK] = SHAPE ("heartbeat_ok", heartbeat_ok_rows),
     [RM_MSG_DISPATCH] = SHAPE ("dispatch", dispatch_rows, .check = check_dispatch),

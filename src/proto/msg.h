@@ -63,6 +63,7 @@ typedef enum {
     RM_MSG_HEARTBEAT, /* → heartbeat_ok | the present sync | rejoin */
     RM_MSG_DONE,      /* → committed */
     RM_MSG_LEAVE,     /* → left, once nothing of it is in flight and its slots have moved */
+    RM_MSG_PROGRESS,  /* how far running jobs are; unanswered */
     /* master → worker */
     RM_MSG_JOINED,
     RM_MSG_HEARTBEAT_OK,
@@ -158,20 +159,26 @@ typedef struct {
     uint32_t id_count;
     uint32_t timeout_ms; /* answered at the latest after this */
     uint32_t any;        /* 1: answered when one of them has ended; 0: when all have */
-    uint32_t each; /* 1: answered as often as some have ended, with those; and at the end of its time with the rest */
+    uint32_t each;   /* 1: answered as often as some have ended, with those; and at the end of its time with the rest */
+    uint32_t follow; /* 1: answered too when more was told of one of them than by `stamp` */
+    uint64_t stamp;  /* of the newest result; 0: none yet */
 } rm_msg_wait_t;
 
-typedef struct { /* [id, outcome, attempt, reason, data] */
+/* [id, outcome, attempt, reason, data] and, as far as one of them is not zero, progress, note */
+typedef struct {
     uint64_t id;
     uint32_t outcome;  /* rm_outcome_t; NONE: not ended when the wait's time was over */
     uint32_t attempt;  /* attempts begun so far */
     rm_bytes_t reason; /* empty when done */
     rm_bytes_t data;   /* the result */
+    uint32_t progress; /* of this attempt while it runs: permille and 1; 0: none was told */
+    rm_bytes_t note;   /* what was told with it */
 } rm_result_job_t;
 
 typedef struct {
     rm_result_job_t *jobs; /* in the order asked; a frame that would be too large ends early: ask again for the rest */
     uint32_t job_count;
+    uint64_t stamp; /* to go on following with; 0: nothing was told yet, or it was not asked to follow */
 } rm_msg_result_t;
 
 typedef struct {
@@ -339,6 +346,19 @@ typedef struct {
     rm_report_t report;
 } rm_msg_leave_t;
 
+typedef struct { /* [id, attempt, permille, note] */
+    uint64_t id;
+    uint32_t attempt; /* from 1 */
+    uint32_t permille;
+    rm_bytes_t note;
+} rm_progress_job_t;
+
+typedef struct {
+    uint64_t term, inc;
+    rm_progress_job_t *jobs;
+    uint32_t job_count;
+} rm_msg_progress_t;
+
 typedef struct {
     uint64_t term, inc;
 } rm_msg_rejoin_t;
@@ -447,6 +467,7 @@ typedef struct {
         rm_msg_heartbeat_t heartbeat;
         rm_msg_done_t done;
         rm_msg_leave_t leave;
+        rm_msg_progress_t progress;
         rm_msg_joined_t joined;
         rm_msg_heartbeat_ok_t heartbeat_ok;
         rm_msg_dispatch_t dispatch;

@@ -14,12 +14,13 @@
 #include "net/clock.h"
 #include "proto/alloc.h"
 #include "worker/child_env.h"
+#include "worker/child_say.h"
 #include "worker/job.h"
 
 enum {
     PIECE_BYTES = 64 << 10,   /* read at a time */
     LOOK_MS = 1000,           /* after so long at the latest it is seen that the job is wanted no longer */
-    CHILD_FD_MIN = 3,         /* no pipe of ours is in the way of the child's standard files */
+    CHILD_FD_MIN = 4,         /* no pipe of ours is in the way of the child's standard files, and of RM_CHILD_SAY_FD */
     NOT_EXECUTED_STATUS = 127 /* as sh has it */
 };
 
@@ -31,11 +32,13 @@ typedef struct {
     pid_t pid;
     int pidfd;        /* readable once it has ended */
     int in, out, err; /* our ends; -1: closed */
-    size_t written;   /* of the input */
-    uint64_t due_ms;  /* its next signal; 0: none comes */
-    bool ending;      /* it got the first one */
-    bool timed_out;   /* … because its time was over */
-    char *piece;      /* what was read last; owned */
+    int say;          /* … of what it says of itself */
+    rm_child_say_t said;
+    size_t written;  /* of the input */
+    uint64_t due_ms; /* its next signal; 0: none comes */
+    bool ending;     /* it got the first one */
+    bool timed_out;  /* … because its time was over */
+    char *piece;     /* what was read last; owned */
 } run_t;
 
 /* ---- the start ------------------------------------------------------------------------------------------------- */
@@ -48,7 +51,7 @@ static void close_fd (int *fd)
 }
 
 typedef struct {
-    int in[2], out[2], err[2]; /* each: reading end, writing end */
+    int in[2], out[2], err[2], say[2]; /* each: reading end, writing end */
 } pipes_t;
 
 static bool pipe_open (int ends[2])
@@ -71,15 +74,16 @@ static bool pipe_open (int ends[2])
 
 static void pipes_close (pipes_t *self)
 {
-    int *ends[] = {&self->in[0], &self->in[1], &self->out[0], &self->out[1], &self->err[0], &self->err[1]};
+    int *ends[] = {&self->in[0],  &self->in[1],  &self->out[0], &self->out[1],
+                   &self->err[0], &self->err[1], &self->say[0], &self->say[1]};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         close_fd (ends[i]);
 }
 
 static bool pipes_open (pipes_t *self)
 {
-    *self = (pipes_t){{-1, -1}, {-1, -1}, {-1, -1}};
-    if (pipe_open (self->in) && pipe_open (self->out) && pipe_open (self->err))
+    *self = (pipes_t){{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
+    if (pipe_open (self->in) && pipe_open (self->out) && pipe_open (self->err) && pipe_open (self->say))
         return true;
     int error = errno;
     pipes_close (self);
@@ -106,6 +110,7 @@ static _Noreturn void be_child (const run_t *self, const pipes_t *pipes, char *c
     dup2 (pipes->in[0], STDIN_FILENO);
     dup2 (pipes->out[1], STDOUT_FILENO);
     dup2 (pipes->err[1], STDERR_FILENO);
+    dup2 (pipes->say[1], RM_CHILD_SAY_FD);
     signal (SIGPIPE, SIG_DFL);
     sigset_t none;
     sigemptyset (&none);
@@ -125,10 +130,11 @@ static void become_parent (run_t *self, pipes_t *pipes)
     self->in = pipes->in[1];
     self->out = pipes->out[0];
     self->err = pipes->err[0];
-    pipes->in[1] = pipes->out[0] = pipes->err[0] = -1;
+    self->say = pipes->say[0];
+    pipes->in[1] = pipes->out[0] = pipes->err[0] = pipes->say[0] = -1;
     pipes_close (pipes);
-    int ours[] = {self->in, self->out, self->err};
-    for (int i = 0; i < 3; i++)
+    int ours[] = {self->in, self->out, self->err, self->say};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         fcntl (ours[i], F_SETFL, O_NONBLOCK);
 }
 
@@ -206,6 +212,13 @@ static void read_into (run_t *self, int *fd, rm_child_sink_fn *sink)
     }
 }
 
+static void read_said (run_t *self)
+{
+    ssize_t size;
+    while ((size = read_piece (&self->say, self->piece)) > 0)
+        rm_child_say (&self->said, self->job, self->piece, (size_t)size);
+}
+
 /* Its time is over: SIGTERM at first, then SIGKILL. Whoever cancelled it has sent the first of them. How long to sleep until
  * it is time to look again. */
 static int on_time (run_t *self)
@@ -230,12 +243,11 @@ static void pump (run_t *self)
     bool ended = false;
     while (!ended) {
         struct pollfd items[] = {
-            {.fd = self->pidfd, .events = POLLIN},
-            {.fd = self->in, .events = POLLOUT},
-            {.fd = self->out, .events = POLLIN},
-            {.fd = self->err, .events = POLLIN},
+            {.fd = self->pidfd, .events = POLLIN}, {.fd = self->in, .events = POLLOUT},
+            {.fd = self->out, .events = POLLIN},   {.fd = self->err, .events = POLLIN},
+            {.fd = self->say, .events = POLLIN},
         };
-        if (poll (items, 4, on_time (self)) < 0 && errno != EINTR)
+        if (poll (items, sizeof items / sizeof *items, on_time (self)) < 0 && errno != EINTR)
             return;
         ended = self->pidfd < 0 || items[0].revents;
         if (self->in >= 0 && items[1].revents)
@@ -244,6 +256,8 @@ static void pump (run_t *self)
             read_into (self, &self->out, self->plan->out);
         if (items[3].revents || ended)
             read_into (self, &self->err, self->plan->err);
+        if (items[4].revents || ended)
+            read_said (self);
     }
 }
 
@@ -277,6 +291,7 @@ static void run (run_t *self, rm_child_end_t *end)
         close_fd (&self->in);
         close_fd (&self->out);
         close_fd (&self->err);
+        close_fd (&self->say);
         close_fd (&self->pidfd);
     }
     rm_free (self->piece);
@@ -291,7 +306,7 @@ void rm_child_run (rm_job_t *job, const rm_guard_t *guard, const rm_child_plan_t
     sigpending (&pending);
     pthread_sigmask (SIG_BLOCK, &pipe_signal, &before);
     *end = (rm_child_end_t){0};
-    run_t self = {.job = job, .guard = guard, .plan = plan, .in = -1, .out = -1, .err = -1, .pidfd = -1};
+    run_t self = {.job = job, .guard = guard, .plan = plan, .in = -1, .out = -1, .err = -1, .say = -1, .pidfd = -1};
     run (&self, end);
     if (!sigismember (&pending, SIGPIPE) && !sigismember (&before, SIGPIPE))
         while (sigtimedwait (&pipe_signal, NULL, &(struct timespec){0, 0}) < 0 && errno == EINTR)

@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include "proto/alloc.h"
+#include "worker/child_say.h"
 
-enum { VARIABLES = 5 }; /* that we add */
+enum { VARIABLES = 6 }; /* that we add */
 
 static bool is_ours (const char *variable)
 {
-    static const char *const names[] = {"RM_JOB_ID=", "RM_KEY=", "RM_TOKEN=", "RM_ATTEMPT=", "RM_QUEUE="};
+    static const char *const names[] = {
+        "RM_JOB_ID=", "RM_KEY=", "RM_TOKEN=", "RM_ATTEMPT=", "RM_QUEUE=", "RM_PROGRESS="};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strncmp (variable, names[i], strlen (names[i])))
             return true;
@@ -60,6 +62,7 @@ bool rm_child_env_init (rm_child_env_t *self, const rm_job_t *job, const char *c
     snprintf (self->numbers[0], RM_CHILD_NUMBER_BYTES, "RM_JOB_ID=%" PRIu64, rm_job_id (job));
     snprintf (self->numbers[1], RM_CHILD_NUMBER_BYTES, "RM_TOKEN=%" PRIu64, rm_job_token (job));
     snprintf (self->numbers[2], RM_CHILD_NUMBER_BYTES, "RM_ATTEMPT=%u", rm_job_attempt (job));
+    snprintf (self->numbers[3], RM_CHILD_NUMBER_BYTES, "RM_PROGRESS=%d", RM_CHILD_SAY_FD);
     size_t used = 0;
     for (size_t i = 0; i < count; i++)
         if (!is_ours (environ[i]) && !is_among (environ[i], more, more_count))

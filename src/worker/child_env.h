@@ -1,5 +1,5 @@
 /*  The environment of a command: the worker's own, the job's numbers and names (RM_JOB_ID, RM_KEY unless it has none,
- *  RM_TOKEN, RM_ATTEMPT, RM_QUEUE), and what the job's payload may bring.
+ *  RM_TOKEN, RM_ATTEMPT, RM_QUEUE, RM_PROGRESS), and what the job's payload may bring.
  *
  *  Thread rule: belongs to one thread. In-place struct.
  */
@@ -11,7 +11,7 @@
 #include "ringmaster/worker.h"
 
 enum {
-    RM_CHILD_NUMBERS = 3,      /* variables with a number */
+    RM_CHILD_NUMBERS = 4,      /* variables with a number */
     RM_CHILD_NUMBER_BYTES = 64 /* of each */
 };
 

@@ -1,5 +1,7 @@
 #include "worker/crew.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -21,6 +23,64 @@ static void dequeue (rm_crew_t *self, rm_work_job_t *job)
 {
     DL_DELETE2 (self->run, job, run_prev, run_next);
     job->run_queued = false;
+}
+
+/* ---- what a job says of itself --------------------------------------------------------------------------------- */
+
+int rm_job_progress (rm_job_t *self, unsigned permille, const char *format, ...)
+{
+    char note[RM_NOTE_BYTES_MAX + 1] = "";
+    if (self->ended)
+        return RM_ESTATE;
+    if (permille > RM_PERMILLE_MAX)
+        return RM_EINVAL;
+    va_list arguments;
+    va_start (arguments, format);
+    if (format)
+        vsnprintf (note, sizeof note, format, arguments);
+    va_end (arguments);
+    rm_crew_t *crew = self->hand->crew;
+    uint64_t now_ms = rm_clock_ms ();
+    pthread_mutex_lock (&crew->said_mutex);
+    self->permille = permille;
+    self->note_size = (uint32_t)strlen (note);
+    memcpy (self->note, note, self->note_size);
+    self->said_ms = now_ms;
+    if (!self->said)
+        DL_APPEND (crew->said, self);
+    self->said = true;
+    /* The loop wakes up for heartbeats anyway: who talks fast is not listened to faster. */
+    bool rings = now_ms >= crew->said_rung_ms + RM_WORK_PROGRESS_MS;
+    if (rings)
+        crew->said_rung_ms = now_ms;
+    pthread_mutex_unlock (&crew->said_mutex);
+    if (rings)
+        rm_wake_ring (crew->wake);
+    return 0;
+}
+
+/* It has ended: nobody is interested any more. */
+static void unsay (rm_job_t *self)
+{
+    rm_crew_t *crew = self->hand->crew;
+    pthread_mutex_lock (&crew->said_mutex);
+    if (self->said)
+        DL_DELETE (crew->said, self);
+    self->said = false;
+    pthread_mutex_unlock (&crew->said_mutex);
+}
+
+/* With the lock of the half. */
+static void collect_said (rm_crew_t *self)
+{
+    pthread_mutex_lock (&self->said_mutex);
+    while (self->said) {
+        rm_job_t *job = self->said;
+        DL_DELETE (self->said, job);
+        job->said = false;
+        rm_work_progress (self->work, job->work, job->permille, (rm_bytes_t){job->note, job->note_size}, job->said_ms);
+    }
+    pthread_mutex_unlock (&self->said_mutex);
 }
 
 /* ---- a handler thread ------------------------------------------------------------------------------------------ */
@@ -85,6 +145,7 @@ static bool try_start (rm_hand_t *self, rm_work_job_t *job)
 static void conclude (rm_job_t *self, int rc)
 {
     rm_job_conclude (self, rc);
+    unsay (self);
     self->work->result.ran_us = rm_clock_us () - self->begun_us;
 }
 
@@ -212,6 +273,7 @@ int rm_crew_start (rm_crew_t *self, rm_work_t *work, const rm_served_t *served, 
     self->hands = rm_calloc (threads, sizeof *self->hands);
     pthread_mutex_init (&self->run_mutex, NULL);
     pthread_mutex_init (&self->ended_mutex, NULL);
+    pthread_mutex_init (&self->said_mutex, NULL);
     pthread_cond_init (&self->none_left, NULL);
     pthread_cond_init (&self->run_turn, NULL);
     int rc = self->lock && self->hands ? 0 : RM_ENOMEM;
@@ -241,6 +303,7 @@ void rm_crew_stop (rm_crew_t *self)
     pthread_cond_destroy (&self->run_turn);
     pthread_cond_destroy (&self->none_left);
     pthread_mutex_destroy (&self->ended_mutex);
+    pthread_mutex_destroy (&self->said_mutex);
     pthread_mutex_destroy (&self->run_mutex);
     rm_free (self->hands);
     rm_rwlock_destroy (&self->lock);
@@ -262,6 +325,7 @@ void rm_crew_unlock (rm_crew_t *self)
 
 void rm_crew_collect (rm_crew_t *self)
 {
+    collect_said (self);
     pthread_mutex_lock (&self->ended_mutex);
     rm_work_job_t *backwards = self->ended, *ended = NULL, *next;
     self->ended = NULL;

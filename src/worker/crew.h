@@ -8,7 +8,8 @@
  *  The RWLock guards the half: threads hold its read side while they try to start a job, the loop holds the write side
  *  around every call on the half. So nothing starts while the half closes a slot, loses its lease or forgets.
  *
- *  Thread rule: the loop's thread calls everything; rm_job_detach and rm_job_finish (ringmaster/worker.h) are here too.
+ *  Thread rule: the loop's thread calls everything; rm_job_detach, rm_job_finish and rm_job_progress
+ *  (ringmaster/worker.h) are here too.
  */
 #pragma once
 
@@ -47,6 +48,10 @@ struct rm_crew {
     rm_work_job_t *ended;        /* finished and declined jobs (run_next), the last one first */
     unsigned detached;           /* jobs whose rm_job_finish is still to come */
 
+    pthread_mutex_t said_mutex; /* guards … */
+    rm_job_t *said;             /* … the jobs that said something of themselves (utlist) */
+    uint64_t said_rung_ms;      /* … and when the loop was woken for that */
+
     atomic_uint_least64_t sleeps_until; /* the loop does, unless woken: a job with an earlier timeout rings */
 };
 
@@ -61,7 +66,7 @@ void rm_crew_stop (rm_crew_t *self);
 void rm_crew_lock (rm_crew_t *self);
 void rm_crew_unlock (rm_crew_t *self);
 
-/* With the lock: gives the half the jobs that have ended. */
+/* With the lock: gives the half what jobs said of themselves, and those that have ended. */
 void rm_crew_collect (rm_crew_t *self);
 
 /* Without the lock: cancels, withdraws and starts what the effects say. */

@@ -32,6 +32,14 @@ struct rm_job {
     uint64_t begun_us; /* of rm_clock_us */
     bool ended;        /* a reply or a failure was said */
     bool detached;     /* it is over when rm_job_finish says so, not when its handler returns */
+
+    /* With the crew's `said_mutex`: what it said of itself that the loop has not heard yet. */
+    bool said;             /* there is something; it is among the crew's then */
+    rm_job_t *prev, *next; /* … these */
+    uint32_t permille;
+    uint32_t note_size;
+    uint64_t said_ms; /* when, of rm_clock_ms */
+    char note[RM_NOTE_BYTES_MAX];
 };
 
 /* The job's verdict when its handler has returned `rc`. */

@@ -363,7 +363,7 @@ static bool all_accepted (void)
 static void wait_for_all (void)
 {
     rm_msg_t msg = {.type = RM_MSG_WAIT};
-    msg.wait = (rm_msg_wait_t){{{7}}, ids + 1, JOBS, 2000, 0, 0};
+    msg.wait = (rm_msg_wait_t){{{7}}, ids + 1, JOBS, 2000, 0, 0, 0, 0};
     from_client (&msg);
 }
 

@@ -62,9 +62,21 @@ int rm_client_change (rm_client_t *self, const char *what, uint64_t id, const ch
 }
 
 /* Not before ringctl has asked why; then with an end out of the input. */
+static rm_progress_fn *on_progress;
+
+void rm_client_on_progress (rm_client_t *self, rm_progress_fn *told, void *arg)
+{
+    (void)self, (void)arg;
+    on_progress = told;
+}
+
 int rm_client_wait (rm_client_t *self, uint64_t id, int timeout_ms, rm_result_t **result_p)
 {
     (void)self;
+    char *note = fuzz_text (said, said_size < RM_NOTE_BYTES_MAX ? said_size : RM_NOTE_BYTES_MAX);
+    if (on_progress)
+        on_progress (id, 1 + said_size % 3, said_size % (RM_PERMILLE_MAX + 1), note, NULL);
+    free (note);
     if (timeout_ms >= 0)
         return RM_ETIMEDOUT;
     size_t half = said_size / 2;

@@ -45,7 +45,9 @@ static void some_wait (fuzz_input_t *input)
     for (uint32_t i = 0; i < count; i++)
         ids[i] = 1 + fuzz_below (input, (uint32_t)state->last_id + 2);
     rm_msg_t msg = {.type = RM_MSG_WAIT};
-    msg.wait = (rm_msg_wait_t){clients[how % CLIENTS].session, ids, count, times[how >> 4 & 3], how >> 6 & 1, how >> 7};
+    msg.wait = (rm_msg_wait_t){
+        clients[how % CLIENTS].session, ids, count, times[how >> 4 & 3], how >> 6 & 1, how >> 7, how >> 5 & 1,
+        how & 1 ? leader->stamp : 0};
     ask (how % CLIENTS, &msg);
 }
 
@@ -83,7 +85,16 @@ static void lie (fuzz_input_t *input)
     rm_msg_t msg = {0};
     rm_report_t report = false_report (input, worker);
     lied = true;
-    switch (fuzz_below (input, 5)) {
+    switch (fuzz_below (input, 6)) {
+    case 5: {
+        static rm_progress_job_t told;
+        uint64_t id = 1 + fuzz_below (input, (uint32_t)state->last_id + 1);
+        const rm_record_t *record = rm_state_record (state, id);
+        told = (rm_progress_job_t){id, record ? rm_record_attempt (record) : 1, fuzz_below (input, 3), {"note", 4}};
+        msg.type = RM_MSG_PROGRESS;
+        msg.progress = (rm_msg_progress_t){report.term, report.inc, &told, 1};
+        break;
+    }
     case 0:
         msg.type = RM_MSG_HEARTBEAT;
         msg.heartbeat = (rm_msg_heartbeat_t){report, 1 + fuzz_below (input, 9), near (input, report.upto)};

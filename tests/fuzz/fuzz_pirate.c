@@ -120,6 +120,7 @@ static void begin (fuzz_input_t *input)
         wait_id = 1 + fuzz_below (input, 3);
         request.wait.ids = &wait_id;
         request.wait.id_count = 1;
+        request.wait.follow = wait_id & 1;
     } else if (request.type == RM_MSG_QUERY) {
         request.query.what = rm_bytes ("status");
     } else if (request.type == RM_MSG_DRAIN) {
@@ -160,7 +161,8 @@ static rm_msg_t reply_of (fuzz_input_t *input)
         result = (rm_result_job_t){.id = fits ? wait_id : wait_id + 1,
                                    .outcome = fuzz_below (input, RM_OUTCOME_UNKNOWN + 1),
                                    .data = some_text (input)};
-        msg.result = (rm_msg_result_t){&result, 1};
+        result.progress = result.data.size % (RM_PERMILLE_MAX + 2);
+        msg.result = (rm_msg_result_t){&result, 1, fits % 3u};
         break;
     case 2:
         msg.type = RM_MSG_BUSY;

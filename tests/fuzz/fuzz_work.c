@@ -81,6 +81,14 @@ static void check_sync (const rm_msg_sync_t *sync)
         CLAIM (!rm_work_jobs_find (self.half, sync->returned[i]), "handed back, and held");
 }
 
+static bool is_running (const rm_work_job_t *job)
+{
+    for (uint32_t i = 0; i < self.running_count; i++)
+        if (self.running[i] == job)
+            return true;
+    return false;
+}
+
 static void check_send (const rm_msg_t *msg)
 {
     rm_buf_t frame = {0};
@@ -101,6 +109,11 @@ static void check_send (const rm_msg_t *msg)
     case RM_MSG_LEAVE:
         check_report (&read.leave.report);
         break;
+    case RM_MSG_PROGRESS:
+        CLAIM (read.progress.inc == self.half->inc && self.half->state == RM_WORK_LEASED);
+        for (uint32_t i = 0; i < read.progress.job_count; i++)
+            CLAIM (is_running (rm_work_jobs_find (self.half, read.progress.jobs[i].id)));
+        break;
     case RM_MSG_SYNC:
         check_sync (&read.sync);
         break;
@@ -120,14 +133,6 @@ static void drop (rm_work_job_t **jobs, uint32_t *count, const rm_work_job_t *jo
             jobs[i] = jobs[--*count];
             return;
         }
-}
-
-static bool is_running (const rm_work_job_t *job)
-{
-    for (uint32_t i = 0; i < self.running_count; i++)
-        if (self.running[i] == job)
-            return true;
-    return false;
 }
 
 static void follow (const rm_work_effects_t *effects)
@@ -202,6 +207,18 @@ static void finish (fuzz_input_t *input)
     rm_buf_put (&job->result.data, "result", 6);
     rm_buf_put (&job->result.reason, reason, how & 4 ? sizeof reason : 3);
     rm_work_finished (self.half, job);
+}
+
+/* A handler says how far it is: unless it was told to stop, it has its whole time again. */
+static void say_progress (uint32_t which)
+{
+    static const char note[RM_NOTE_BYTES_MAX + 10];
+    if (!self.running_count)
+        return;
+    rm_work_job_t *job = self.running[which % self.running_count];
+    bool in_time = job->stop == RM_WORK_GO_ON && job->timeout_ms && self.now_ms < job->timeout_at;
+    rm_work_progress (self.half, job, 100 * which, (rm_bytes_t){note, which & 1 ? sizeof note : 0}, self.now_ms);
+    CLAIM (!in_time || job->timeout_at == self.now_ms + job->timeout_ms);
 }
 
 /* ---- the master ----------------------------------------------------------------------------------------------------- */
@@ -382,6 +399,9 @@ static void step (fuzz_input_t *input)
     case 13:
         if (op == 13)
             rm_work_stop (self.half, self.now_ms);
+        break;
+    case 14:
+        say_progress (op >> 5);
         break;
     default:
         break;

@@ -475,6 +475,13 @@ void say_leave (worker_t *self)
     tell (self, &msg);
 }
 
+void say_progress (worker_t *self, uint64_t id, uint32_t attempt, uint32_t permille, const char *note)
+{
+    rm_progress_job_t job = {id, attempt, permille, rm_bytes (note)};
+    rm_msg_t msg = {.type = RM_MSG_PROGRESS, .progress = {self->term, self->inc, &job, 1}};
+    tell (self, &msg);
+}
+
 held_t *holds (worker_t *self, uint64_t id)
 {
     for (uint32_t i = 0; i < self->held_count; i++)

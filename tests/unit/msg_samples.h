@@ -15,6 +15,7 @@ static rm_bytes_t sample_queues[2];
 static rm_bytes_t sample_masters[2];
 static rm_submit_job_t sample_submits[3];
 static rm_committed_job_t sample_committed[] = {{1, 1}, {127, 2}, {65536, 127}, {UINT64_MAX, UINT32_MAX}};
+static rm_progress_job_t sample_progress[2];
 static rm_stop_job_t sample_stops[] = {{7, 1}, {UINT64_MAX, UINT32_MAX}};
 static rm_accepted_job_t sample_accepted[] = {{1, 7}, {UINT64_MAX, UINT64_MAX}};
 static rm_result_job_t sample_results[3];
@@ -49,10 +50,21 @@ static inline void samples_init (void)
                                           UINT32_MAX,
                                           UINT32_MAX,
                                           {.priority = 1}};
-    sample_results[0] = (rm_result_job_t){7, RM_OUTCOME_DONE, 1, {"", 0}, TEXT ("42")};
-    sample_results[1] = (rm_result_job_t){8, RM_OUTCOME_NONE, 0, {"", 0}, {"", 0}};
-    sample_results[2] =
-        (rm_result_job_t){UINT64_MAX, RM_OUTCOME_UNKNOWN, UINT32_MAX, text_of (RM_REASON_BYTES_MAX), TEXT ("\0")};
+    sample_results[0] = (rm_result_job_t){.id = 7,
+                                          .outcome = RM_OUTCOME_DONE,
+                                          .attempt = 1,
+                                          .data = TEXT ("42"),
+                                          .progress = 421,
+                                          .note = TEXT ("page 5")};
+    sample_results[1] = (rm_result_job_t){.id = 8, .outcome = RM_OUTCOME_NONE};
+    sample_results[2] = (rm_result_job_t){.id = UINT64_MAX,
+                                          .outcome = RM_OUTCOME_UNKNOWN,
+                                          .attempt = UINT32_MAX,
+                                          .reason = text_of (RM_REASON_BYTES_MAX),
+                                          .data = TEXT ("\0"),
+                                          .progress = 1};
+    sample_progress[0] = (rm_progress_job_t){7, 1, 0, TEXT ("page 5")};
+    sample_progress[1] = (rm_progress_job_t){UINT64_MAX, UINT32_MAX, RM_PERMILLE_MAX, text_of (RM_NOTE_BYTES_MAX)};
     sample_dispatches[0] =
         (rm_dispatch_job_t){7, 1ull << 40 | 1, 11, 1, 60000, 0, TEXT ("mail"), TEXT ("bob"), TEXT ("hello")};
     sample_dispatches[1] =
@@ -101,7 +113,7 @@ static inline rm_msg_t sample_client_message (rm_msg_type_t type)
         msg.submit = (rm_msg_submit_t){sample_session (), UINT64_MAX, sample_submits, COUNT_OF (sample_submits)};
         break;
     case RM_MSG_WAIT:
-        msg.wait = (rm_msg_wait_t){sample_session (), sample_ids, COUNT_OF (sample_ids), 2000, 1, 1};
+        msg.wait = (rm_msg_wait_t){sample_session (), sample_ids, COUNT_OF (sample_ids), 2000, 1, 1, 1, UINT64_MAX};
         break;
     case RM_MSG_QUERY:
         msg.query = (rm_msg_query_t){TEXT ("why"), 7,           TEXT ("mail"), 100, TEXT ("waiting"),
@@ -130,7 +142,7 @@ static inline rm_msg_t sample_client_message (rm_msg_type_t type)
         msg.accepted = (rm_msg_accepted_t){sample_session (), sample_accepted, COUNT_OF (sample_accepted)};
         break;
     case RM_MSG_RESULT:
-        msg.result = (rm_msg_result_t){sample_results, COUNT_OF (sample_results)};
+        msg.result = (rm_msg_result_t){sample_results, COUNT_OF (sample_results), 1ull << 40 | 9};
         break;
     case RM_MSG_ANSWER:
         msg.answer.json = TEXT ("{\"jobs\":0}");
@@ -164,6 +176,9 @@ static inline rm_msg_t sample_worker_message (rm_msg_type_t type)
         break;
     case RM_MSG_LEAVE:
         msg.leave.report = sample_report ();
+        break;
+    case RM_MSG_PROGRESS:
+        msg.progress = (rm_msg_progress_t){2, 0x1111, sample_progress, COUNT_OF (sample_progress)};
         break;
     case RM_MSG_JOINED:
         msg.joined = (rm_msg_joined_t){2, 5, 0x1111, RM_LEASE_MS, RM_GRACE_MS, RM_HEARTBEAT_MS, RM_RESULT_BYTES_MAX};

@@ -134,7 +134,8 @@ static bool may_miss (const frame_t *frame, size_t map, span_t key)
         {"not_leader", "leader"}, {"welcome", "masters"},  {"not_leader", "masters"}, {"order", "id"},
         {"order", "queue"},       {"order", "text"},       {"order", "limit"},        {"rpc_hello", "name"},
         {"rpc_call", "floor"},    {"rpc_call", "left_ms"}, {"rpc_call", "one"},       {"rpc_welcome", "once"},
-        {"rpc_error", "fault"},   {"rpc_error", "text"},   {"rpc_busy", "text"}};
+        {"rpc_error", "fault"},   {"rpc_error", "text"},   {"rpc_busy", "text"},      {"wait", "follow"},
+        {"wait", "stamp"},        {"result", "stamp"}};
     if (is_key (frame, key, "v"))
         return true;
     span_t type = value_of (frame, 0, "type");
@@ -372,7 +373,8 @@ static void jobs_may_grow (rm_msg_type_t type)
     span_t job = nth (&frame, value_of (&frame, 0, "jobs").at, 0);
     frame_t grown = with_values (&frame, job, "{later:[1, nil]}");
     cr_assert_eq (hostile_decode (&grown, &why), 0, "%s: %s", rm_msg_name (type), why);
-    span_t least = nth (&frame, value_of (&frame, 0, "jobs").at, type == RM_MSG_SUBMIT); /* without options */
+    span_t least = nth (&frame, value_of (&frame, 0, "jobs").at,
+                        type == RM_MSG_SUBMIT || type == RM_MSG_RESULT); /* without what may be missing */
     frame_t shorter = with_values (&frame, least, NULL);
     refused_frame (&shorter, "too short");
     frame_free (&grown);
@@ -386,6 +388,7 @@ Test (hostile, a_job_may_have_more_values_but_not_fewer)
     jobs_may_grow (RM_MSG_RESULT);
     jobs_may_grow (RM_MSG_DISPATCH);
     jobs_may_grow (RM_MSG_DONE);
+    jobs_may_grow (RM_MSG_PROGRESS);
 }
 
 Test (hostile, a_job_that_is_no_array_is_refused)

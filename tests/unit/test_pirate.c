@@ -485,6 +485,28 @@ Test (pirate, the_age_of_a_request_counts_across_calls)
     cr_expect_eq (t.effects.error, RM_EEXPIRED);
 }
 
+Test (pirate, who_follows_a_job_is_told_what_is_new_and_asks_on_from_there)
+{
+    rm_result_job_t job = {.id = 4, .outcome = RM_OUTCOME_NONE, .progress = 421};
+    rm_msg_t msg = {.type = RM_MSG_RESULT, .result = {.jobs = &job, .job_count = 1, .stamp = 7}};
+    rm_msg_t request = *wait_for (4);
+    request.wait.follow = 1;
+    begin (&request, RM_PIRATE_FOREVER);
+    cr_expect (t.sent.wait.follow && !t.sent.wait.stamp && !t.effects.told);
+    t.now_ms += 100;
+    reply (&msg);
+    cr_expect (t.effects.told == &msg && t.effects.send);
+    cr_expect_eq (t.sent.wait.stamp, 7);
+    t.now_ms += RM_LINE_ASK_MS;
+    reply (&msg);
+    cr_expect (!t.effects.told && t.effects.send, "that is known");
+    msg.result.stamp = 3;
+    t.now_ms += RM_LINE_ASK_MS;
+    reply (&msg);
+    cr_expect (t.effects.told == &msg, "those masters began anew");
+    cr_expect_eq (t.sent.wait.stamp, 3);
+}
+
 Test (pirate, a_wait_has_no_age)
 {
     begin (wait_for (4), RM_PIRATE_FOREVER);

@@ -63,6 +63,27 @@ static void finish (rm_job_t *job)
     cr_assert_null (job);
 }
 
+Test (worker_detached, it_says_how_far_it_is_and_has_its_time_again)
+{
+    uint64_t id = dispatch (NULL, "1", 1000), begun_ms = rm_clock_ms ();
+    rm_job_t *job = await_detached (0);
+    cr_assert_eq (rm_job_progress (job, 1001, NULL), RM_EINVAL);
+    cr_assert_eq (rm_job_progress (job, 0, NULL), 0);
+    master_await (&master, RM_MSG_PROGRESS);
+    cr_assert_eq (master.msg.progress.jobs[0].id, id);
+    cr_assert_eq (master.msg.progress.jobs[0].permille, 0);
+    for (uint32_t i = 1; rm_clock_ms () < begun_ms + 2500; i++) {
+        cr_assert_eq (rm_job_progress (job, i % 1000, "%u", i), 0);
+        master_turn (&master, 10);
+        cr_assert_not (rm_job_cancelled (job));
+    }
+    await_cancelled (job);
+    cr_assert_eq (rm_job_replyf (job, "too late"), 0);
+    cr_assert_eq (rm_job_progress (job, 1, NULL), RM_ESTATE);
+    finish (job);
+    cr_assert_eq (master_outcome (&master, id).verdict, RM_VERDICT_TIMEOUT);
+}
+
 Test (worker_detached, its_thread_is_free_and_it_ends_when_it_is_finished)
 {
     uint64_t first = dispatch ("bob", "1", 60000);

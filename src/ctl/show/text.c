@@ -187,3 +187,9 @@ const char *rm_ctl_bytes_text (long long bytes, char *text, size_t size)
         snprintf (text, size, "%.1f %s", number, units[unit]);
     return text;
 }
+
+const char *rm_ctl_progress_text (long long permille, const char *note, char *text, size_t size)
+{
+    snprintf (text, size, "%lld.%lld %%%s%s", permille / 10, permille % 10, *note ? ", " : "", note);
+    return text;
+}

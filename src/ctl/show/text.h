@@ -55,5 +55,8 @@ void rm_ctl_put (FILE *out, const rm_ctl_paper_t *paper, const char *text, size_
 /* "250 ms", "12 s", "3 min 12 s", "5 h 3 min", "12 d 5 h"; "-" below 0. Answers `text`. */
 const char *rm_ctl_time_text (long long ms, char *text, size_t size);
 
+/* "42.0 %", "42.0 %, page 5": how far a job is, and what it says of that. Answers `text`. */
+const char *rm_ctl_progress_text (long long permille, const char *note, char *text, size_t size);
+
 /* "123 B", "1.3 MiB"; "-" below 0. Answers `text`. */
 const char *rm_ctl_bytes_text (long long bytes, char *text, size_t size);

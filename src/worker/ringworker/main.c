@@ -43,7 +43,8 @@ static const rm_option_t options[] = {
              "builtin:sleep (milliseconds), builtin:fail, shell or exec:COMMAND (by sh -c):\n"
              "stdin is the payload, stdout the result, stderr says why it failed;\n"
              "exit code 75 leaves the job another try, others but 0 end it dead;\n"
-             "RM_KEY, RM_QUEUE, RM_JOB_ID, RM_TOKEN and RM_ATTEMPT are set",
+             "RM_KEY, RM_QUEUE, RM_JOB_ID, RM_TOKEN and RM_ATTEMPT are set;\n"
+             "echo \"420 page 5\" >&$RM_PROGRESS says that it is at 42 %",
              &said.queues),
     RM_FLAG (0, "shell", "serve the queue \"shell\", whose jobs say themselves what to run (ringctl map)", &said.shell),
     RM_TEXT ('p', "pool", "NAME", "the pool to belong to (default)", &said.pool),
