@@ -110,7 +110,7 @@ RM_EXPORT int rm_client_wait_any (rm_client_t *self, const uint64_t *ids, size_t
                                   rm_result_t **results);
 
 /* Asks the master: `what` is "status", "workers", "ring", "jobs", "masters", "events" (with the "next" of the answer
- * before as id, 0 at first), "why" (with the job's id) or "endpoints" (where its
+ * before as id, 0 at first), "why" or "trace" (with the job's id) or "endpoints" (where its
  * other sockets are). The JSON text lives until the next answer to this client. */
 RM_EXPORT int rm_client_query (rm_client_t *self, const char *what, uint64_t id, const char *queue, unsigned limit,
                                int timeout_ms, const char **json_p);

@@ -24,6 +24,7 @@ typedef enum {
     RM_EVENT_FAILED,   /* an attempt, and another one will be */
     RM_EVENT_ENDED,
     RM_EVENT_PROGRESS, /* it said how far it is */
+    RM_EVENT_STOPPING, /* it is to end before it is done; only remembered, not told to whoever watches */
     RM_EVENTS
 } rm_event_kind_t;
 

@@ -246,6 +246,7 @@ static void begin_to_lead (rm_leader_t *self)
     self->leading = true;
     rm_journal_begin (&self->journal, self->state->term);
     self->stamp = self->state->term << RM_STAMP_TERM_SHIFT;
+    rm_journal_begin (&self->past, self->state->term);
     self->barrier_id = self->state->last_id;
     self->led_ms = self->now.wall_ms;
     self->dispatches = 0;
@@ -279,6 +280,7 @@ static void park_all (rm_leader_t *self)
             rm_list_remove (&record->lead.flight);
         record->lead.peer = NULL;
         record->lead.seq = 0;
+        record->lead.given_ms = 0;
         rm_list_remove (&record->lead.aside);
         rm_heap_remove (&self->delays, &record->lead.delay);
         rm_heap_remove (&self->deadlines, &record->lead.end);

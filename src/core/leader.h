@@ -139,6 +139,33 @@ typedef struct {
     uint64_t wanted_ms;  /* mono: when to begin */
 } rm_resize_t;
 
+/* A step of a job's life. */
+typedef enum {
+    RM_STEP_ACCEPTED,
+    RM_STEP_DELAYED,   /* it was submitted with a delay */
+    RM_STEP_FORGOTTEN, /* so many attempts are kept no longer */
+    RM_STEP_GIVEN,     /* to a worker */
+    RM_STEP_RETURNED,  /* by it, not started */
+    RM_STEP_STOPPING,  /* it is to end before it is done, and its worker is told so */
+    RM_STEP_FAILED,    /* an attempt is over that was no success */
+    RM_STEP_ENDED,
+    RM_STEP_KICKED, /* it was submitted again */
+    RM_STEPS
+} rm_step_kind_t;
+
+typedef struct {
+    rm_step_kind_t kind;
+    uint64_t at_ms;          /* ledger time, or the leader's; 0: not known */
+    uint32_t attempt;        /* given, returned, stopping, failed: which; forgotten: how many */
+    const char *worker;      /* given, returned, failed; NULL: not known, or there no longer */
+    uint64_t inc;            /* given, returned: its incarnation; 0: not known */
+    uint32_t how;            /* failed: as of rm_attempt_t */
+    const rm_blob_t *reason; /* failed, ended; NULL: none */
+    uint64_t until_ms;       /* delayed, failed: ledger time of the next attempt; 0: at once, or there is none */
+    uint64_t other_id;       /* accepted: the dead job that it is again; kicked: the job that it is again; 0: none */
+    rm_outcome_t outcome;    /* ended */
+} rm_step_t;
+
 /* A batch of entries on its way into the ledger. */
 typedef struct {
     rm_link_t link;
@@ -215,7 +242,8 @@ typedef struct rm_leader {
     rm_link_t told;                        /* waiters to be answered when this batch has been applied */
     rm_journal_t journal;                  /* while somebody watches */
     uint64_t stamp;                        /* of what was told last; its high bits are the term */
-    uint64_t refused_count;                /* since the start, for the metrics */
+    rm_journal_t past;      /* for whoever asks for a job's life: where it was before (core/leader_trace.c) */
+    uint64_t refused_count; /* since the start, for the metrics */
     rm_dispatch_job_t dispatch[RM_DISPATCH_JOBS];
 } rm_leader_t;
 
@@ -259,6 +287,10 @@ uint32_t rm_leader_drain (rm_leader_t *self, rm_now_t now, rm_bytes_t worker);
 
 /* One sentence: where the job is and what it waits for. False: no such job. */
 bool rm_leader_why (const rm_leader_t *self, rm_now_t now, uint64_t id, char *text, size_t size);
+/* Calls `each` for the steps of a job's life, in order. False: no such job. */
+bool rm_leader_life (const rm_leader_t *self, uint64_t id, void (*each) (void *arg, const rm_step_t *step), void *arg);
+/* "accepted", "delayed", "given" … */
+const char *rm_step_name (rm_step_kind_t kind);
 /* Calls `each` for the jobs that a query of jobs asks for, the newest first, as long as the shell can afford to look: the
  * config's list_looks_max. Answers what to go on with as `before`; 0: there are no more. */
 uint64_t rm_leader_list (const rm_leader_t *self, rm_now_t now, const rm_msg_query_t *query,

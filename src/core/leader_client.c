@@ -334,6 +334,7 @@ void rm_leader_from_client (rm_leader_t *self, rm_now_t now, const rm_address_t 
 void rm_leader_drop_clients (rm_leader_t *self)
 {
     rm_journal_close (&self->journal);
+    rm_journal_close (&self->past);
     for (rm_link_t *first; (first = rm_list_first (&self->submits));)
         forget_pending (self, RM_OWNER (first, pending_t, link));
     rm_leader_drop_waiters (self);

@@ -69,6 +69,9 @@ void rm_leader_dispatch (rm_leader_t *self, rm_peer_t *peer, rm_record_t *record
 {
     record->lead.token = self->state->term << 40 | ++self->dispatches;
     record->lead.seq = ++peer->last_seq;
+    record->lead.given_attempt = rm_record_attempt (record);
+    record->lead.given_ms = self->now.wall_ms;
+    record->lead.given_inc = peer->member->inc;
     rm_list_remove (&record->lead.flight);
     rm_list_append (&peer->flight, &record->lead.flight);
     if (peer->out_count == RM_DISPATCH_JOBS || peer->out_bytes > RM_DISPATCH_BYTES)

@@ -19,7 +19,8 @@ const char *rm_event_name (rm_event_kind_t kind)
 {
     static const char *const names[RM_EVENTS] = {
         [RM_EVENT_ACCEPTED] = "accepted", [RM_EVENT_BEGUN] = "begun", [RM_EVENT_RETURNED] = "returned",
-        [RM_EVENT_FAILED] = "failed",     [RM_EVENT_ENDED] = "ended", [RM_EVENT_PROGRESS] = "progress"};
+        [RM_EVENT_FAILED] = "failed",     [RM_EVENT_ENDED] = "ended", [RM_EVENT_PROGRESS] = "progress",
+        [RM_EVENT_STOPPING] = "stopping"};
     return names[kind];
 }
 

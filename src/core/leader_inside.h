@@ -48,6 +48,10 @@ void rm_leader_offer_unkeyed (rm_leader_t *self, rm_pool_t *pool);
 /* leader_events.c */
 void rm_leader_note (rm_leader_t *self, const rm_record_t *record, rm_event_kind_t kind);
 
+/* leader_trace.c */
+void rm_leader_remember (rm_leader_t *self, const rm_event_t *event);
+void rm_leader_remember_given (rm_leader_t *self, rm_record_t *record);
+
 /* leader_stop.c; the first is false if there is nothing to stop, or this format of the ledger has no word for it */
 bool rm_leader_stop (rm_leader_t *self, rm_record_t *record, rm_outcome_t outcome, rm_bytes_t reason);
 /* A dead job that holds its key is to hold it no longer. */

@@ -20,8 +20,13 @@ static void on_accepted (void *arg, rm_record_t *record)
 static void on_stopping (void *arg, rm_record_t *record)
 {
     rm_leader_t *self = arg;
-    if (rm_leader_acts (self))
-        rm_leader_stopping (self, record);
+    if (!rm_leader_acts (self))
+        return;
+    rm_leader_remember (self, &(rm_event_t){.id = record->id,
+                                            .wall_ms = self->now.wall_ms,
+                                            .attempt = rm_record_attempt (record),
+                                            .kind = RM_EVENT_STOPPING});
+    rm_leader_stopping (self, record);
 }
 
 static void on_released (void *arg, rm_key_t *key)
@@ -75,6 +80,7 @@ static void on_waits_again (void *arg, rm_record_t *record)
     if (!self->leading)
         return;
     rm_leader_note (self, record, RM_EVENT_FAILED);
+    rm_leader_remember_given (self, record);
     if (record->lead.at == RM_AT_REPORTED) {
         rm_leader_await_release (self, record);
         return;

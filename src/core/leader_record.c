@@ -216,8 +216,15 @@ void rm_leader_hand_back (rm_leader_t *self, rm_record_t *record)
             rm_entry_unstart (entry, &(rm_entry_start_t){record->id, record->started_inc});
         return;
     }
-    if (rm_record_runs (record))
+    if (rm_record_runs (record)) {
         rm_leader_note (self, record, RM_EVENT_RETURNED);
+        rm_leader_remember_given (self, record);
+        rm_leader_remember (self, &(rm_event_t){.id = record->id,
+                                                .inc = record->lead.peer->member->inc,
+                                                .wall_ms = self->now.wall_ms,
+                                                .attempt = rm_record_attempt (record),
+                                                .kind = RM_EVENT_RETURNED});
+    }
     rm_leader_land (self, record);
     rm_leader_offer_record (self, record, true);
 }

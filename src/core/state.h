@@ -127,8 +127,11 @@ struct rm_record {
 
     struct { /* the leader's */
         rm_at_t at;
-        struct rm_peer *peer; /* whose: unless PARKED, READY or STOPPING */
-        uint64_t seq;         /* of its dispatch in this term; 0: learnt from a report */
+        uint32_t given_attempt; /* the newest one that was given to a worker, … */
+        uint64_t given_ms;      /* … when (0: not known, or over), … */
+        uint64_t given_inc;     /* … and to whom */
+        struct rm_peer *peer;   /* whose: unless PARKED, READY or STOPPING */
+        uint64_t seq;           /* of its dispatch in this term; 0: learnt from a report */
         uint64_t token;
         uint64_t mark;                /* of the newest report that named it */
         rm_link_t flight;             /* in the peer's flight list, by seq */

@@ -73,6 +73,7 @@ int rm_ctl_ring (rm_ctl_t *self);
 int rm_ctl_queues (rm_ctl_t *self);
 int rm_ctl_jobs (rm_ctl_t *self);
 int rm_ctl_why (rm_ctl_t *self);
+int rm_ctl_trace (rm_ctl_t *self);
 int rm_ctl_peek (rm_ctl_t *self);
 int rm_ctl_drain (rm_ctl_t *self);
 int rm_ctl_cancel (rm_ctl_t *self);

@@ -119,6 +119,14 @@ static const rm_command_t commands[] = {
      "where a job is and what it waits for, in a sentence\n"
      "And how its newest attempts ended that were no success.",
      NULL, "  ringctl why 7"},
+    {"trace", "ID",
+     "a job's life, each step with its time\n"
+     "What happened to a job is in the ledger as long as the job. When it was given to workers only the master that "
+     "leads\n"
+     "remembers, and not from before it led.",
+     NULL,
+     "  ringctl trace 7\n"
+     "  ringctl trace 7 --json"},
     {"peek", "[ID|QUEUE]",
      "print a job's payload, and take it from nobody\n"
      "Of a queue: the payload of the job whose turn comes first; with --state dead of the one that a kick would take\n"
@@ -260,7 +268,7 @@ static int run (rm_ctl_t *self)
         {"drain", rm_ctl_drain},   {"watch", rm_ctl_watch}, {"masters", rm_ctl_masters}, {"backup", rm_ctl_backup},
         {"master", rm_ctl_master}, {"map", rm_ctl_map},     {"top", rm_ctl_top},         {"cancel", rm_ctl_cancel},
         {"bury", rm_ctl_bury},     {"kick", rm_ctl_kick},   {"pause", rm_ctl_pause},     {"resume", rm_ctl_resume},
-        {"queue", rm_ctl_queue},   {"peek", rm_ctl_peek}};
+        {"queue", rm_ctl_queue},   {"peek", rm_ctl_peek},   {"trace", rm_ctl_trace}};
     size_t i = 0;
     while (strcmp (table[i].name, self->command->name))
         i++;

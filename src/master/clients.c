@@ -92,7 +92,7 @@ static void refuse_query (rm_master_t *self, const rm_address_t *to, const rm_ms
     case RM_EINVAL:
         rm_master_answer_error (
             self, to, code,
-            "there is no question '%.*s': status, workers, ring, jobs, events, masters, why and peek are known",
+            "there is no question '%.*s': status, workers, ring, jobs, events, masters, why, trace and peek are known",
             (int)query->what.size, query->what.size ? (const char *)query->what.data : "");
         break;
     case RM_ETOOBIG:

@@ -194,7 +194,7 @@ static json_t *blob_text (const rm_blob_t *blob)
     return text ? text : json_string ("(not text)");
 }
 
-static json_t *key_text (const rm_record_t *record)
+json_t *rm_view_key (const rm_record_t *record)
 {
     return record->key_bytes ? blob_text (record->key_bytes) : json_null ();
 }
@@ -204,7 +204,7 @@ static json_t *job (const rm_view_t *self, const rm_record_t *record)
     const rm_progress_t *progress = rm_leader_progress (record);
     return json_pack (
         "{s:o, s:s, s:o, s:s, s:s?, s:o, s:o, s:o*, s:o*}", "id", integer (record->id), "queue", record->queue->name,
-        "key", key_text (record), "state", rm_record_state_name (record, self->now.wall_ms), "worker",
+        "key", rm_view_key (record), "state", rm_record_state_name (record, self->now.wall_ms), "worker",
         record->lead.peer ? record->lead.peer->member->name : NULL, "attempt", integer (rm_record_attempt (record)),
         "age_ms", integer (age (self, record)), "permille", progress ? integer (progress->permille) : NULL, "note",
         progress ? blob_text (progress->note) : NULL);
@@ -244,7 +244,7 @@ static void list_event (void *arg, const rm_event_t *event)
         listing->list,
         json_pack ("{s:o, s:s, s:o, s:s?, s:o, s:s?, s:o, s:s?, s:o*, s:o*}", "at_ms", integer (event->wall_ms),
                    "event", rm_event_name ((rm_event_kind_t)event->kind), "id", integer (event->id), "queue",
-                   record ? record->queue->name : NULL, "key", record ? key_text (record) : json_null (), "worker",
+                   record ? record->queue->name : NULL, "key", record ? rm_view_key (record) : json_null (), "worker",
                    member ? member->name : NULL, "attempt", integer (event->attempt), "outcome", outcome, "permille",
                    told ? integer (event->outcome) : NULL, "note",
                    progress && progress->permille == event->outcome ? blob_text (progress->note) : NULL));
@@ -298,10 +298,11 @@ static int put (const char *data, size_t size, void *out)
 int rm_view_query (const rm_view_t *self, const rm_msg_query_t *query, rm_buf_t *out)
 {
     json_t *document = NULL;
-    if (rm_bytes_equal (query->what, rm_bytes ("why"))) {
+    bool traces = rm_bytes_equal (query->what, rm_bytes ("trace"));
+    if (traces || rm_bytes_equal (query->what, rm_bytes ("why"))) {
         if (!rm_state_record (self->state, query->id))
             return rm_state_gave (self->state, query->id) ? RM_EGONE : RM_EUNKNOWN;
-        document = rm_view_why (self, query->id);
+        document = traces ? rm_view_trace (self, query->id) : rm_view_why (self, query->id);
     } else if (rm_bytes_equal (query->what, rm_bytes ("status"))) {
         document = status (self);
     } else if (rm_bytes_equal (query->what, rm_bytes ("workers"))) {

@@ -146,20 +146,28 @@ esac
 EOF
 worker first --queue flaky="exec:bash $box/flaky" --threads 1
 first=${pids[-1]}
-is 24 ringctl submit flaky x --key bob --retry 'delay=1ms backoff=2 cap=1ms'
+flaky=$(ringctl submit flaky x --key bob --retry 'delay=1ms backoff=2 cap=1ms')
 until_true 30 'the second attempt hangs' '[ -e hangs ]'
 kill -9 "$first"
-until_true 60 'the master misses its worker' 'ringctl why 24 --json | grep -q "\"how\":\"crashed\""'
+until_true 60 'the master misses its worker' 'ringctl why $flaky --json | grep -q "\"how\":\"crashed\""'
 kill_master
 worker second --queue flaky="exec:bash $box/flaky" --threads 1
-refused 1 "job 24 is dead: no such account" ringctl wait 24
+refused 1 "job $flaky is dead: no such account" ringctl wait $flaky
+ringctl trace $flaky >life
+for what in 'Z  accepted  ' 'Z  given  *attempt 3, to second$' 'Z  failed for good  attempt 3, at second: no such account$' 'Z  dead  '; do
+    grep -q "^ *20[0-9T:.-]*$what" life || die "trace $flaky: no '$what' in $(cat life)"
+done
+grep -q "^ *-  given  *attempt 1, to first$" life && grep -q "before is not known" life || die "trace $flaky: $(cat life)"
 kill_master
-ringctl why 24 --json >why
+ringctl trace $flaky --json >life
+grep -q '{"at_ms":null,"step":"given","attempt":3,"worker":"second"},{"at_ms":[0-9]*,"step":"failed","attempt":3,' life ||
+    die "trace $flaky: $(cat life)"
+ringctl why $flaky --json >why
 for what in '"attempt":1,"how":"failed","ended_ms":[0-9]*,"worker":"first","reason":"no answer"' \
     '"attempt":2,"how":"crashed","ended_ms":[0-9]*,"worker":"first","reason":null' \
     '"attempt":3,"how":"failed for good","ended_ms":[0-9]*,"worker":"second","reason":"no such account"'; do
-    grep -q "{$what" why || die "why 24: $(cat why)"
+    grep -q "{$what" why || die "why $flaky: $(cat why)"
 done
-ringctl why 24 | grep -Eq '^ +2  crashed +first +20[0-9T:.-]*Z  -$' || die "why 24: $(ringctl why 24)"
+ringctl why $flaky | grep -Eq '^ +2  crashed +first +20[0-9T:.-]*Z  -$' || die "why $flaky: $(ringctl why $flaky)"
 
 end "orders: all as ordered"

@@ -83,7 +83,7 @@ gives 2 "" "--master 'tcp://127.0.0.1'" status --master tcp://127.0.0.1
 
 # Help.
 gives 0 "Examples:" "" --help
-for command in backup submit wait status workers ring queues jobs why peek drain masters master watch; do
+for command in backup submit wait status workers ring queues jobs why trace peek drain masters master watch; do
     gives 0 "ringctl $command" "" $command --help
 done
 gives 0 "ringctl " "" --version
