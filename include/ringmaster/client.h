@@ -55,7 +55,8 @@ typedef struct {
     uint64_t deadline_ms; /* ends expired unless it has ended so long after it was accepted; 0: never */
     unsigned priority;    /* 1 … 9, higher ones go first; never within a key; 0: 5 */
     const char
-        *retry; /* how its attempts are spaced: "delay=1s backoff=2 cap=1m jitter=full"; NULL: as the queue is set */
+        *retry;   /* how its attempts are spaced: "delay=1s backoff=2 cap=1m jitter=full"; NULL: as the queue is set */
+    uint64_t tag; /* of a stream's job: comes back with its result (rm_result_tag), and means nothing to us */
 } rm_spec_t;
 
 /* rm_spec ("bank", .key = "bob", .data = "10", .size = 2) */
@@ -172,10 +173,11 @@ RM_EXPORT uint64_t rm_client_last_id (const rm_client_t *self);
 RM_EXPORT const char *rm_client_error (const rm_client_t *self);
 
 /* What became of a job. What these hand out lives until the result is destroyed. */
-RM_EXPORT uint64_t rm_result_id (const rm_result_t *self);
-RM_EXPORT int rm_result_outcome (const rm_result_t *self);                      /* RM_DONE … */
-RM_EXPORT unsigned rm_result_attempt (const rm_result_t *self);                 /* how many attempts it took */
-RM_EXPORT const char *rm_result_reason (const rm_result_t *self);               /* "" when done */
+RM_EXPORT uint64_t rm_result_id (const rm_result_t *self);        /* 0: it was not accepted */
+RM_EXPORT uint64_t rm_result_tag (const rm_result_t *self);       /* of a stream's job: what its spec said */
+RM_EXPORT int rm_result_outcome (const rm_result_t *self);        /* RM_DONE … */
+RM_EXPORT unsigned rm_result_attempt (const rm_result_t *self);   /* how many attempts it took */
+RM_EXPORT const char *rm_result_reason (const rm_result_t *self); /* "" when done */
 RM_EXPORT const void *rm_result_data (const rm_result_t *self, size_t *size_p); /* `size_p` may be NULL */
 RM_EXPORT const char *rm_result_text (const rm_result_t *self);                 /* the data, with a NUL behind it */
 RM_EXPORT void rm_result_destroy (rm_result_t **self_p);                        /* nulls the pointer, takes NULL */

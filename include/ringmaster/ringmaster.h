@@ -7,4 +7,5 @@
 #include <ringmaster/retry.h>
 #include <ringmaster/rpc.h>
 #include <ringmaster/rwlock.h>
+#include <ringmaster/stream.h>
 #include <ringmaster/worker.h>

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client/result.h"
+#include "client/setup.h"
 #include "client/spec.h"
 #include "core/pirate.h"
 #include "net/clock.h"
@@ -48,29 +49,18 @@ static int out_of_memory (rm_client_t *self)
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
-static rm_session_id_t random_session (void)
-{
-    rm_session_id_t session;
-    rm_random_fill (session.bytes, sizeof session.bytes);
-    return session;
-}
-
 rm_client_t *rm_client_new (const char *masters)
 {
-    rm_endpoint_t list[RM_ENDPOINTS_MAX];
-    const char *texts[RM_ENDPOINTS_MAX];
-    int count = rm_endpoint_parse_list (list, rm_endpoint_masters (masters), NULL);
-    if (count < 1) {
+    rm_setup_masters_t given;
+    if (!rm_setup_masters (&given, masters)) {
         errno = EINVAL;
         return NULL;
     }
-    for (int i = 0; i < count; i++)
-        texts[i] = list[i].text;
     rm_client_t *self = rm_calloc (1, sizeof *self);
     if (!self)
         goto no_memory;
-    rm_session_id_t session = random_session ();
-    if (rm_pirate_init (&self->pirate, texts, (uint32_t)count, &session, rm_clock_ms ()))
+    rm_session_id_t session = rm_setup_session ();
+    if (rm_pirate_init (&self->pirate, given.texts, given.count, &session, rm_clock_ms ()))
         goto free_self;
     if (rm_net_init ())
         goto close_pirate;
@@ -101,24 +91,6 @@ void rm_client_destroy (rm_client_t **self_p)
 
 /* ---- options ----------------------------------------------------------------------------------------------------- */
 
-static bool read_number (const char *text, int64_t *number)
-{
-    char *end;
-    errno = 0;
-    long long value = strtoll (text, &end, 10);
-    *number = value;
-    return *text >= '0' && *text <= '9' && !*end && !errno;
-}
-
-/* "1.5" is 1500 thousandths. */
-static bool read_permille (const char *text, int64_t *permille)
-{
-    char *end;
-    double value = strtod (text, &end);
-    *permille = value >= 0 && value < 1e6 ? (int64_t)(value * 1000 + 0.5) : 0;
-    return *text >= '0' && *text <= '9' && !*end;
-}
-
 int rm_client_set (rm_client_t *self, const char *option, const char *value)
 {
     if (!option || !value)
@@ -126,24 +98,9 @@ int rm_client_set (rm_client_t *self, const char *option, const char *value)
     if (self->started)
         return fail (self, RM_ESTATE, "option %s comes too late: a request was made already", option);
     rm_backoff_t policy = self->pirate.line.policy;
-    const char *why = "it is not a number";
-    bool read;
-    if (!strcmp (option, "initial"))
-        read = read_number (value, &policy.delay_ms);
-    else if (!strcmp (option, "factor"))
-        read = read_permille (value, &policy.factor_permille);
-    else if (!strcmp (option, "cap"))
-        read = read_number (value, &policy.cap_ms);
-    else if (!strcmp (option, "tries"))
-        read = read_number (value, &policy.tries);
-    else
-        return fail (self, RM_EINVAL, "there is no option '%s': initial, factor, cap and tries are known", option);
-    if (read && policy.cap_ms < policy.delay_ms)
-        return fail (self, RM_EINVAL, "option %s cannot be '%s': the cap would be below the first timeout", option,
-                     value);
-    if (!read || rm_pirate_configure (&self->pirate, &policy, &why))
-        return fail (self, RM_EINVAL, "option %s cannot be '%s': %s", option, value, why);
-    return 0;
+    int error =
+        rm_setup_option (&policy, option, value, "initial, factor, cap and tries", self->error, sizeof self->error);
+    return error ? error : rm_pirate_configure (&self->pirate, &policy, NULL);
 }
 
 /* ---- one request ------------------------------------------------------------------------------------------------- */
@@ -207,7 +164,7 @@ static int ask_for (rm_client_t *self, const rm_msg_t *request, int timeout_ms, 
 {
     self->started = true;
     *self->error = 0;
-    rm_session_id_t spare = random_session ();
+    rm_session_id_t spare = rm_setup_session ();
     uint64_t now_ms = rm_clock_ms ();
     rm_pirate_event_t event = {
         .type = RM_PIRATE_BEGIN,
@@ -325,7 +282,7 @@ int rm_client_wait (rm_client_t *self, uint64_t id, int timeout_ms, rm_result_t 
     int error = ask (self, &request, timeout_ms, RM_PIRATE_SILENCE_MS, &reply);
     if (error)
         return error;
-    rm_result_t *result = rm_result_new (&reply.result.jobs[0]);
+    rm_result_t *result = rm_result_new (&reply.result.jobs[0], 0);
     rm_msg_close (&reply);
     if (!result)
         return out_of_memory (self);
@@ -350,7 +307,7 @@ int rm_client_wait_any (rm_client_t *self, const uint64_t *ids, size_t count, in
         return error;
     for (uint32_t i = 0; i < reply.result.job_count && !error; i++) {
         const rm_result_job_t *job = &reply.result.jobs[i];
-        if (job->outcome != RM_OUTCOME_NONE && !(results[i] = rm_result_new (job)))
+        if (job->outcome != RM_OUTCOME_NONE && !(results[i] = rm_result_new (job, 0)))
             error = out_of_memory (self);
     }
     rm_msg_close (&reply);

@@ -5,12 +5,14 @@
 #include "proto/alloc.h"
 
 struct rm_result {
-    uint64_t id;      /* the job's */
-    int outcome;      /* RM_DONE … */
-    unsigned attempt; /* attempts begun */
-    size_t size;      /* of data */
-    const char *data; /* in `bytes`, with a NUL behind it */
-    char bytes[];     /* the reason with its NUL, then the data */
+    rm_result_t *next; /* in a list of its holder's */
+    uint64_t id;       /* the job's */
+    uint64_t tag;      /* the caller's */
+    int outcome;       /* RM_DONE … */
+    unsigned attempt;  /* attempts begun */
+    size_t size;       /* of data */
+    const char *data;  /* in `bytes`, with a NUL behind it */
+    char bytes[];      /* the reason with its NUL, then the data */
 };
 
 _Static_assert((int)RM_DONE == RM_OUTCOME_DONE && (int)RM_DIED == RM_OUTCOME_DEAD &&
@@ -19,13 +21,14 @@ _Static_assert((int)RM_DONE == RM_OUTCOME_DONE && (int)RM_DIED == RM_OUTCOME_DEA
                    (int)RM_CLIENT_MANY_MAX == RM_MESSAGE_JOBS_MAX,
                "the public outcomes are the wire's");
 
-rm_result_t *rm_result_new (const rm_result_job_t *job)
+rm_result_t *rm_result_new (const rm_result_job_t *job, uint64_t tag)
 {
     size_t reason_size = job->reason.size, size = job->data.size;
     rm_result_t *self = rm_malloc (sizeof *self + reason_size + 1 + size + 1);
     if (!self)
         return NULL;
-    *self = (rm_result_t){.id = job->id, .outcome = (int)job->outcome, .attempt = job->attempt, .size = size};
+    *self =
+        (rm_result_t){.id = job->id, .tag = tag, .outcome = (int)job->outcome, .attempt = job->attempt, .size = size};
     if (reason_size)
         memcpy (self->bytes, job->reason.data, reason_size);
     self->bytes[reason_size] = 0;
@@ -35,6 +38,16 @@ rm_result_t *rm_result_new (const rm_result_job_t *job)
     data[size] = 0;
     self->data = data;
     return self;
+}
+
+rm_result_t **rm_result_link (rm_result_t *self)
+{
+    return &self->next;
+}
+
+uint64_t rm_result_tag (const rm_result_t *self)
+{
+    return self->tag;
 }
 
 uint64_t rm_result_id (const rm_result_t *self)

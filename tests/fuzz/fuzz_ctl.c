@@ -84,7 +84,7 @@ int rm_client_wait (rm_client_t *self, uint64_t id, int timeout_ms, rm_result_t 
                            .outcome = 1 + (said_size ? said[0] % 4u : 0),
                            .reason = {said, (uint32_t)half},
                            .data = {said + half, (uint32_t)(said_size - half)}};
-    *result_p = rm_result_new (&job);
+    *result_p = rm_result_new (&job, 0);
     CLAIM (*result_p);
     return 0;
 }
