@@ -1,4 +1,4 @@
-/*  What the parts of the name server share: server.c (its life), receive.c (what services say), answer.c (who asks), keep.c
+/*  What the parts of the name server share: server.c (its life), receive.c (what services say), names.c (who they are), answer.c (who asks), keep.c
  *  (the disk).
  *
  *  Thread rule: the loop's thread.
@@ -23,6 +23,7 @@ enum {
 };
 
 typedef struct rm_catalog_link rm_catalog_link_t;
+typedef struct rm_catalog_name rm_catalog_name_t;
 
 struct rm_catalog_server {
     const rm_catalog_config_t *config;
@@ -44,6 +45,10 @@ struct rm_catalog_server {
     const char *refused_why;                 /* … the newest of them */
     char refused_address[RM_SERVICE_ADDRESS_BYTES_MAX + 1];
 
+    rm_catalog_name_t *names; /* of addresses */
+    unsigned lookups;         /* that the resolver has not answered */
+    size_t waiting_bytes;     /* of updates that wait for that */
+
     rm_copies_t json, text;
 
     rm_store_t store;
@@ -64,6 +69,18 @@ uint64_t rm_catalog_now_ms (const rm_catalog_server_t *self);
 int rm_catalog_receive (rm_catalog_server_t *self);
 /* Ends connections that take too long, or all; says what was refused. */
 void rm_catalog_receive_tick (rm_catalog_server_t *self, bool all);
+
+/* Takes an update, whose sender is called `name` unless it says otherwise. */
+void rm_catalog_take (rm_catalog_server_t *self, const char *address, const char *name, const void *data, size_t size);
+
+/* ---- names.c ---- */
+
+/* What the sender of an update without a name is called. NULL: the resolver is asked, and the update, of which a copy was made, is
+ * taken when it has answered. */
+const char *rm_catalog_name (rm_catalog_server_t *self, const char *address, const struct sockaddr *from,
+                             const void *data, size_t size);
+/* Once no lookup is under way. */
+void rm_catalog_forget_names (rm_catalog_server_t *self);
 
 /* ---- answer.c ---- */
 

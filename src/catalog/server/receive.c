@@ -15,6 +15,7 @@ struct rm_catalog_link {
     uv_tcp_t tcp;
     rm_buf_t brought;
     uint64_t begun_ms;
+    struct sockaddr_storage from;
     char address[RM_SERVICE_ADDRESS_BYTES_MAX + 1];
 };
 
@@ -36,20 +37,43 @@ static void refuse (rm_catalog_server_t *self, const char *address, const char *
     rm_log (RM_LOG_DEBUG, "event=refused address=%s why=%s", address, RM_QUOTE_TEXT (why));
 }
 
-static void take (rm_catalog_server_t *self, const char *address, const void *data, size_t size)
+/* Stamps it and takes it up. 0 or an error; `why_p` gets a literal sentence. */
+static int enter (rm_catalog_server_t *self, rm_update_t *update, const char *address, const char *name,
+                  const char **why_p)
+{
+    int rc = rm_update_stamp (update, address, name, rm_clock_wall_ms () / 1000);
+    if (!rc)
+        rc = rm_update_describe (update, why_p);
+    if (rc)
+        return rc;
+    update->said.heard_ms = rm_catalog_now_ms (self);
+    rm_services_expire (&self->services, update->said.heard_ms);
+    return rm_services_put (&self->services, &update->said, why_p);
+}
+
+void rm_catalog_take (rm_catalog_server_t *self, const char *address, const char *name, const void *data, size_t size)
 {
     rm_update_t update = {0};
     const char *why = "memory ran out";
     int rc = rm_update_read (&update, data, size, &why);
     if (!rc)
-        rc = rm_update_stamp (&update, address, address, rm_clock_wall_ms () / 1000);
-    if (!rc)
-        rc = rm_update_describe (&update, &why);
-    if (!rc) {
-        update.said.heard_ms = rm_catalog_now_ms (self);
-        rm_services_expire (&self->services, update.said.heard_ms);
-        rc = rm_services_put (&self->services, &update.said, &why);
-    }
+        rc = enter (self, &update, address, name, &why);
+    if (rc)
+        refuse (self, address, why);
+    rm_update_close (&update);
+}
+
+/* Takes what came, if it is one; without a name it may have to wait for it. */
+static void take (rm_catalog_server_t *self, const char *address, const struct sockaddr *from, const void *data,
+                  size_t size)
+{
+    rm_update_t update = {0};
+    const char *why = "memory ran out";
+    int rc = rm_update_read (&update, data, size, &why);
+    bool named = !rc && rm_update_has_name (&update);
+    const char *name = rc || named ? address : rm_catalog_name (self, address, from, data, size);
+    if (!rc && name)
+        rc = enter (self, &update, address, name, &why);
     if (rc)
         refuse (self, address, why);
     rm_update_close (&update);
@@ -88,7 +112,7 @@ static void on_packet (uv_udp_t *handle, ssize_t size, const uv_buf_t *buf, cons
     if (flags & UV_UDP_PARTIAL)
         refuse (self, address, "it is larger than 64 KiB");
     else
-        take (self, address, buf->base, (size_t)size);
+        take (self, address, from, buf->base, (size_t)size);
 }
 
 /* ---- TCP --------------------------------------------------------------------------------------------------------- */
@@ -120,7 +144,7 @@ static void on_bytes (uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
 {
     rm_catalog_link_t *link = stream->data;
     if (size == UV_EOF && link->brought.size)
-        take (link->server, link->address, link->brought.data, link->brought.size);
+        take (link->server, link->address, (struct sockaddr *)&link->from, link->brought.data, link->brought.size);
     if (size > 0 && link->brought.size + (size_t)size > RM_UPDATE_BYTES_MAX) {
         refuse (link->server, link->address, "it is larger than 1 MiB");
         size = UV_E2BIG;
@@ -143,11 +167,10 @@ static unsigned links_of (const rm_catalog_server_t *self, const char *address)
 static bool admit (rm_catalog_link_t *link)
 {
     rm_catalog_server_t *self = link->server;
-    struct sockaddr_storage from = {0};
-    int size = sizeof from;
-    if (uv_tcp_getpeername (&link->tcp, (struct sockaddr *)&from, &size))
+    int size = sizeof link->from;
+    if (uv_tcp_getpeername (&link->tcp, (struct sockaddr *)&link->from, &size))
         return false;
-    write_address (link->address, sizeof link->address, (struct sockaddr *)&from);
+    write_address (link->address, sizeof link->address, (struct sockaddr *)&link->from);
     if (self->link_count > RM_CATALOG_LINKS_MAX || links_of (self, link->address) > RM_CATALOG_LINKS_OF_ADDRESS) {
         refuse (self, link->address, "too many connections are open");
         return false;

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "catalog/server/inside.h"
 #include "catalog/server/page.h"
@@ -163,8 +164,13 @@ static void end (rm_catalog_server_t *self)
     for (int i = 0; i < 2; i++)
         uv_close ((uv_handle_t *)&self->signals[i], NULL);
     close_ports (self);
-    uv_run (&self->loop, UV_RUN_DEFAULT); /* what is being written comes to its end */
+    while (self->written)
+        uv_run (&self->loop, UV_RUN_ONCE);
     rm_catalog_keep_last (self);
+    if (self->lookups)
+        _exit (0); /* nobody waits for what the resolver may say in half a minute */
+    uv_run (&self->loop, UV_RUN_DEFAULT);
+    rm_catalog_forget_names (self);
 }
 
 int rm_catalog_server_run (rm_catalog_server_t *self)
