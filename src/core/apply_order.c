@@ -150,9 +150,11 @@ int rm_apply_queue_set (rm_state_t *self, rm_reader_t *reader)
         return 0;
     if (!queue && !(queue = rm_state_add_queue (self, entry.queue)))
         return RM_ENOMEM;
+    bool changes = rm_setting_get (queue, entry.setting) != entry.value;
     rm_setting_put (queue, entry.setting, entry.value);
     if (!queue->hold)
         rm_state_release_queue (self, queue);
-    TELL (self, queue_set, queue);
+    if (changes)
+        TELL (self, queue_set, queue, entry.setting);
     return 0;
 }

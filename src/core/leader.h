@@ -108,6 +108,7 @@ typedef struct rm_peer {
     rm_link_t solo;        /* READY jobs with a key that must run alone here */
     rm_link_t first;       /* READY jobs with a key, at-most-once: their turn came when no thread was free */
     bool alone;            /* one of them is in flight */
+    uint32_t stops_told;   /* of its jobs that are to stop, in this round; 0: a round begins */
     uint32_t window;       /* credit: threads and a prefetch that grows while jobs are short */
     uint64_t ran_us;       /* moving average of its handlers' time */
     uint64_t *serves;      /* bit set of queue numbers */

@@ -34,6 +34,7 @@ uint64_t rm_leader_batch_number (const rm_leader_t *self);
 void rm_leader_move_record (rm_record_t *record, rm_at_t to);
 void rm_leader_offer_record (rm_leader_t *self, rm_record_t *record, bool front);
 void rm_leader_offer_key (rm_leader_t *self, rm_key_t *key, bool front);
+void rm_leader_offer_head (rm_leader_t *self, rm_key_t *key);
 void rm_leader_offer_queue (rm_leader_t *self, rm_queue_t *queue);
 void rm_leader_review_queue (rm_leader_t *self, rm_queue_t *queue);
 void rm_leader_withdraw_record (rm_leader_t *self, rm_record_t *record);

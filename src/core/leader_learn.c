@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "core/leader_inside.h"
+#include "core/settings.h"
 #include "proto/assert.h"
 
 static void on_accepted (void *arg, rm_record_t *record)
@@ -14,7 +15,10 @@ static void on_accepted (void *arg, rm_record_t *record)
         rm_leader_kicked (self, record);
     rm_leader_note (self, record, RM_EVENT_ACCEPTED);
     rm_leader_watch_deadline (self, record);
-    rm_leader_offer_record (self, record, false);
+    if (record->key)
+        rm_leader_offer_head (self, record->key);
+    else
+        rm_leader_offer_record (self, record, false);
 }
 
 static void on_stopping (void *arg, rm_record_t *record)
@@ -36,10 +40,11 @@ static void on_released (void *arg, rm_key_t *key)
         rm_leader_offer_key (self, key, false);
 }
 
-static void on_queue_set (void *arg, rm_queue_t *queue)
+/* All other settings are looked up when they are needed: what is on offer keeps its place. */
+static void on_queue_set (void *arg, rm_queue_t *queue, uint32_t setting)
 {
     rm_leader_t *self = arg;
-    if (rm_leader_acts (self))
+    if (rm_leader_acts (self) && setting == RM_SETTING_PAUSED)
         rm_leader_review_queue (self, queue);
 }
 
@@ -69,7 +74,7 @@ static void on_ended (void *arg, rm_record_t *record)
     rm_heap_remove (&self->deadlines, &record->lead.end);
     withdraw (self, record);
     if (record->key)
-        rm_leader_offer_key (self, record->key, false);
+        rm_leader_offer_head (self, record->key);
     rm_leader_note_waiters (self, record);
     rm_leader_drop_progress (record);
 }

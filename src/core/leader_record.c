@@ -93,6 +93,14 @@ void rm_leader_offer_key (rm_leader_t *self, rm_key_t *key, bool front)
     rm_leader_move_record (record, RM_AT_READY);
 }
 
+/* Its line is longer or shorter. A head that is on offer keeps its place, so that what comes behind it does not hold it up. */
+void rm_leader_offer_head (rm_leader_t *self, rm_key_t *key)
+{
+    const rm_link_t *first = rm_list_first (&key->records);
+    if (first && RM_OWNER (first, rm_record_t, line)->lead.at != RM_AT_READY)
+        rm_leader_offer_key (self, key, false);
+}
+
 static void offer_unkeyed (rm_leader_t *self, rm_record_t *record, bool front)
 {
     rm_pool_t *pool = record->queue->pool;

@@ -71,29 +71,43 @@ bool rm_leader_stops (rm_leader_t *self, rm_record_t *record)
 
 /* ---- at the worker ---------------------------------------------------------------------------------------------- */
 
-/* What of its jobs is to stop, said once more. */
-void rm_leader_tell_stops (rm_leader_t *self, rm_peer_t *peer)
+static bool is_to_stop (const rm_record_t *record)
 {
-    uint32_t count = 0;
-    rm_stop_job_t jobs[RM_DISPATCH_JOBS];
-    if (!self->state->stopping_count)
-        return;
-    RM_LIST_EACH (&peer->flight, link) {
-        const rm_record_t *record = RM_OWNER (link, rm_record_t, lead.flight);
-        if (record->lead.at == RM_AT_SENT && rm_record_stops (record) && count < RM_DISPATCH_JOBS)
-            jobs[count++] = (rm_stop_job_t){record->id, rm_record_attempt (record)};
-    }
+    return record->lead.at == RM_AT_SENT && rm_record_stops (record);
+}
+
+static void tell (rm_leader_t *self, const rm_peer_t *peer, rm_stop_job_t *jobs, uint32_t count)
+{
     rm_msg_t msg = {.type = RM_MSG_STOP};
     msg.stop = (rm_msg_stop_t){self->state->term, peer->member->inc, jobs, count};
     if (count)
         rm_leader_to_worker (self, &peer->route, &msg);
 }
 
+/* What of its jobs is to stop, said once more: so many at a time, and the next ones the next time. */
+void rm_leader_tell_stops (rm_leader_t *self, rm_peer_t *peer)
+{
+    uint32_t passed = 0, count = 0;
+    rm_stop_job_t jobs[RM_DISPATCH_JOBS];
+    if (!self->state->stopping_count)
+        return;
+    RM_LIST_EACH (&peer->flight, link) {
+        const rm_record_t *record = RM_OWNER (link, rm_record_t, lead.flight);
+        if (!is_to_stop (record) || passed++ < peer->stops_told)
+            continue;
+        jobs[count++] = (rm_stop_job_t){record->id, rm_record_attempt (record)};
+        if (count == RM_DISPATCH_JOBS)
+            break;
+    }
+    peer->stops_told = count == RM_DISPATCH_JOBS ? passed : 0;
+    tell (self, peer, jobs, count);
+}
+
 /* The mark is in the ledger. */
 void rm_leader_stopping (rm_leader_t *self, rm_record_t *record)
 {
-    if (record->lead.peer && record->lead.at == RM_AT_SENT)
-        rm_leader_tell_stops (self, record->lead.peer);
+    if (is_to_stop (record))
+        tell (self, record->lead.peer, &(rm_stop_job_t){record->id, rm_record_attempt (record)}, 1);
     else if (record->lead.at == RM_AT_PARKED || record->lead.at == RM_AT_READY)
         rm_leader_stops (self, record);
 }

@@ -248,10 +248,10 @@ typedef struct {
     void (*refused) (void *arg, uint64_t id, uint64_t inc, uint32_t attempt); /* a completion that changed nothing */
     void (*started) (void *arg, rm_record_t *record);
     void (*unstarted) (void *arg, rm_record_t *record);
-    void (*stopping) (void *arg, rm_record_t *record); /* it is to end as its extra->stop says */
-    void (*released) (void *arg, rm_key_t *key);       /* a dead job holds it no longer */
-    void (*queue_set) (void *arg, rm_queue_t *queue);  /* a setting may be another one */
-    void (*pooled) (void *arg, rm_queue_t *queue);     /* a queue got its pool */
+    void (*stopping) (void *arg, rm_record_t *record);                  /* it is to end as its extra->stop says */
+    void (*released) (void *arg, rm_key_t *key);                        /* a dead job holds it no longer */
+    void (*queue_set) (void *arg, rm_queue_t *queue, uint32_t setting); /* an rm_setting_t, which is another one now */
+    void (*pooled) (void *arg, rm_queue_t *queue);                      /* a queue got its pool */
     void (*member_added) (void *arg, rm_member_t *member);
     void (*member_removed) (void *arg, rm_member_t *member); /* still readable; freed when this returns */
     void (*resize_begun) (void *arg);

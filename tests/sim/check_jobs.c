@@ -131,9 +131,10 @@ static void on_ended (void *arg, rm_record_t *record)
         copy_text (job->reason, record->reason->data, record->reason->size);
 }
 
-static void on_queue_set (void *arg, rm_queue_t *queue)
+static void on_queue_set (void *arg, rm_queue_t *queue, uint32_t setting)
 {
     check_t *self = arg;
+    (void)setting;
     uint32_t number = !strcmp (queue->name, "r");
     self->queue_holds[number] = queue->hold;
     for (uint64_t id = 1; id <= self->shadow.last_id && !queue->hold; id++)

@@ -196,6 +196,64 @@ Test (leader_order, what_is_on_offer_is_cancelled_and_the_next_of_its_key_is_off
     cr_assert (at (behind, worker));
 }
 
+Test (leader_order, what_is_on_offer_keeps_its_place_whatever_happens_behind_it)
+{
+    worker_t *worker = join_settled ("w", 1);
+    uint64_t busy = put (NULL, "a"), head = put ("key", "b"), other = put ("other", "c"), behind = put ("key", "d");
+    ordered ("cancel", behind, "", "");
+    cr_assert_eq (outcome_of (behind), RM_OUTCOME_CANCELLED);
+    finish (worker, busy);
+    finish (worker, at (head, worker) ? head : other);
+    cr_assert_eq (outcome_of (head), RM_OUTCOME_DONE);
+    cr_assert (at (other, worker));
+}
+
+Test (leader_order, what_is_on_offer_keeps_its_place_whatever_its_queue_is_set_to)
+{
+    worker_t *worker = join_settled ("w", 1);
+    uint64_t first = put ("key", "a"), behind = put ("key", "b"), others[20];
+    for (uint32_t i = 0; i < 20; i++)
+        others[i] = put (key_of (worker, i), "c");
+    finish (worker, first); /* the one behind it stands behind all others */
+    ordered ("set", 0, "q", "tries=7 paused=off");
+    finish (worker, others[0]);
+    cr_assert (!at (behind, worker));
+    ordered ("set", 0, "q", "paused=on");
+    ordered ("set", 0, "q", "paused=off");
+    for (uint32_t i = 1; i < 20 && !at (behind, worker); i++)
+        finish (worker, others[i]);
+    cr_assert (at (behind, worker), "all is offered again");
+}
+
+/* A handful more than one message has room for. */
+Test (leader_order, each_job_that_is_to_stop_is_told_once_and_then_again_in_turns)
+{
+    enum { JOBS = RM_DISPATCH_JOBS + 20 };
+    worker_t *worker = join_settled ("w", JOBS);
+    uint64_t ids[JOBS];
+    uint32_t told[JOBS] = {0};
+    for (int i = 0; i < JOBS; i++)
+        ids[i] = put (NULL, "a");
+    worker->silent = true;
+    mark ();
+    for (int i = 0; i < JOBS; i++)
+        say_order ("cancel", ids[i], "", "", 0);
+    turn ();
+    cr_assert_eq (sent_count (worker->address, RM_MSG_STOP), JOBS);
+    for (uint32_t n = 0; n < JOBS; n++)
+        cr_assert_eq (sent_nth (worker->address, RM_MSG_STOP, n)->stop.job_count, 1, "of %u, only the new one", n);
+    mark ();
+    for (int i = 0; i < 4; i++)
+        beat (worker);
+    for (uint32_t n = 0; n < sent_count (worker->address, RM_MSG_STOP); n++) {
+        const rm_msg_stop_t *stop = &sent_nth (worker->address, RM_MSG_STOP, n)->stop;
+        for (uint32_t i = 0; i < stop->job_count; i++)
+            told[stop->jobs[i].id - ids[0]]++;
+    }
+    for (int i = 0; i < JOBS; i++)
+        cr_assert_eq (told[i], 2, "job %d of %d was told %u times", i, JOBS, told[i]);
+}
+
 Test (leader_order, what_runs_is_stopped_and_its_key_waits_until_its_worker_lets_go)
 {
     worker_t *worker = join_settled ("w", 10);

@@ -70,10 +70,11 @@ static void on_released (void *arg, rm_key_t *key)
     story.moved += record && record->extra && record->extra->place && key->records.prev != first;
 }
 
-static void on_queue_set (void *arg, rm_queue_t *queue)
+static void on_queue_set (void *arg, rm_queue_t *queue, uint32_t setting)
 {
     (void)arg;
     (void)queue;
+    (void)setting;
     story.applied[RM_ENTRY_QUEUE_SET]++;
 }
 
