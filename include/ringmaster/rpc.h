@@ -1,4 +1,4 @@
-/*  Remote procedure calls: a server of functions with typed arguments, and its client. No master is needed.
+/*  Remote procedure calls: a server of functions with typed arguments, and two clients of it. No master is needed.
  *
  *      static int add (rm_rpc_call_t *call, void *arg)
  *      {
@@ -25,6 +25,7 @@
  *    called from any thread, and stop from a signal handler too. Functions run on threads of the server (mode "event": on
  *    the one that runs it), hooks on the thread that runs it. A call belongs to its function, until that returns.
  *  - An rm_rpc_client_t belongs to one thread.
+ *  - An rm_rpc_pipe_t may be used by any number of threads at once, but for its destroy.
  *  - Answers belong to who got them, and may cross threads.
  */
 #pragma once
@@ -187,7 +188,7 @@ RM_EXPORT double rm_rpc_answer_real (const rm_rpc_answer_t *self, size_t n);
 RM_EXPORT bool rm_rpc_answer_bool (const rm_rpc_answer_t *self, size_t n);
 RM_EXPORT const char *rm_rpc_answer_text (const rm_rpc_answer_t *self, size_t n);
 RM_EXPORT const void *rm_rpc_answer_bytes (const rm_rpc_answer_t *self, size_t n, size_t *size_p);
-/* Which call of its client it answers, from 1. */
+/* Which call of its client it answers: what rm_rpc_pipe_send gave; 0: it was never sent. */
 RM_EXPORT uint64_t rm_rpc_answer_id (const rm_rpc_answer_t *self);
 RM_EXPORT void rm_rpc_answer_destroy (rm_rpc_answer_t **self_p); /* nulls the pointer, takes NULL */
 
@@ -222,6 +223,39 @@ RM_EXPORT int rm_rpc_client_ping (rm_rpc_client_t *self, int timeout_ms);
 
 /* The last error as a sentence, "" if there was none; lives until the next call. */
 RM_EXPORT const char *rm_rpc_client_error (const rm_rpc_client_t *self);
+
+/* ---- the pipelined client ------------------------------------------------------------------------------------------ */
+
+/* Many calls under way at once, from any number of threads, on one DEALER socket of a thread of its own; replies come in
+ * any order. What is not answered is sent again, after a time that grows; when a server says nothing at all, all of it
+ * goes to the next one. It keeps itself known to the server without being told. */
+typedef struct rm_rpc_pipe rm_rpc_pipe_t;
+
+/* As rm_rpc_client_new. */
+RM_EXPORT rm_rpc_pipe_t *rm_rpc_pipe_new (const char *servers);
+/* Says goodbye, forgets what is under way, frees it. No other thread may be in a verb of it. */
+RM_EXPORT void rm_rpc_pipe_destroy (rm_rpc_pipe_t **self_p);
+
+/* Sets one option, before the first call: those of rm_rpc_client_set but `tries`, and
+ *   window   n     calls under way at most (1024, up to 4096): send and call wait for room beyond it
+ * 0, RM_EINVAL (rm_rpc_pipe_error says why), RM_ESTATE (a call was made). */
+RM_EXPORT int rm_rpc_pipe_set (rm_rpc_pipe_t *self, const char *option, const char *value);
+/* What the last rm_rpc_pipe_set refused, as a sentence; only before the first call, by the thread that sets. */
+RM_EXPORT const char *rm_rpc_pipe_error (const rm_rpc_pipe_t *self);
+
+/* As rm_rpc_client_call; other threads call meanwhile. */
+RM_EXPORT int rm_rpc_pipe_call (rm_rpc_pipe_t *self, const char *name, const rm_rpc_value_t *args, size_t count,
+                                int timeout_ms, rm_rpc_answer_t **answer_p);
+
+/* Sends a call without waiting: 0 and its id in `id_p` (may be NULL). rm_rpc_pipe_next gives its answer, if not sooner,
+ * then with an error when its timeout is over. RM_EINVAL (name or values), RM_ETIMEDOUT (no room up to the timeout),
+ * RM_EIO (no thread or socket is left), RM_ENOMEM. */
+RM_EXPORT int rm_rpc_pipe_send (rm_rpc_pipe_t *self, const char *name, const rm_rpc_value_t *args, size_t count,
+                                int timeout_ms, uint64_t *id_p);
+
+/* The next answer to any call that was sent, in the order in which they came, to be destroyed: 0. RM_ETIMEDOUT: none
+ * came in time; RM_ESTATE: nothing is under way that could bring one. */
+RM_EXPORT int rm_rpc_pipe_next (rm_rpc_pipe_t *self, int timeout_ms, rm_rpc_answer_t **answer_p);
 
 #ifdef __cplusplus
 }

@@ -92,14 +92,7 @@ int rm_rpc_client_set (rm_rpc_client_t *self, const char *option, const char *va
 {
     rm_backoff_t policy = self->pirate.line.policy;
     const rm_rpc_option_t options[] = {
-        {.name = "name", .text = self->name, .size = sizeof self->name},
-        {.name = "initial", .number = &policy.delay_ms, .min = 1, .max = RM_BACKOFF_MS_MAX},
-        {.name = "factor",
-         .number = &policy.factor_permille,
-         .min = 1001,
-         .max = RM_BACKOFF_PERMILLE_MAX,
-         .factor = true},
-        {.name = "cap", .number = &policy.cap_ms, .min = 1, .max = RM_BACKOFF_MS_MAX},
+        RM_RPC_LINE_OPTIONS (self->name, policy),
         {.name = "tries", .number = &policy.tries, .min = 0, .max = INT64_MAX},
         {.name = NULL},
     };

@@ -1,0 +1,132 @@
+/*  What at-most-once is for, beside what happens without it: a reply is lost and the server killed before it can be asked
+ *  again; a request is doubled on its way. Servers are processes of their own, killed with SIGKILL; the account they pay
+ *  into is memory that outlives them.
+ */
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "rpc_fixture.h"
+#include "rpc_proxy.h"
+
+typedef struct {
+    atomic_int balance; /* every run adds 1 */
+    char endpoint[300];
+    atomic_bool listens;
+} account_t;
+
+static account_t *account;
+static proxy_t proxy;
+static char folder[64], table[128];
+
+static int pay (rm_rpc_call_t *call, void *arg)
+{
+    (void)arg;
+    return rm_rpc_reply (call, rm_rpc_values (rm_rpc_int (atomic_fetch_add (&account->balance, 1) + 1)));
+}
+
+static void serve_for_life (bool once)
+{
+    prctl (PR_SET_PDEATHSIG, SIGKILL);
+    rm_rpc_server_t *server = rm_rpc_server_new ();
+    rm_rpc_server_add (server, "pay", ":i", pay, NULL);
+    rm_rpc_server_set (server, "semantics", once ? "at-most-once" : "at-least-once");
+    if (once)
+        rm_rpc_server_set (server, "table", table);
+    if (rm_rpc_server_bind (server)) {
+        fprintf (stderr, "%s\n", rm_rpc_server_error (server));
+        _exit (1);
+    }
+    snprintf (account->endpoint, sizeof account->endpoint, "%s", rm_rpc_server_endpoint (server));
+    atomic_store (&account->listens, true);
+    rm_rpc_server_run (server);
+    _exit (0);
+}
+
+static pid_t server_start (bool once)
+{
+    atomic_store (&account->listens, false);
+    pid_t pid = fork ();
+    cr_assert_geq (pid, 0);
+    if (!pid)
+        serve_for_life (once);
+    AWAIT (atomic_load (&account->listens));
+    return pid;
+}
+
+static void server_kill (pid_t pid)
+{
+    int status;
+    kill (pid, SIGKILL);
+    cr_assert_eq (waitpid (pid, &status, 0), pid);
+    cr_assert (WIFSIGNALED (status), "it ended before it was killed");
+}
+
+static void *call_pay (void *arg)
+{
+    rm_rpc_client_t *client = arg;
+    rm_rpc_answer_t *answer;
+    int error = rm_rpc_client_call (client, "pay", NULL, 0, PATIENCE_MS, &answer);
+    cr_assert_eq (error, 0, "%s", rm_rpc_client_error (client));
+    int64_t balance = rm_rpc_answer_int (answer, 0);
+    rm_rpc_answer_destroy (&answer);
+    return (void *)(intptr_t)balance;
+}
+
+/* How often two calls have run in the end, and what the first was told. */
+static int story (bool once, int *told)
+{
+    void *balance;
+    pthread_t thread;
+    atomic_store (&account->balance, 0);
+    pid_t server = server_start (once);
+    proxy_start (&proxy, account->endpoint);
+    rm_rpc_client_t *client = rm_rpc_client_new (proxy.endpoint);
+    cr_assert_eq (rm_rpc_client_set (client, "initial", "2000"), 0); /* slowness alone makes no more copies */
+    atomic_store (&proxy.drop, 1);
+    pthread_create (&thread, NULL, call_pay, client);
+    AWAIT (atomic_load (&proxy.dropped) == 1); /* it has run, and its client does not know */
+    server_kill (server);
+    server = server_start (once);
+    proxy_move (&proxy, account->endpoint);
+    pthread_join (thread, &balance);
+    *told = (int)(intptr_t)balance;
+    int after_first = atomic_load (&account->balance);
+    atomic_store (&proxy.twice, 1);
+    call_pay (client);
+    cr_assert_eq (atomic_load (&proxy.doubled), 1);
+    AWAIT (once || atomic_load (&account->balance) >= after_first + 2);
+    call_pay (client); /* the second copy has been dealt with by now: a server reads in order */
+    rm_rpc_client_destroy (&client);
+    proxy_stop (&proxy);
+    server_kill (server);
+    return atomic_load (&account->balance);
+}
+
+static void make_account (void)
+{
+    account = mmap (NULL, sizeof *account, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    cr_assert_neq (account, MAP_FAILED);
+    snprintf (folder, sizeof folder, "/tmp/rpc_once.XXXXXX");
+    cr_assert (mkdtemp (folder));
+    snprintf (table, sizeof table, "%s/calls.db", folder);
+}
+
+static void drop_account (void)
+{
+    char command[160];
+    snprintf (command, sizeof command, "rm -rf '%s'", folder);
+    cr_assert_eq (system (command), 0);
+}
+
+Test (rpc_once, a_lost_reply_a_restart_and_a_doubled_request_run_once_with_the_table_and_twice_without,
+      .init = make_account, .fini = drop_account)
+{
+    int told;
+    cr_assert_eq (story (false, &told), 5, "at-least-once: lost and again, doubled, and one more");
+    cr_assert_eq (told, 2, "the client was told of the second run");
+    cr_assert_eq (story (true, &told), 3, "at-most-once: each of three calls once");
+    cr_assert_eq (told, 1, "the client was told what came of the first run, by a server that did not run it");
+}
