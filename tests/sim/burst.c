@@ -56,15 +56,10 @@ uint64_t sim_burst_connection (const sim_burst_t *self, uint32_t master)
     return self->master == master ? self->connection : 0;
 }
 
-static bool is_mine (const sim_t *sim, uint32_t who, uint32_t place)
-{
-    return sim_client_who (sim, sim->plan->items[place].client) == who;
-}
-
 bool sim_burst_finished (const sim_burst_t *self, const sim_t *sim, uint32_t who)
 {
     for (uint32_t place = 0; place < sim->plan->item_count; place++)
-        if (is_mine (sim, who, place) && self->wants[place].fate < LET_GO)
+        if (sim_client_wants (sim, who, place) && self->wants[place].fate < LET_GO)
             return false;
     return true;
 }
@@ -83,7 +78,7 @@ static void begin_session (sim_burst_t *self)
 static void let_go (sim_burst_t *self, const sim_t *sim, uint32_t who)
 {
     for (uint32_t place = 0; place < sim->plan->item_count; place++)
-        if (is_mine (sim, who, place) && self->wants[place].fate == SENT)
+        if (sim_client_wants (sim, who, place) && self->wants[place].fate == SENT)
             self->wants[place].fate = LET_GO;
 }
 
@@ -92,7 +87,7 @@ static uint64_t floor_of (const sim_burst_t *self, const sim_t *sim, uint32_t wh
 {
     uint64_t floor = self->last_seq;
     for (uint32_t place = 0; place < sim->plan->item_count; place++)
-        if (is_mine (sim, who, place) && self->wants[place].fate == SENT && self->wants[place].seq <= floor)
+        if (sim_client_wants (sim, who, place) && self->wants[place].fate == SENT && self->wants[place].seq <= floor)
             floor = self->wants[place].seq - 1;
     return floor;
 }
@@ -107,22 +102,6 @@ static void send (sim_burst_t *self, sim_t *sim, uint32_t who, const rm_msg_t *m
     sim_send (sim, who, self->master, self->connection, &frame);
 }
 
-static rm_submit_job_t spell (sim_burst_t *self, const plan_item_t *item, uint64_t seq, uint32_t row)
-{
-    plan_payload (item, self->payloads[row]);
-    plan_key (item, self->keys[row]);
-    return (rm_submit_job_t){
-        .options = {.delay_ms = item->delay_ms, .deadline_ms = item->deadline_ms, .priority = item->priority},
-        .seq = seq,
-        .queue = rm_bytes (item->queue ? "r" : "q"),
-        .key = rm_bytes (item->key < 0 ? NULL : self->keys[row]),
-        .data = rm_bytes (self->payloads[row]),
-        .tries = item->tries,
-        .timeout_ms = item->timeout_ms,
-        .flags = item->at_most_once ? RM_JOB_AT_MOST_ONCE : 0,
-    };
-}
-
 /* One message of jobs that are due: those never sent, or sent long ago. Numbers are given in the order of places, so that
  * they grow in a message. False: nothing is due. */
 static bool submit_some (sim_burst_t *self, sim_t *sim, uint32_t who, uint64_t now_ms, uint32_t *from)
@@ -130,11 +109,11 @@ static bool submit_some (sim_burst_t *self, sim_t *sim, uint32_t who, uint64_t n
     rm_submit_job_t jobs[MESSAGE_JOBS];
     uint32_t count = 0, most = 1 + (uint32_t)(rm_splitmix (&self->random) % MESSAGE_JOBS), under_way = 0;
     for (uint32_t place = 0; place < sim->plan->item_count; place++)
-        under_way += is_mine (sim, who, place) && self->wants[place].fate == SENT;
+        under_way += sim_client_wants (sim, who, place) && self->wants[place].fate == SENT;
     for (; *from < sim->plan->item_count && count < most; ++*from) {
         want_t *want = &self->wants[*from];
         bool again = want->fate == SENT && now_ms >= want->sent_ms + AGAIN_MS;
-        if (!is_mine (sim, who, *from) || (!again && (want->fate != WANTED || under_way >= WINDOW)))
+        if (!sim_client_wants (sim, who, *from) || (!again && (want->fate != WANTED || under_way >= WINDOW)))
             continue;
         if (!again) {
             *want = (want_t){.fate = SENT, .seq = ++self->last_seq};
@@ -142,7 +121,8 @@ static bool submit_some (sim_burst_t *self, sim_t *sim, uint32_t who, uint64_t n
             check_submits (sim->check, &sim->plan->items[*from], &self->session, want->seq);
         }
         want->sent_ms = now_ms;
-        jobs[count] = spell (self, &sim->plan->items[*from], want->seq, count);
+        jobs[count] = sim_client_spell (&sim->plan->items[*from], self->payloads[count], self->keys[count]);
+        jobs[count].seq = want->seq;
         count++;
     }
     if (!count)
@@ -158,7 +138,7 @@ static void wait_for_some (sim_burst_t *self, sim_t *sim, uint32_t who)
     uint64_t ids[MESSAGE_JOBS];
     uint32_t count = 0;
     for (uint32_t place = 0; place < sim->plan->item_count && count < MESSAGE_JOBS; place++)
-        if (is_mine (sim, who, place) && self->wants[place].fate == ACCEPTED)
+        if (sim_client_wants (sim, who, place) && self->wants[place].fate == ACCEPTED)
             ids[count++] = self->wants[place].id;
     if (!count)
         return;
@@ -201,7 +181,7 @@ void sim_burst_wake (sim_burst_t *self, sim_t *sim, uint32_t who)
 static want_t *find_seq (sim_burst_t *self, const sim_t *sim, uint32_t who, uint64_t seq, uint32_t *place)
 {
     for (*place = 0; *place < sim->plan->item_count; ++*place)
-        if (is_mine (sim, who, *place) && self->wants[*place].fate == SENT && self->wants[*place].seq == seq)
+        if (sim_client_wants (sim, who, *place) && self->wants[*place].fate == SENT && self->wants[*place].seq == seq)
             return &self->wants[*place];
     return NULL;
 }
@@ -228,7 +208,7 @@ static void on_result (sim_burst_t *self, sim_t *sim, uint32_t who, const rm_msg
         const rm_result_job_t *row = &result->jobs[i];
         for (uint32_t place = 0; place < sim->plan->item_count; place++) {
             want_t *want = &self->wants[place];
-            if (!is_mine (sim, who, place) || want->fate != ACCEPTED || want->id != row->id)
+            if (!sim_client_wants (sim, who, place) || want->fate != ACCEPTED || want->id != row->id)
                 continue;
             if (row->outcome == RM_OUTCOME_GONE)
                 check_gone (sim->check, who, row->id);

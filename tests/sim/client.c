@@ -1,6 +1,6 @@
 /*  A client: the real lazy pirate, one request at a time, with a socket that is a number. What src/client does around it,
  *  and nothing else. Half of the clients keep their session where a kill does not reach it, and go on with it. Some are no
- *  pirates, but do not wait (burst.h). */
+ *  pirates, but do not wait (burst.h, stream.h). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +8,7 @@
 #include "ringmaster/error.h"
 #include "sim.h"
 #include "story.h"
+#include "stream.h"
 
 enum { SILENCE_MS = 10000, CAP_MS = 2000, AGAIN_MS = 20 };
 
@@ -21,8 +22,9 @@ struct sim_client {
     char session[RM_SEQS_TEXT_BYTES]; /* "": none */
     fate_t fates[PLAN_ITEMS_MAX];     /* by place in the plan */
     uint64_t ids[PLAN_ITEMS_MAX];
-    uint32_t next;      /* place of the first one that is not submitted yet */
-    sim_burst_t *burst; /* NULL: it is a pirate */
+    uint32_t next;        /* place of the first one that is not submitted yet */
+    sim_burst_t *burst;   /* NULL: it is none */
+    sim_stream_t *stream; /* NULL: it is none; neither: it is a pirate */
     /* the process */
     bool up;
     rm_pirate_t pirate;
@@ -47,12 +49,9 @@ uint64_t sim_client_connection (const sim_t *self, uint32_t who, uint32_t master
         return 0;
     if (client->burst)
         return sim_burst_connection (client->burst, master);
+    if (client->stream)
+        return sim_stream_connection (client->stream, master);
     return client->master == master ? client->connection : 0;
-}
-
-static bool is_mine (const sim_t *self, uint32_t who, uint32_t place)
-{
-    return sim_client_who (self, self->plan->items[place].client) == who;
 }
 
 bool sim_client_finished (const sim_t *self, uint32_t who)
@@ -62,8 +61,10 @@ bool sim_client_finished (const sim_t *self, uint32_t who)
         return false;
     if (client->burst)
         return sim_burst_finished (client->burst, self, who);
+    if (client->stream)
+        return sim_stream_finished (client->stream, self, who);
     for (uint32_t place = 0; place < self->plan->item_count; place++)
-        if (is_mine (self, who, place) && client->fates[place] < LET_GO)
+        if (sim_client_wants (self, who, place) && client->fates[place] < LET_GO)
             return false;
     return true;
 }
@@ -118,7 +119,7 @@ static void rest (sim_t *self, uint32_t who)
 {
     sim_client_t *client = client_of (self, who);
     uint32_t place = client->next;
-    while (place < self->plan->item_count && !is_mine (self, who, place))
+    while (place < self->plan->item_count && !sim_client_wants (self, who, place))
         place++;
     if (place < self->plan->item_count && !client->asking && !client->waits)
         client->rests_until_ms = sim_clock_ms (self, who) + self->plan->items[place].rest_us / 1000;
@@ -195,6 +196,21 @@ static void begin (sim_t *self, uint32_t who, const rm_msg_t *request, uint64_t 
 
 /* ---- what it wants ----------------------------------------------------------------------------------------------- */
 
+rm_submit_job_t sim_client_spell (const plan_item_t *item, char payload[16], char key[8])
+{
+    plan_payload (item, payload);
+    plan_key (item, key);
+    return (rm_submit_job_t){
+        .queue = rm_bytes (item->queue ? "r" : "q"),
+        .key = rm_bytes (item->key < 0 ? NULL : key),
+        .data = rm_bytes (payload),
+        .tries = item->tries,
+        .timeout_ms = item->timeout_ms,
+        .flags = item->at_most_once ? RM_JOB_AT_MOST_ONCE : 0,
+        .options = {.delay_ms = item->delay_ms, .deadline_ms = item->deadline_ms, .priority = item->priority},
+    };
+}
+
 static void submit (sim_t *self, uint32_t who, uint32_t place)
 {
     sim_client_t *client = client_of (self, who);
@@ -202,17 +218,7 @@ static void submit (sim_t *self, uint32_t who, uint32_t place)
     client->place = place;
     client->fates[place] = ASKED;
     client->next = place + 1;
-    plan_payload (item, client->payload);
-    plan_key (item, client->key);
-    client->job = (rm_submit_job_t){
-        .queue = rm_bytes (item->queue ? "r" : "q"),
-        .key = rm_bytes (item->key < 0 ? NULL : client->key),
-        .data = rm_bytes (client->payload),
-        .tries = item->tries,
-        .timeout_ms = item->timeout_ms,
-        .flags = item->at_most_once ? RM_JOB_AT_MOST_ONCE : 0,
-        .options = {.delay_ms = item->delay_ms, .deadline_ms = item->deadline_ms, .priority = item->priority},
-    };
+    client->job = sim_client_spell (item, client->payload, client->key);
     rm_msg_t request = {.type = RM_MSG_SUBMIT, .submit = {.jobs = &client->job, .job_count = 1}};
     begin (self, who, &request, item->give_up_ms ? sim_clock_ms (self, who) + item->give_up_ms : RM_PIRATE_FOREVER);
 }
@@ -241,7 +247,7 @@ static void act (sim_t *self, uint32_t who)
         wait (self, who, client->place);
         return;
     }
-    while (client->next < count && !is_mine (self, who, client->next))
+    while (client->next < count && !sim_client_wants (self, who, client->next))
         client->next++;
     if (client->next < count) {
         submit (self, who, client->next);
@@ -265,6 +271,8 @@ static sim_client_t *make (const sim_t *self, uint32_t who)
     client->keeps_session = rm_splitmix (&client->random) % 2;
     if (self->plan->bursts[sim_client_place (self, who)])
         client->burst = sim_burst_new ();
+    if (self->plan->streams[sim_client_place (self, who)])
+        client->stream = sim_stream_new ();
     return client;
 }
 
@@ -284,7 +292,7 @@ static void boot_pirate (sim_t *self, uint32_t who)
         *client->session && !rm_seqs_load (&client->pirate.seqs, client->session, (int64_t)sim_clock_ms (self, who),
                                            (int64_t)sim_wall_ms (self, who));
     for (uint32_t place = 0; place < self->plan->item_count; place++)
-        if (is_mine (self, who, place) && client->fates[place] == ASKED) {
+        if (sim_client_wants (self, who, place) && client->fates[place] == ASKED) {
             client->fates[place] = goes_on ? ASKED : LET_GO;
             client->next = goes_on ? place : place + 1;
         }
@@ -303,6 +311,8 @@ void sim_client_boot (sim_t *self, uint32_t who)
     client->up = true;
     if (client->burst)
         sim_burst_boot (client->burst, self, who);
+    else if (client->stream)
+        sim_stream_boot (client->stream, self, who);
     else
         boot_pirate (self, who);
 }
@@ -313,15 +323,19 @@ void sim_client_down (sim_t *self, uint32_t who)
     if (!client || !client->up)
         return;
     client->up = false;
-    if (!client->burst)
+    if (client->stream)
+        sim_stream_down (client->stream);
+    else if (!client->burst)
         rm_pirate_close (&client->pirate);
 }
 
 void sim_client_destroy (sim_t *self, uint32_t who)
 {
     sim_client_down (self, who);
-    if (client_of (self, who))
+    if (client_of (self, who)) {
         sim_burst_destroy (&client_of (self, who)->burst);
+        sim_stream_destroy (&client_of (self, who)->stream);
+    }
     free (client_of (self, who));
     self->clients[sim_client_place (self, who)] = NULL;
 }
@@ -333,6 +347,8 @@ void sim_client_receive (sim_t *self, const sim_packet_t *packet)
     sim_client_t *client = client_of (self, packet->to);
     if (client->burst)
         sim_burst_receive (client->burst, self, packet->to, &packet->msg);
+    else if (client->stream)
+        sim_stream_receive (client->stream, &packet->msg);
     else if (client->asking)
         step (self, packet->to, &(rm_pirate_event_t){.type = RM_PIRATE_REPLY, .msg = &packet->msg});
 }
@@ -342,6 +358,8 @@ void sim_client_wake (sim_t *self, uint32_t who)
     sim_client_t *client = client_of (self, who);
     if (client->burst)
         sim_burst_wake (client->burst, self, who);
+    else if (client->stream)
+        sim_stream_wake (client->stream);
     else if (client->asking)
         step (self, who, &(rm_pirate_event_t){.type = RM_PIRATE_TIME});
     else

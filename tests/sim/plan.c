@@ -242,7 +242,7 @@ static void draw_hurry (plan_t *self, uint64_t until_us)
     if (!once_in (&random, 16))
         return;
     uint32_t client = (uint32_t)below (&random, self->client_count);
-    self->bursts[client] = false;
+    self->bursts[client] = self->streams[client] = false;
     for (uint32_t i = 0; i < self->item_count; i++)
         if (self->items[i].client == client)
             self->items[i].give_up_ms = (uint32_t)between (&random, 20, 120);
@@ -307,6 +307,16 @@ static void draw_holds (plan_t *self, uint64_t until_us)
                    below (&random, 8));
 }
 
+/* Of the clients that do not wait, half are the real one. */
+static void draw_streams (plan_t *self)
+{
+    uint64_t random = self->seed * 0x9fb21c651e98df25u + self->master_count;
+    for (uint32_t i = 0; i < self->client_count; i++) {
+        self->streams[i] = self->bursts[i] && once_in (&random, 2);
+        self->bursts[i] = self->bursts[i] && !self->streams[i];
+    }
+}
+
 void plan_draw (plan_t *self, uint32_t masters, bool orders, uint64_t seed)
 {
     uint64_t random = seed * 0x9e3779b97f4a7c15u + 0x6a09e667f3bcc909u;
@@ -342,6 +352,7 @@ void plan_draw (plan_t *self, uint32_t masters, bool orders, uint64_t seed)
     uint32_t kinds = draw_kinds (&random);
     while (self->fault_count < faults)
         draw_fault (self, &random, kinds, trouble_us);
+    draw_streams (self);
     draw_hurry (self, trouble_us);
     if (orders)
         draw_orders (self, trouble_us);

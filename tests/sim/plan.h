@@ -81,7 +81,8 @@ typedef struct {
 typedef struct {
     uint64_t seed;
     uint32_t master_count, worker_count, client_count;
-    bool bursts[PLAN_CLIENTS_MAX]; /* that client does not wait for one answer before it asks for more */
+    bool bursts[PLAN_CLIENTS_MAX];  /* that client does not wait for one answer before it asks for more */
+    bool streams[PLAN_CLIENTS_MAX]; /* likewise, and is the real pipelined client */
     uint32_t threads;
     uint64_t worker_boot_us[PLAN_WORKERS_MAX];
     bool orders; /* people order, too, and jobs have options */

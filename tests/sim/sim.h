@@ -185,6 +185,12 @@ static inline uint32_t sim_client_who (const sim_t *self, uint32_t client)
     return self->plan->master_count + self->plan->worker_count + client;
 }
 
+/* True if the job at that place of the plan is that client's. */
+static inline bool sim_client_wants (const sim_t *self, uint32_t who, uint32_t place)
+{
+    return sim_client_who (self, self->plan->items[place].client) == who;
+}
+
 /* ---- network (network.c) --------------------------------------------------------------------------------------- */
 
 /* A message on its way. */
@@ -268,6 +274,9 @@ typedef struct sim_run {
 sim_run_t *sim_worker_runs (const sim_t *self, uint32_t who, uint32_t *count);
 
 /* ---- clients (client.c) ---------------------------------------------------------------------------------------- */
+
+/* The job as it is submitted, without its number; `payload` and `key` hold its bytes. */
+rm_submit_job_t sim_client_spell (const plan_item_t *item, char payload[16], char key[8]);
 
 void sim_client_boot (sim_t *self, uint32_t who);
 void sim_client_down (sim_t *self, uint32_t who);
