@@ -41,6 +41,8 @@ RM_EXPORT void rm_worker_destroy (rm_worker_t **self_p);
  *   pool     text  the pool it belongs to (default)   jobs     n   at a time, detached ones too (as many as threads)
  *   quiet    0|1   no log on stderr (0)               insecure 0|1 "shell" may serve masters beyond this machine's
  *                                                                  loopback (0)
+ *   project  text  look for the project's masters at a catalog      catalog  HOST[:PORT],…  which ($CATALOG_HOST)
+ *                  when those that are known do not answer
  * 0 or RM_EINVAL (rm_worker_error says which). */
 RM_EXPORT int rm_worker_set (rm_worker_t *self, const char *option, const char *value);
 

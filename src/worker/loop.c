@@ -11,8 +11,9 @@
 #include "worker/worker.h"
 
 enum {
-    FRAMES_A_TURN = 64, /* of each socket, so that neither starves the other, nor both what has ended */
-    LAST_WORDS_MS = 50  /* that a worker which must exit gives its report to leave */
+    FAILURES_TO_SEEK = 4, /* in a row, and the masters may be elsewhere */
+    FRAMES_A_TURN = 64,   /* of each socket, so that neither starves the other, nor both what has ended */
+    LAST_WORDS_MS = 50    /* that a worker which must exit gives its report to leave */
 };
 
 /* ---- in -------------------------------------------------------------------------------------------------------- */
@@ -68,6 +69,11 @@ static void step_link (rm_worker_t *self, uint64_t now_ms)
         rm_work_connected (self->work, now_ms);
         rm_crew_unlock (&self->crew);
     }
+    if (self->link.failures >= FAILURES_TO_SEEK)
+        rm_seeker_look (&self->seeker, now_ms);
+    if (rm_seeker_take (&self->seeker, &self->link.masters))
+        rm_worker_log (self, RM_LOG_INFO, "event=found worker=%s project=%s masters=%s", self->name,
+                       RM_QUOTE_TEXT (self->seeker.project), self->seeker.found);
     if (self->link.failures && self->link.trouble != self->trouble) {
         self->trouble = self->link.trouble;
         rm_worker_log (self, RM_LOG_WARN, "event=no_master worker=%s asked=%s why=%s", self->name,

@@ -109,6 +109,22 @@ static int set_number (rm_worker_t *self, const char *option, long least, long m
     return 0;
 }
 
+static int set_text (rm_worker_t *self, const char *option, char *to, size_t max, const char *value)
+{
+    if (!*value || strlen (value) > max)
+        return rm_fault (&self->fault, RM_EINVAL, "the %s '%.40s' is not allowed: 1 to %zu bytes", option, value, max);
+    strcpy (to, value);
+    return 0;
+}
+
+static int set_catalog (rm_worker_t *self, const char *value)
+{
+    char why[sizeof self->fault.text];
+    if (rm_catalog_check (value, why, sizeof why))
+        return rm_fault (&self->fault, RM_EINVAL, "%s", why);
+    return set_text (self, "catalog", self->catalogs, RM_CATALOGS_BYTES_MAX, value);
+}
+
 int rm_worker_set (rm_worker_t *self, const char *option, const char *value)
 {
     if (!option || !value)
@@ -117,6 +133,10 @@ int rm_worker_set (rm_worker_t *self, const char *option, const char *value)
         return rm_fault (&self->fault, RM_ESTATE, "option %s comes too late: the worker runs", option);
     long number = 0;
     int rc;
+    if (!strcmp (option, "project"))
+        return set_text (self, option, self->project, RM_PROJECT_BYTES_MAX, value);
+    if (!strcmp (option, "catalog"))
+        return set_catalog (self, value);
     if (!strcmp (option, "name"))
         return set_name (self, option, self->name, value);
     if (!strcmp (option, "pool"))
@@ -308,9 +328,13 @@ int rm_worker_run (rm_worker_t *self)
     if ((rc = rm_uplink_init (&self->link, self->masters, self->master_count, self->name, rm_clock_ms ())))
         goto stop_crew;
     self->link.loopback_only = self->runs_any && !self->insecure;
+    self->seeker = (rm_seeker_t){.project = *self->project ? self->project : NULL,
+                                 .catalogs = *self->catalogs ? self->catalogs : NULL,
+                                 .wake = &self->wake};
     rm_signals_watch (self);
     rc = rm_worker_loop (self);
     rm_signals_unwatch (self);
+    rm_seeker_close (&self->seeker);
     rm_uplink_close (&self->link);
 stop_crew:
     rm_crew_stop (&self->crew);

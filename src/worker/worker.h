@@ -15,7 +15,10 @@
 #include "worker/crew.h"
 #include "worker/exec.h"
 #include "worker/guard.h"
+#include "worker/seeker.h"
 #include "worker/uplink.h"
+
+enum { RM_PROJECT_BYTES_MAX = 255, RM_CATALOGS_BYTES_MAX = 4095 };
 
 struct rm_worker {
     rm_endpoint_t masters[RM_ENDPOINTS_MAX];
@@ -25,8 +28,10 @@ struct rm_worker {
     unsigned threads;
     unsigned jobs; /* at a time, detached ones included; 0: as many as threads */
     bool quiet;
-    bool insecure; /* whoever reaches the masters may have commands run */
-    bool runs_any; /* a queue is served with the shell */
+    bool insecure;                            /* whoever reaches the masters may have commands run */
+    char project[RM_PROJECT_BYTES_MAX + 1];   /* where masters are looked for when none answers; "": nowhere else … */
+    char catalogs[RM_CATALOGS_BYTES_MAX + 1]; /* … at these; "": the environment's */
+    bool runs_any;                            /* a queue is served with the shell */
 
     rm_served_t served[RM_WORKER_QUEUES_MAX];  /* the queues' names are owned */
     rm_exec_t *commands[RM_WORKER_QUEUES_MAX]; /* owned, with the command behind it; NULL: another kind of handler */
@@ -45,6 +50,7 @@ struct rm_worker {
     rm_crew_t crew;
     rm_uplink_t link;
     rm_guard_t guard;
+    rm_seeker_t seeker;
     rm_work_state_t state; /* as last logged */
     uint64_t inc;          /* likewise */
     const char *trouble;   /* likewise: of the link */

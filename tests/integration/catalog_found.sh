@@ -55,6 +55,10 @@ moved=$(sed 's/^ready jobs=tcp:\/\/127.0.0.1:\([0-9]*\) .*/\1/' master.ready)
 wait_for 60 knows ringmaster thumbs "\"port\":$moved,"
 timeout 60 "$bin/ringctl" --project thumbs queues | grep -q shout || die "not found where it is now"
 
+# Its worker, which knew the old port, has looked for it as well.
+[ "$(timeout 120 "$bin/ringctl" --project thumbs submit shout again --wait)" = AGAIN ] || die "the worker did not find it"
+grep -q 'event=found worker=w1 project=thumbs' worker.log || die "not a word of it"
+
 # Who leaves says so.
 kill "$worker" "$master"
 wait "$worker" "$master"

@@ -119,6 +119,10 @@ static int configure (rm_worker_t *worker)
     if (!code)
         code = set (worker, "threads", said.threads ? threads : NULL);
     if (!code)
+        code = set (worker, "project", said.project);
+    if (!code)
+        code = set (worker, "catalog", said.catalog);
+    if (!code)
         code = set (worker, "quiet", said.quiet ? "1" : NULL);
     if (!code)
         code = set (worker, "insecure", said.insecure ? "1" : NULL);
