@@ -17,7 +17,7 @@ static int remove_members (rm_state_t *state, uint64_t now_ms)
 
 int rm_generation_begin (rm_state_t *state, uint64_t now_ms)
 {
-    if (state->last_id > INT64_MAX - RM_GENERATION_IDS || state->term > INT64_MAX - RM_GENERATION_TERMS ||
+    if (state->last_id > INT64_MAX - RM_GENERATION_IDS || state->term > RM_GENERATION_TERM_MAX - RM_GENERATION_TERMS ||
         state->epoch > INT64_MAX - RM_GENERATION_EPOCHS)
         return RM_ETOOBIG;
     int rc = remove_members (state, now_ms);

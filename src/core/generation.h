@@ -12,11 +12,13 @@
 #include "core/state.h"
 
 enum {
-    RM_GENERATION_TERMS = 1000000,    /* a token has the low 24 bits of the term in it */
+    RM_GENERATION_TERMS = 100000, /* elections */
+    RM_GENERATION_TERM_MAX =
+        (1 << 24) - 1, /* a token has 24 bits for the term: a lower one would not be told from a new one */
     RM_GENERATION_EPOCHS = 1000000000 /* resizes */
 };
 
 /* Skips them, removes every member (which ends at-most-once jobs with a logged start, reason `lost`), and ends every session:
  * what comes of one is refused. All other jobs that have not ended wait as they did, and outcomes stay. `now_ms` is the wall
- * clock. 0, RM_ENOMEM, or RM_ETOOBIG (the numbers would run out); on error the state is to be closed. */
+ * clock. 0, RM_ENOMEM, or RM_ETOOBIG (the numbers would run out: that of terms after some 167 restores); on error the state is to be closed. */
 int rm_generation_begin (rm_state_t *state, uint64_t now_ms);

@@ -24,6 +24,8 @@ static const rm_record_t *newest_below (const rm_state_t *state, uint64_t before
     *id = before - 1;
     if (!before || before > state->last_id)
         return state->records ? ELMT_FROM_HH (state->records->hh.tbl, state->records->hh.tbl->tail) : NULL;
+    if (*id > state->skipped_after && *id - state->skipped_after <= RM_GENERATION_IDS && state->skipped_count)
+        *id = state->skipped_after; /* a restore gave none of these to anybody */
     while (*id && *looks && !(record = rm_state_record (state, *id))) {
         --*looks;
         --*id;

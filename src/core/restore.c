@@ -4,6 +4,7 @@
 
 #include "core/backoff.h"
 #include "core/entry.h"
+#include "core/settings.h"
 #include "core/snapshot.h"
 #include "core/snapshot_layout.h"
 #include "proto/alloc.h"
@@ -159,6 +160,8 @@ static void read_queue (restorer_t *self, uint32_t number)
     queue->dead_count = rm_read_u64 (&self->small);
     if (self->format > 3)
         read_settings (self, queue);
+    for (int setting = RM_SETTING_TRIES; setting < RM_SETTINGS; setting++)
+        expect (self, rm_setting_allows (setting, rm_setting_get (queue, setting)));
     self->state->done_count += queue->done_count;
     self->state->dead_count += queue->dead_count;
 }

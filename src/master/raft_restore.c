@@ -125,7 +125,11 @@ static int renew (restore_t *self)
     int rc = self->asked->renew (self->asked->arg, self->body, head->size, &self->parts, &self->part_count);
     if (rc != 0) {
         say (self, "the backup %s cannot be restored: %s", self->asked->file,
-             rc == RM_ECORRUPT ? "what is in it is no state" : rm_strerror (rc));
+             rc == RM_ECORRUPT ? "what is in it is no state"
+             : rc == RM_ETOOBIG
+                 ? "its cluster was restored so often that the numbers of its terms or jobs run out: begin "
+                   "with an empty directory, and submit again what waited"
+                 : rm_strerror (rc));
         return rc;
     }
     XXH3_state_t *state = XXH3_createState ();

@@ -131,6 +131,23 @@ Test (leader_list_looks, a_place_whose_job_was_forgotten_is_gone_on_from)
     cr_assert_eq (asked, 3, "%d turns of 2 looks for 6 numbers", asked);
 }
 
+/* As after a restore from a backup. */
+Test (leader_list_looks, ids_that_a_restore_skipped_are_not_looked_at)
+{
+    books_off = true; /* they count ids one by one */
+    config.list_looks_max = 4;
+    cluster_begin ();
+    uint64_t before = put ("bob", "x");
+    state->skipped_after = state->last_id;
+    state->skipped_count += RM_GENERATION_IDS;
+    state->last_id += RM_GENERATION_IDS;
+    uint64_t after = put ("bob", "x");
+    cr_assert_eq (after, before + RM_GENERATION_IDS + 1);
+    FINDS (BY (.before = after), before);
+    FINDS (BY (.before = before + 2), before);
+    FINDS (BY (.before = after + 1), after, before);
+}
+
 Test (leader_list, the_oldest_that_has_not_ended_leads_its_queues_line)
 {
     worker_t *w1 = join_settled ("w1", 1);

@@ -311,6 +311,38 @@ Test (snapshot, a_queues_settings_survive)
     rm_state_close (&restored);
 }
 
+static void cr_assert_no_queue (void)
+{
+    static rm_state_t other;
+    rm_buf_t bytes = snapshot_of (&ledger.state);
+    cr_assert_eq (rm_state_init (&other), 0);
+    cr_assert_eq (rm_snapshot_restore (&other, bytes.data, bytes.size), RM_ECORRUPT);
+    rm_state_close (&other);
+    rm_buf_close (&bytes);
+}
+
+Test (snapshot, a_queue_that_cannot_be_set_so_is_corrupt)
+{
+    fill ();
+    rm_queue_t *queue = ledger.state.queues, good = *queue;
+    queue->tries = 0;
+    cr_assert_no_queue ();
+    queue->tries = good.tries;
+    queue->timeout_ms = (uint32_t)INT32_MAX + 1;
+    cr_assert_no_queue ();
+    queue->timeout_ms = good.timeout_ms;
+    queue->keep_bytes = UINT64_MAX;
+    cr_assert_no_queue ();
+    queue->keep_bytes = good.keep_bytes;
+    ledger.state.format = RM_STATE_FORMAT;
+    queue->retry.permille = 1;
+    cr_assert_no_queue ();
+    queue->retry.permille = good.retry.permille;
+    queue->jobs_max = UINT64_MAX;
+    cr_assert_no_queue ();
+    queue->jobs_max = good.jobs_max;
+}
+
 Test (snapshot, a_restored_state_goes_on_like_the_first)
 {
     restore_filled ();
