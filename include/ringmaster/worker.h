@@ -56,6 +56,32 @@ RM_EXPORT int rm_worker_handle_named (rm_worker_t *self, const char *queue, cons
 /* Called on the worker's thread once it is joined for the first time. */
 RM_EXPORT void rm_worker_on_ready (rm_worker_t *self, void (*ready) (const char *name, void *arg), void *arg);
 
+/* Slots `first` to `last` of the ring of the worker's pool. */
+typedef struct {
+    uint32_t first, last;
+} rm_slot_range_t;
+
+/* What has become of a worker's slots. No slot is both gained and lost in one call. */
+typedef struct {
+    const rm_slot_range_t *gained, *lost; /* in ascending order */
+    size_t gained_count, lost_count;
+} rm_slots_t;
+
+/* The slot of a key, from 0 to 16383; `size` bytes, without a NUL that may end them. Any thread. */
+RM_EXPORT uint32_t rm_slot_of_key (const void *key, size_t size);
+
+/* Has `told` called whenever the worker gains or loses slots: to keep warm what belongs to its keys, and to let go of what
+ * does not any more. Before rm_worker_run; NULL: nobody.
+ *   - Calls are made one at a time, on a thread that is for nothing else. What a call is given lives until it returns.
+ *   - A slot is gained once before it is lost, and lost before it is gained again. At first the worker has none.
+ *   - Gained: the call returns before the first job of the slot is started here. A slow one lets them wait.
+ *   - Lost: no job of the slot runs here from before the call until it was gained again. A slow one delays the end of the
+ *     resize, so that it is the last word about these slots, but no heartbeat: it does not cost the lease. The slot's new
+ *     owner may run jobs of it already: what both share needs the jobs' tokens all the same.
+ *   - A worker that leaves in good order, or was removed and joins anew, loses all it has first. One that ends in another way
+ *     (no master answers it, or the process ends) is not told. */
+RM_EXPORT void rm_worker_on_slots (rm_worker_t *self, void (*told) (const rm_slots_t *slots, void *arg), void *arg);
+
 /* Works until it was stopped (SIGTERM, SIGINT or rm_worker_stop: finishes what runs, hands back the rest, leaves) or
  * drained by an operator: 0. RM_EINVAL: nothing to serve. RM_EDENIED: the master refused it for good, or the shell refuses it. RM_EUNREACHABLE: no
  * master answered for 10 s, before it had joined or while it was leaving.

@@ -82,7 +82,8 @@ rm_work_t *rm_work_new (const rm_work_config_t *config)
     rm_work_t *self = rm_calloc (1, sizeof *self);
     if (!self)
         return NULL;
-    if (!copy_config (self, config)) {
+    if (!copy_config (self, config) || (config->slots && !rm_work_slots_init (self))) {
+        rm_free (self->queues);
         rm_free (self);
         return NULL;
     }
@@ -104,6 +105,7 @@ void rm_work_destroy (rm_work_t **self_p)
     rm_work_jobs_close (self);
     rm_work_says_close (self);
     rm_free (self->resize.returned);
+    rm_free (self->slots);
     rm_free (self->queues);
     rm_free (self);
 }
@@ -135,6 +137,7 @@ void rm_work_adopt (rm_work_t *self, uint64_t term)
 void rm_work_forget (rm_work_t *self, uint64_t now_ms)
 {
     rm_work_jobs_forget (self);
+    rm_work_slots_lose_all (self);
     self->say_beat = self->say_leave = self->say_join = false;
     self->resize.say_1 = self->resize.say_2 = self->resize.say_3 = false;
     self->exit_at = now_ms + self->grace_ms;
@@ -431,7 +434,9 @@ static void tick_rejoin (rm_work_t *self, uint64_t now_ms)
     if (rm_work_running_count (self)) {
         if (now_ms >= self->exit_at || !rm_work_jobs_expire (self, now_ms))
             finish (self, RM_WORK_END_HUNG, "a handler did not stop after this worker was removed");
-    } else if (self->leaving)
+    } else if (rm_work_slots_owes_lost (self))
+        return; /* the program is told first that it has none any more */
+    else if (self->leaving)
         finish (self, RM_WORK_END_LEFT, "left");
     else
         begin_anew (self, now_ms);

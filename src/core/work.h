@@ -16,6 +16,8 @@
  *  Invariants:
  *    - a job is started only while the lease holds, in a slot that is open, and after the one before it of its (queue,
  *      key) was committed;
+ *    - a job is started only in a slot that the program knows to be its own; a lost slot is told of when nothing of it runs,
+ *      and `ok` is said when that has returned (if the program wants to be told at all);
  *    - what was handed back was never started and never will be (rm_work_try_start is the only way to start);
  *    - every dispatch up to `upto` has been received; of these exactly `held` are neither handed back nor committed;
  *    - a result is kept until it is committed, and sent again in a new term, on a new connection, and each second.
@@ -34,6 +36,7 @@
 #include <stdint.h>
 
 #include "proto/msg.h"
+#include "ringmaster/worker.h"
 
 #define RM_WORK_NEVER UINT64_MAX /* a deadline that there is not */
 
@@ -145,9 +148,10 @@ typedef struct {
     const char *const *queues;
     uint32_t queue_count;
     uint32_t threads;
+    bool slots; /* the program wants to be told of its slots */
 } rm_work_config_t;
 
-/* What to do, in this order: send, cancel, withdraw, start, reconnect, end. Valid until the next call on the half
+/* What to do, in this order: send, cancel, withdraw, start, tell of slots, reconnect, end. Valid until the next call on the half
  * (rm_work_try_start apart); a list's next element is to be read before its element is passed to the half. */
 typedef struct {
     const rm_msg_t *sends; /* to encode and send to the master; they alias jobs */
@@ -155,12 +159,13 @@ typedef struct {
     rm_work_job_t *cancels;   /* `cancelled` is set in these: also kill their processes, wake their handlers */
     rm_work_job_t *withdrawn; /* no longer to be run: if not begun yet, take out of the run queue and decline */
     rm_work_job_t *starts;    /* to be run when a thread is free: rm_work_try_start first */
-    bool joined;              /* it has just become a member for the first time */
-    bool reconnect;           /* this master does not answer: say disconnected, find one, say connected */
-    rm_work_end_t end;        /* not RM_WORK_GOES_ON: send, then stop for good */
-    int32_t end_code;         /* refused: the master's RM_E… */
-    const char *text;         /* a sentence about `end`, or NULL; lives as long as the half */
-    uint64_t deadline_ms;     /* rm_work_tick is due then */
+    const rm_slots_t *slots; /* to be told to the program: not on this thread, then rm_work_slots_told; NULL: nothing */
+    bool joined;             /* it has just become a member for the first time */
+    bool reconnect;          /* this master does not answer: say disconnected, find one, say connected */
+    rm_work_end_t end;       /* not RM_WORK_GOES_ON: send, then stop for good */
+    int32_t end_code;        /* refused: the master's RM_E… */
+    const char *text;        /* a sentence about `end`, or NULL; lives as long as the half */
+    uint64_t deadline_ms;    /* rm_work_tick is due then */
 } rm_work_effects_t;
 
 /* Copies the configuration; NULL when memory has run out. */
@@ -195,6 +200,9 @@ void rm_work_progress (rm_work_t *self, rm_work_job_t *job, uint32_t permille, r
 void rm_work_finished (rm_work_t *self, rm_work_job_t *job);
 /* An offered job was not started. The job is the half's again; it may be offered once more. */
 void rm_work_declined (rm_work_t *self, rm_work_job_t *job);
+
+/* The program has been told of the slots that the effects named, and has returned. Until then they name no others. */
+void rm_work_slots_told (rm_work_t *self);
 
 /* What follows from all events since the last call. Owned by the half. */
 const rm_work_effects_t *rm_work_effects (rm_work_t *self, uint64_t now_ms);

@@ -286,6 +286,8 @@ static receipt_t receive_one (rm_work_t *self, const rm_dispatch_job_t *from, ui
     job->result_bytes_max = self->result_bytes_max;
     if (keyed)
         self->closed[from->slot] = 0;
+    if (keyed)
+        rm_work_slots_gain (self, from->slot);
     hold (self, job);
     return TAKEN;
 }
@@ -315,8 +317,10 @@ bool rm_work_jobs_receive (rm_work_t *self, const rm_msg_dispatch_t *dispatch)
 rm_work_job_t *rm_work_jobs_offer (rm_work_t *self)
 {
     rm_work_job_t *first = NULL;
-    while (self->ready) {
-        rm_work_job_t *job = self->ready;
+    rm_work_job_t *job, *next;
+    DL_FOREACH_SAFE (self->ready, job, next) {
+        if (!rm_work_slots_allow (self, job))
+            continue;
         enlist (job, &self->offered);
         job->offered = true;
         DL_APPEND2 (first, job, prev_effect, next_effect);

@@ -44,6 +44,18 @@ typedef struct {
     uint32_t returned_count, returned_capacity;
 } rm_work_says_t;
 
+/* What the program knows of its slots. A slot that was lost and came back is told of as lost before it is as gained: others
+ * may have had it meanwhile. */
+typedef struct {
+    bool wanted[RM_SLOTS]; /* the master says that it is ours */
+    bool known[RM_SLOTS];  /* the program was told so */
+    bool stale[RM_SLOTS];  /* known, and lost since */
+    bool pending;          /* there may be something to be told */
+    bool telling;          /* the program is being told `said` */
+    rm_slots_t said;
+    rm_slot_range_t gained[RM_SLOTS / 2], lost[RM_SLOTS / 2];
+} rm_work_slots_t;
+
 struct rm_work {
     rm_bytes_t name, pool;
     rm_bytes_t *queues; /* owned, with the texts behind them */
@@ -83,6 +95,7 @@ struct rm_work {
 
     rm_work_resize_t resize;
     uint64_t closed[RM_SLOTS]; /* the epoch that closed a slot; 0: open */
+    rm_work_slots_t *slots;    /* NULL: the program does not want to be told */
 
     rm_work_job_t *held; /* all lists: utlist's doubly linked ones */
     uint32_t held_count;
@@ -152,6 +165,19 @@ void rm_work_progress_list (rm_work_t *self);
 void rm_work_sync_receive (rm_work_t *self, const rm_msg_sync_t *sync, uint64_t now_ms);
 /* A job has ended or was handed back: the lost slots may be empty now. */
 void rm_work_sync_drained (rm_work_t *self);
+
+/* ---- work_slots.c: each does nothing if the program does not want to be told ---- */
+
+bool rm_work_slots_init (rm_work_t *self);
+void rm_work_slots_gain (rm_work_t *self, uint32_t slot);
+void rm_work_slots_lose (rm_work_t *self, uint32_t slot);
+void rm_work_slots_lose_all (rm_work_t *self);
+/* The program knows that the job's slot is its own. */
+bool rm_work_slots_allow (const rm_work_t *self, const rm_work_job_t *job);
+/* It has still to be told of a slot that was lost. */
+bool rm_work_slots_owes_lost (const rm_work_t *self);
+/* What it is to be told now; NULL: nothing. */
+const rm_slots_t *rm_work_slots_tell (rm_work_t *self);
 
 /* ---- work_say.c ---- */
 

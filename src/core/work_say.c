@@ -257,7 +257,9 @@ static uint64_t deadline (const rm_work_t *self, uint64_t now_ms)
     if (self->state == RM_WORK_OVER)
         return at;
     if (self->state == RM_WORK_REJOIN)
-        return rm_work_running_count (self) ? earlier (self->exit_at, rm_work_timeout_at (self)) : now_ms;
+        return rm_work_running_count (self)     ? earlier (self->exit_at, rm_work_timeout_at (self))
+               : rm_work_slots_owes_lost (self) ? RM_WORK_NEVER
+                                                : now_ms;
     if (self->connected)
         at = earlier (self->beat_at, silent_at (self));
     if (self->connected && tells_progress (self))
@@ -286,6 +288,7 @@ const rm_work_effects_t *rm_work_effects (rm_work_t *self, uint64_t now_ms)
         .cancels = rm_work_jobs_take_effects (&self->cancels),
         .withdrawn = rm_work_jobs_take_effects (&self->withdrawn),
         .starts = self->state == RM_WORK_LEASED ? rm_work_jobs_offer (self) : NULL,
+        .slots = rm_work_slots_tell (self),
         .joined = self->say_joined,
         .end = self->end,
         .end_code = self->end_code,

@@ -46,16 +46,20 @@ static bool is_draining (const rm_work_t *self)
     return false;
 }
 
-/* Closes the slots that move away from here, and hands back what has not started in them. */
+/* Takes the slots that move here, closes those that move away, and hands back what has not started in them. */
 static void close_slots (rm_work_t *self, const rm_msg_sync_t *sync)
 {
     rm_work_resize_t *resize = &self->resize;
     for (uint32_t i = 0; i < sync->moved_count; i++) {
         const rm_sync_move_t *range = &sync->moved[i];
-        if (range->from != self->inc)
-            continue;
-        for (uint32_t slot = range->first; slot <= range->last && slot < RM_SLOTS; slot++)
+        for (uint32_t slot = range->first; slot <= range->last && slot < RM_SLOTS; slot++) {
+            if (range->to == self->inc)
+                rm_work_slots_gain (self, slot);
+            if (range->from != self->inc)
+                continue;
             self->closed[slot] = resize->epoch;
+            rm_work_slots_lose (self, slot);
+        }
     }
     rm_work_job_t *job, *next;
     DL_FOREACH_SAFE2 (self->held, job, next, next_held) {
@@ -83,7 +87,7 @@ static void receive_phase_2 (rm_work_t *self, const rm_msg_sync_t *sync, uint64_
     if (!resize->closed)
         close_slots (self, sync);
     resize->closed = true;
-    resize->ok = !is_draining (self);
+    resize->ok = !is_draining (self) && !rm_work_slots_owes_lost (self);
     resize->say_2 = true;
 }
 
@@ -119,7 +123,7 @@ void rm_work_sync_drained (rm_work_t *self)
     rm_work_resize_t *resize = &self->resize;
     if (resize->term != self->term)
         return; /* a newer leader asks anew, and to an older one the new watermark would say something else */
-    if (!resize->closed || resize->ok || resize->over || is_draining (self))
+    if (!resize->closed || resize->ok || resize->over || is_draining (self) || rm_work_slots_owes_lost (self))
         return;
     resize->ok = true;
     resize->say_2 = true;

@@ -157,6 +157,8 @@ static bool turn (rm_worker_t *self, const rm_work_effects_t **effects_p)
     rm_crew_lock (&self->crew);
     rm_crew_collect (&self->crew);
     now_ms = rm_clock_ms ();
+    if (rm_teller_returned (&self->teller))
+        rm_work_slots_told (self->work);
     rm_work_tick (self->work, now_ms, random);
     bool stops = atomic_load (&self->stops) && !self->stop_told;
     if (stops)
@@ -171,6 +173,8 @@ static bool turn (rm_worker_t *self, const rm_work_effects_t **effects_p)
     rm_crew_apply (&self->crew, effects);
     if (effects->end != RM_WORK_GOES_ON)
         return true;
+    if (effects->slots)
+        rm_teller_tell (&self->teller, effects->slots);
     log_state (self);
     if (effects->joined && self->ready)
         self->ready (self->name, self->ready_arg);

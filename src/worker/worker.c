@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/ring.h"
 #include "net/clock.h"
 #include "net/context.h"
 #include "proto/alloc.h"
@@ -245,6 +246,19 @@ void rm_worker_on_ready (rm_worker_t *self, void (*ready) (const char *name, voi
     self->ready_arg = arg;
 }
 
+void rm_worker_on_slots (rm_worker_t *self, void (*told) (const rm_slots_t *slots, void *arg), void *arg)
+{
+    if (self->runs)
+        return;
+    self->on_slots = told;
+    self->on_slots_arg = arg;
+}
+
+uint32_t rm_slot_of_key (const void *key, size_t size)
+{
+    return rm_ring_slot (key, size);
+}
+
 /* ---- running --------------------------------------------------------------------------------------------------- */
 
 void rm_worker_stop (rm_worker_t *self)
@@ -289,7 +303,8 @@ static int make_work (rm_worker_t *self)
                                .pool = self->pool,
                                .queues = queues,
                                .queue_count = self->served_count,
-                               .threads = jobs_at_a_time (self)};
+                               .threads = jobs_at_a_time (self),
+                               .slots = self->on_slots};
     self->work = rm_work_new (&config);
     return self->work ? 0 : rm_fault (&self->fault, RM_ENOMEM, "%s", rm_strerror (RM_ENOMEM));
 }
@@ -300,6 +315,12 @@ static int start_crew (rm_worker_t *self)
     if (rc)
         rm_fault (&self->fault, rc, "cannot start %u threads: give --threads fewer", self->threads);
     return rc;
+}
+
+static int start_teller (rm_worker_t *self)
+{
+    int rc = rm_teller_start (&self->teller, self->on_slots, self->on_slots_arg, &self->wake);
+    return rc ? rm_fault (&self->fault, rc, "cannot start a thread more: give --threads fewer") : 0;
 }
 
 int rm_worker_run (rm_worker_t *self)
@@ -325,8 +346,10 @@ int rm_worker_run (rm_worker_t *self)
         goto end_net;
     if ((rc = start_crew (self)))
         goto destroy_work;
-    if ((rc = rm_uplink_init (&self->link, self->masters, self->master_count, self->name, rm_clock_ms ())))
+    if ((rc = start_teller (self)))
         goto stop_crew;
+    if ((rc = rm_uplink_init (&self->link, self->masters, self->master_count, self->name, rm_clock_ms ())))
+        goto stop_teller;
     self->link.loopback_only = self->runs_any && !self->insecure;
     self->seeker = (rm_seeker_t){.project = *self->project ? self->project : NULL,
                                  .catalogs = *self->catalogs ? self->catalogs : NULL,
@@ -336,6 +359,8 @@ int rm_worker_run (rm_worker_t *self)
     rm_signals_unwatch (self);
     rm_seeker_close (&self->seeker);
     rm_uplink_close (&self->link);
+stop_teller:
+    rm_teller_stop (&self->teller);
 stop_crew:
     rm_crew_stop (&self->crew);
 destroy_work:

@@ -16,6 +16,7 @@
 #include "worker/exec.h"
 #include "worker/guard.h"
 #include "worker/seeker.h"
+#include "worker/teller.h"
 #include "worker/uplink.h"
 
 enum { RM_PROJECT_BYTES_MAX = 255, RM_CATALOGS_BYTES_MAX = 4095 };
@@ -39,6 +40,8 @@ struct rm_worker {
 
     void (*ready) (const char *name, void *arg);
     void *ready_arg;
+    rm_told_fn *on_slots; /* NULL: nobody wants to know */
+    void *on_slots_arg;
 
     rm_wake_t wake;   /* rung for a stop, and by the crew */
     atomic_int stops; /* how often it was told to stop */
@@ -48,6 +51,7 @@ struct rm_worker {
     /* While it runs. */
     rm_work_t *work;
     rm_crew_t crew;
+    rm_teller_t teller;
     rm_uplink_t link;
     rm_guard_t guard;
     rm_seeker_t seeker;

@@ -254,7 +254,8 @@ static void start_worker (worker_t *self)
 {
     static const char *const queues[] = {"q"};
     static const char *const names[] = {"w0", "w1", "w2"};
-    rm_work_config_t config = {names[self - workers], "default", queues, 1, 6};
+    rm_work_config_t config = {
+        .name = names[self - workers], .pool = "default", .queues = queues, .queue_count = 1, .threads = 6};
     in_worker (self);
     self->half = rm_work_new (&config); /* NULL: there is no memory; in the next turn then */
     if (self->half)

@@ -286,6 +286,9 @@ static void of_process (sim_t *self, const sim_event_t *event)
     case SIM_START:
         sim_worker_start (self, event->who);
         break;
+    case SIM_TOLD:
+        sim_worker_told (self, event->who);
+        break;
     case SIM_END:
         sim_worker_end (self, event->who, event->number, event->more);
         break;

@@ -253,6 +253,7 @@ void sim_worker_turn (sim_t *self, uint32_t who);
 void sim_worker_connect (sim_t *self, uint32_t who);
 /* A thread takes a job out of the run queue. */
 void sim_worker_start (sim_t *self, uint32_t who);
+void sim_worker_told (sim_t *self, uint32_t who);
 /* The handler in that thread returns. */
 void sim_worker_end (sim_t *self, uint32_t who, uint64_t thread, uint64_t run);
 void sim_worker_leave (sim_t *self, uint32_t who);

@@ -14,10 +14,12 @@ enum {
     OFFERED_MAX = 4096,
     FIND_US = 30000, /* it takes up to so long to find a master */
     FIND_AGAIN_US = 250000,
-    HEAR_US = 100000, /* a handler that is told to stop does so within this */
-    DEAF_US = 220000, /* one that listens badly, within this: still before it is given up */
-    PICK_US = 200,    /* a thread picks a job up within this */
-    AWAY_US = 50000,  /* who left is back after so long at least */
+    HEAR_US = 100000,  /* a handler that is told to stop does so within this */
+    DEAF_US = 220000,  /* one that listens badly, within this: still before it is given up */
+    PICK_US = 200,     /* a thread picks a job up within this */
+    TOLD_US = 20000,   /* a program that is told of its slots returns within this … */
+    SLOW_US = 2000000, /* … or, now and then, within this: longer than a lease */
+    AWAY_US = 50000,   /* who left is back after so long at least */
 };
 
 struct sim_worker {
@@ -30,7 +32,9 @@ struct sim_worker {
     sim_run_t runs[THREADS_MAX];
     uint64_t end_us[THREADS_MAX]; /* when the handler returns */
     uint64_t run_count;
-    bool searches; /* for a master */
+    bool searches;             /* for a master */
+    const rm_slots_t *telling; /* its program is being told that; NULL: nothing */
+    bool known[RM_SLOTS];      /* the slots that its program knows to be its own */
 };
 
 static sim_worker_t *worker_of (const sim_t *self, uint32_t who)
@@ -76,7 +80,12 @@ void sim_worker_boot (sim_t *self, uint32_t who)
     char name[8];
     plan_process_name (self->plan, who, name);
     sim_worker_t *worker = calloc (1, sizeof *worker);
-    const rm_work_config_t config = {name, "default", queues, PLAN_QUEUES_MAX, self->plan->threads};
+    const rm_work_config_t config = {.name = name,
+                                     .pool = "default",
+                                     .queues = queues,
+                                     .queue_count = PLAN_QUEUES_MAX,
+                                     .threads = self->plan->threads,
+                                     .slots = self->plan->orders};
     if (!worker || !(worker->half = rm_work_new (&config)))
         abort ();
     worker->connections = (uint64_t)self->processes[who].boot << 32;
@@ -151,6 +160,9 @@ static const plan_item_t *item_of (const sim_t *self, const rm_work_job_t *job)
 static void begin_run (sim_t *self, uint32_t who, uint32_t thread, rm_work_job_t *job)
 {
     sim_worker_t *worker = worker_of (self, who);
+    if (self->plan->orders && job->slot < RM_SLOTS && !worker->known[job->slot])
+        sim_violation (self, "slots-told", "job %" PRIu64 " starts in slot %u, which its program does not have",
+                       job->id, job->slot);
     const plan_item_t *item = item_of (self, job);
     worker->runs[thread] = (sim_run_t){.job = job,
                                        .run = ++worker->run_count,
@@ -248,6 +260,60 @@ static void cancel (sim_t *self, uint32_t who, const rm_work_job_t *job)
     }
 }
 
+/* ---- slots ------------------------------------------------------------------------------------------------------- */
+
+static void lose (sim_t *self, uint32_t who, uint32_t slot)
+{
+    sim_worker_t *worker = worker_of (self, who);
+    if (!worker->known[slot])
+        sim_violation (self, "slots-told", "slot %u is told of as lost, and was not gained", slot);
+    for (uint32_t thread = 0; thread < self->plan->threads; thread++)
+        if (worker->runs[thread].job && worker->runs[thread].slot == slot)
+            sim_violation (self, "slots-told", "slot %u is told of as lost while job %" PRIu64 " runs in it", slot,
+                           worker->runs[thread].job->id);
+    worker->known[slot] = false;
+}
+
+/* The program is told, on a thread of its own: what is lost is not its own from then on, what is gained is when it returns. */
+static void tell (sim_t *self, uint32_t who, const rm_slots_t *slots)
+{
+    sim_worker_t *worker = worker_of (self, who);
+    if (worker->telling)
+        sim_violation (self, "slots-told", "a program is told of its slots while it is told of others");
+    worker->telling = slots;
+    story (self, who, "tells its program of slots: %zu ranges gained, %zu lost", slots->gained_count,
+           slots->lost_count);
+    for (size_t i = 0; i < slots->lost_count; i++)
+        for (uint32_t slot = slots->lost[i].first; slot <= slots->lost[i].last; slot++)
+            lose (self, who, slot);
+    sim_after (self, 1 + sim_draw (self, sim_draw (self, 8) ? TOLD_US : SLOW_US), SIM_TOLD, who, NULL, 0);
+}
+
+void sim_worker_told (sim_t *self, uint32_t who)
+{
+    sim_worker_t *worker = worker_of (self, who);
+    const rm_slots_t *slots = worker->telling;
+    for (size_t i = 0; i < slots->gained_count; i++)
+        for (uint32_t slot = slots->gained[i].first; slot <= slots->gained[i].last; slot++) {
+            if (worker->known[slot])
+                sim_violation (self, "slots-told", "slot %u is told of as gained twice", slot);
+            worker->known[slot] = true;
+        }
+    worker->telling = NULL;
+    rm_work_slots_told (worker->half);
+    sim_want_turn (self, who);
+}
+
+/* Nothing that a resize takes away is the program's any more when the worker says so. */
+static void check_ok (sim_t *self, uint32_t who, const rm_msg_t *msg)
+{
+    const sim_worker_t *worker = worker_of (self, who);
+    if (msg->type == RM_MSG_SYNC && msg->sync.phase == 2 && msg->sync.ok && worker->telling &&
+        worker->telling->lost_count)
+        sim_violation (self, "slots-told", "%s says ok, and its program has not returned from what it lost",
+                       self->processes[who].name);
+}
+
 /* ---- a turn ------------------------------------------------------------------------------------------------------ */
 
 static void withdraw (sim_worker_t *worker, rm_work_job_t *job)
@@ -265,6 +331,7 @@ static void send_all (sim_t *self, uint32_t who, const rm_work_effects_t *effect
     const sim_worker_t *worker = worker_of (self, who);
     for (size_t i = 0; i < effects->send_count && worker->connection; i++) {
         rm_buf_t frame = {0};
+        check_ok (self, who, &effects->sends[i]);
         if (rm_msg_encode (&effects->sends[i], &frame))
             sim_violation (self, "memory", "a worker has run out of memory");
         sim_send (self, who, worker->master, worker->connection, &frame);
@@ -305,6 +372,8 @@ void sim_worker_turn (sim_t *self, uint32_t who)
     for (uint32_t i = 0; i < worker->offered_count && i < self->plan->threads; i++)
         if (!worker->runs[i].job)
             sim_after (self, sim_draw (self, PICK_US), SIM_START, who, NULL, 0);
+    if (effects.slots && effects.end == RM_WORK_GOES_ON)
+        tell (self, who, effects.slots);
     if (effects.reconnect) {
         worker->connection = 0;
         worker->master = (worker->master + 1) % self->plan->master_count;

@@ -133,7 +133,8 @@ static void boot (uint32_t number)
     process_t *process = &processes[number];
     snprintf (name, sizeof name, "w%u", number);
     snprintf (process->address, sizeof process->address, "w%u-%llx", number, (unsigned long long)draw () & 0xffffff);
-    process->half = rm_work_new (&(rm_work_config_t){name, "default", queues, 2, THREADS});
+    process->half = rm_work_new (
+        &(rm_work_config_t){.name = name, .pool = "default", .queues = queues, .queue_count = 2, .threads = THREADS});
     process->connected = true;
     rm_work_connected (process->half, now.mono_ms);
 }
