@@ -15,6 +15,7 @@
 
 #include "ctl/ctl.h"
 #include "ctl/json.h"
+#include "ctl/show/text.h"
 #include "net/endpoint.h"
 
 enum {
@@ -50,7 +51,7 @@ static int ask_endpoint (backup_t *self)
     json_t *endpoints = json_loads (text, 0, NULL);
     const char *http = json_string_value (json_object_get (endpoints, "http"));
     bool named = http && *http;
-    snprintf (self->url, sizeof self->url, "%s/backup", named ? http : "");
+    snprintf (self->url, sizeof self->url, "%s/backup", named ? rm_ctl_plain (http) : "");
     json_decref (endpoints);
     return named ? RM_CTL_DONE : rm_ctl_refuse_answer ();
 }
@@ -73,7 +74,7 @@ static int read_endpoint (backup_t *self)
 static int cannot_write (const backup_t *self, int error)
 {
     if (self->file)
-        rm_ctl_say ("cannot write the backup to %s: %s", self->part, strerror (error));
+        rm_ctl_say ("cannot write the backup to %s: %s", self->file, strerror (error));
     else
         rm_ctl_say ("cannot write to stdout: %s", strerror (error));
     return RM_CTL_FAILED;
@@ -89,9 +90,9 @@ static int open_file (backup_t *self)
         rm_ctl_say ("%s is no file that a backup could replace: name another one, or - for stdout", self->file);
         return RM_CTL_USAGE;
     }
-    if ((size_t)snprintf (self->part, sizeof self->part, "%s.tmp", self->file) >= sizeof self->part)
+    if ((size_t)snprintf (self->part, sizeof self->part, "%s.XXXXXX", self->file) >= sizeof self->part)
         return cannot_write (self, ENAMETOOLONG);
-    self->out = open (self->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    self->out = mkostemp (self->part, O_CLOEXEC); /* nobody else's, and no link to somewhere else */
     return self->out >= 0 ? RM_CTL_DONE : cannot_write (self, errno);
 }
 
@@ -106,7 +107,11 @@ static int keep_file (const backup_t *self)
     int error = folder < 0 || fsync (folder) ? errno : 0;
     if (folder >= 0)
         close (folder);
-    return error ? cannot_write (self, error) : RM_CTL_DONE;
+    if (error)
+        rm_ctl_say (
+            "%s holds the backup, but a power cut could take it away: its folder cannot be written to the disk: %s",
+            self->file, strerror (error));
+    return error ? RM_CTL_FAILED : RM_CTL_DONE;
 }
 
 /* ---- the transfer ------------------------------------------------------------------------------------------------ */
@@ -197,13 +202,14 @@ static int judge (backup_t *self, CURLcode rc)
     }
     if (answer_code (self) != 200) {
         self->reason[strcspn (self->reason, "\r\n")] = 0;
-        rm_ctl_say ("%s gives no backup: %s", self->url, *self->reason ? self->reason : "it does not say why");
+        rm_ctl_say ("%s gives no backup: %s", self->url,
+                    *self->reason ? rm_ctl_plain (self->reason) : "it does not say why");
         return RM_CTL_REFUSED;
     }
     snprintf (sum, sizeof sum, "%016" PRIx64, (uint64_t)XXH3_64bits_digest (self->sum));
     if (strcmp (sum, self->promised)) {
         rm_ctl_say ("the backup from %s is damaged: its checksum is %s, and should be '%s'; try again", self->url, sum,
-                    self->promised);
+                    rm_ctl_plain (self->promised));
         return RM_CTL_FAILED;
     }
     return RM_CTL_DONE;

@@ -28,7 +28,7 @@ gives 2 "FILE is missing" backup
 gives 2 "--from" backup x --from nowhere
 gives 2 "--from" backup x --from 127.0.0.1:65533
 gives 3 "no master's http port answers" backup x --from 127.0.0.1:1
-[ -z "$(ls x x.tmp 2>/dev/null)" ] || complain "a file where there was no backup"
+[ -z "$(ls x x.* 2>/dev/null)" ] || complain "a file where there was no backup"
 
 # A master that gives something else.
 echo before >kept
@@ -40,18 +40,20 @@ from () { echo "127.0.0.1:$(cat "port-$1")"; }
 gives 1 "is damaged: its checksum is" backup kept --from "$(from wrong)"
 gives 1 "is damaged: its checksum is" backup kept --from "$(from none)"
 gives 1 "broke off after 100000 bytes" backup kept --from "$(from short)"
-gives 4 "gives no backup: not now" backup kept --from "$(from refuse)"
+gives 4 "gives no backup: not? now" backup kept --from "$(from refuse)"
 [ "$(cat kept)" = before ] || complain "what was there was replaced by less than a backup"
-gives 1 "cannot write the backup to no/such/file.tmp: No such file" backup no/such/file --from "$(from whole)"
+gives 1 "cannot write the backup to no/such/file: No such file" backup no/such/file --from "$(from whole)"
 mkfifo pipe && ln -s kept link && mkdir folder
 for other in pipe link folder /dev/null; do
     gives 2 "is no file that a backup could replace" backup $other --from "$(from whole)"
 done
 [ -p pipe ] && [ -L link ] && [ -d folder ] && [ -c /dev/null ] || complain "something else than a file was replaced"
+echo mine >mine && ln -s mine kept.tmp # somebody else's
 gives 0 "" backup kept --from "$(from whole)"
 [ "$(stat -c %s kept)" -eq 200000 ] && grep -qx "kept holds the backup, 200000 bytes" out || complain "a whole one is not taken"
 [ "$(stat -c %a kept)" = 600 ] || complain "others can read it"
-[ ! -e kept.tmp ] || complain "kept.tmp is still there"
+[ "$(cat mine)" = mine ] && [ -L kept.tmp ] || complain "what a link points to was written to"
+[ "$(echo kept.*)" = kept.tmp ] || complain "there is still $(echo kept.*)"
 gives 0 "" backup - --from "$(from whole)"
 cmp -s kept out || complain "stdout is not the file"
 timeout 60 ringctl backup - --from "$(from whole)" >/dev/full 2>err

@@ -26,7 +26,7 @@ static void answer (int line, const char *how)
     if (recv (line, request, sizeof request, 0) <= 0)
         return;
     if (!strcmp (how, "refuse")) {
-        snprintf (head, sizeof head, "HTTP/1.1 503 No\r\nContent-Length: 8\r\n\r\nnot now\n");
+        snprintf (head, sizeof head, "HTTP/1.1 503 No\r\nContent-Length: 9\r\n\r\nnot\033 now\n");
         send (line, head, strlen (head), MSG_NOSIGNAL);
         return;
     }
