@@ -103,6 +103,12 @@ typedef void rm_progress_fn (uint64_t id, unsigned attempt, unsigned permille, c
 /* From the next wait on; NULL: none. */
 RM_EXPORT void rm_client_on_progress (rm_client_t *self, rm_progress_fn *told, void *arg);
 
+/* The same with partial results, while rm_client_wait or rm_client_call waits for the job: the n-th of an attempt, from 1, in
+ * order. One that is not the next has come after a gap: the master, which keeps few of them and only in memory, has let go of
+ * those between, or began anew. Another attempt begins anew too. What counts is the result. */
+typedef void rm_partial_fn (uint64_t id, unsigned attempt, uint64_t n, const void *data, size_t size, void *arg);
+RM_EXPORT void rm_client_on_partial (rm_client_t *self, rm_partial_fn *told, void *arg);
+
 /* Waits until at least one of 1 … RM_CLIENT_MANY_MAX jobs has ended: 0, and in `results` (room for `count`) the result of
  * each job that is known to have ended, for the caller to destroy, NULL for the others. A job of which nothing is known any
  * more, or ever was, has ended as RM_GONE or RM_UNKNOWN. Large results come in several calls: call again for those left.

@@ -110,6 +110,12 @@ RM_EXPORT bool rm_job_cancelled (const rm_job_t *self);
 RM_EXPORT int rm_job_progress (rm_job_t *self, unsigned permille, const char *format, ...)
     __attribute__ ((format (printf, 3, 4)));
 
+/* A partial result of up to 64 KiB (copied), for whoever follows the job while it runs: told soon, in order, and before the
+ * result. Nobody need have seen it: the master keeps the newest 256 KiB of a job in memory, until shortly after its end, and a
+ * new master has none of them. What counts is the result. 0, RM_ESTATE (it has ended), RM_ETOOBIG, RM_EBUSY (4 MiB of the
+ * worker wait to be told: later, or never), RM_ENOMEM. */
+RM_EXPORT int rm_job_partial (rm_job_t *self, const void *data, size_t size);
+
 /* Ends the job with a result (copied): 0, RM_ESTATE (ended already), RM_ETOOBIG, RM_ENOMEM. */
 RM_EXPORT int rm_job_reply (rm_job_t *self, const void *data, size_t size);
 RM_EXPORT int rm_job_replyf (rm_job_t *self, const char *format, ...) __attribute__ ((format (printf, 2, 3)));

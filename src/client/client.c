@@ -30,6 +30,8 @@ struct rm_client {
     bool introduced;     /* a master has said who else there is */
     rm_progress_fn *on_progress;
     void *progress_arg;
+    rm_partial_fn *on_partial;
+    void *partial_arg;
     char error[1024]; /* the last error as a sentence */
 };
 
@@ -157,6 +159,11 @@ static void tell (const rm_client_t *self, const rm_msg_result_t *result)
         note[job->note.size] = 0;
         self->on_progress (job->id, job->attempt, job->progress - 1, note, self->progress_arg);
     }
+    for (uint32_t i = 0; i < result->partial_count && self->on_partial; i++) {
+        const rm_partial_t *partial = &result->partials[i];
+        self->on_partial (partial->id, partial->attempt, partial->n, partial->data.data, partial->data.size,
+                          self->partial_arg);
+    }
 }
 
 /* Asks until there is an end. After 0, `reply` is the master's, to be closed; it aliases `self->frame`. */
@@ -181,6 +188,8 @@ static int ask_for (rm_client_t *self, const rm_msg_t *request, int timeout_ms, 
             tell (self, &effects.told->result);
         if (effects.ended && !effects.error) {
             self->introduced |= request->type == RM_MSG_HELLO;
+            if (effects.reply->type == RM_MSG_RESULT)
+                tell (self, &effects.reply->result);
             return 0; /* with the reply that did it */
         }
         if (event.type == RM_PIRATE_REPLY)
@@ -267,6 +276,18 @@ int rm_client_submit_many (rm_client_t *self, const rm_spec_t *specs, size_t cou
     return error;
 }
 
+/* As a `wait` says it. */
+static uint32_t follow (const rm_client_t *self)
+{
+    return self->on_partial ? 2 : self->on_progress ? 1 : 0;
+}
+
+void rm_client_on_partial (rm_client_t *self, rm_partial_fn *told, void *arg)
+{
+    self->on_partial = told;
+    self->partial_arg = arg;
+}
+
 void rm_client_on_progress (rm_client_t *self, rm_progress_fn *told, void *arg)
 {
     self->on_progress = told;
@@ -277,7 +298,7 @@ int rm_client_wait (rm_client_t *self, uint64_t id, int timeout_ms, rm_result_t 
 {
     if (!id)
         return fail (self, RM_EINVAL, "there is no job 0: ids begin with 1");
-    rm_msg_t request = {.type = RM_MSG_WAIT, .wait = {.ids = &id, .id_count = 1, .follow = self->on_progress != NULL}};
+    rm_msg_t request = {.type = RM_MSG_WAIT, .wait = {.ids = &id, .id_count = 1, .follow = follow (self)}};
     rm_msg_t reply;
     int error = ask (self, &request, timeout_ms, RM_PIRATE_SILENCE_MS, &reply);
     if (error)
@@ -300,7 +321,7 @@ int rm_client_wait_any (rm_client_t *self, const uint64_t *ids, size_t count, in
             return fail (self, RM_EINVAL, "there is no job 0: ids begin with 1");
     }
     rm_msg_t request = {.type = RM_MSG_WAIT, .wait = {.ids = (uint64_t *)ids, .id_count = (uint32_t)count, .any = 1}};
-    request.wait.follow = self->on_progress != NULL;
+    request.wait.follow = follow (self);
     rm_msg_t reply;
     int error = ask (self, &request, timeout_ms, RM_PIRATE_SILENCE_MS, &reply);
     if (error)

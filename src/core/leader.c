@@ -211,6 +211,7 @@ void rm_leader_init (rm_leader_t *self, rm_state_t *state, const rm_leader_confi
     rm_list_init (&self->told);
     rm_list_init (&self->joins);
     rm_list_init (&self->orders);
+    rm_list_init (&self->lingering);
     self->format = 1;
     rm_leader_listen (self);
 }
@@ -286,7 +287,7 @@ static void park_all (rm_leader_t *self)
         rm_heap_remove (&self->deadlines, &record->lead.end);
         record->lead.at = RM_AT_PARKED;
         record->lead.kick = NULL;
-        rm_leader_drop_progress (record);
+        rm_leader_drop_progress (self, record);
     }
     for (rm_queue_t *queue = self->state->queues; queue; queue = queue->hh.next)
         for (rm_key_t *key = queue->keys; key; key = key->hh.next) {
@@ -390,6 +391,7 @@ void rm_leader_tick (rm_leader_t *self, rm_now_t now)
     rm_leader_due (self);
     rm_leader_end_overdue (self);
     rm_leader_end_polls (self);
+    rm_leader_end_lingering (self);
     rm_leader_sweep (self);
 }
 

@@ -192,13 +192,24 @@ typedef struct {
     uint32_t count;
 } rm_group_t;
 
-/* How far a job is, as its worker said last. A hint: in memory only, and of this leadership. */
+/* What an attempt's worker told of it: how far it is, and partial results. Hints: in memory only, and of this leadership. */
 typedef struct rm_progress {
+    rm_record_t *record;
+    rm_link_t linger; /* rm_leader_t.lingering: it has ended … */
+    uint64_t due_ms;  /* … and is kept until then; mono */
     uint32_t attempt; /* that it is of */
     uint32_t permille;
-    uint64_t stamp; /* when it was told, among all that was */
-    rm_blob_t *note;
+    uint64_t stamp;     /* when that was told, among all that was; 0: it was not */
+    rm_blob_t *note;    /* NULL: none */
+    rm_link_t partials; /* rm_told_partial_t.link, in order */
+    size_t partial_bytes;
 } rm_progress_t;
+
+typedef struct {
+    rm_link_t link;
+    uint64_t n, stamp;
+    rm_blob_t *data;
+} rm_told_partial_t;
 
 typedef struct rm_leader {
     rm_state_t *state;
@@ -243,6 +254,8 @@ typedef struct rm_leader {
     rm_link_t told;                        /* waiters to be answered when this batch has been applied */
     rm_journal_t journal;                  /* while somebody watches */
     uint64_t stamp;                        /* of what was told last; its high bits are the term */
+    uint64_t partial_bytes;                /* of all partial results that are kept */
+    rm_link_t lingering;                   /* rm_progress_t.linger, in the order they are due */
     rm_journal_t past;      /* for whoever asks for a job's life: where it was before (core/leader_trace.c) */
     uint64_t refused_count; /* since the start, for the metrics */
     rm_dispatch_job_t dispatch[RM_DISPATCH_JOBS];

@@ -113,7 +113,10 @@ void rm_leader_refuse_payload (rm_leader_t *self, const rm_address_t *to, const 
 
 /* leader_progress.c */
 void rm_leader_take_progress (rm_leader_t *self, rm_peer_t *peer, const rm_msg_progress_t *msg);
-void rm_leader_drop_progress (rm_record_t *record);
+void rm_leader_take_partials (rm_leader_t *self, rm_peer_t *peer, const rm_msg_partial_t *msg);
+void rm_leader_drop_progress (rm_leader_t *self, rm_record_t *record);
+void rm_leader_end_progress (rm_leader_t *self, rm_record_t *record);
+void rm_leader_end_lingering (rm_leader_t *self);
 
 /* leader_client.c */
 void rm_leader_answer_submits (rm_leader_t *self, uint64_t number);
@@ -123,7 +126,7 @@ void rm_leader_drop_clients (rm_leader_t *self);
 void rm_leader_take_wait (rm_leader_t *self, const rm_address_t *from, const rm_msg_wait_t *wait);
 void rm_leader_note_waiters (rm_leader_t *self, rm_record_t *record);
 void rm_leader_answer_waiters (rm_leader_t *self);
-void rm_leader_answer_followers (rm_leader_t *self, rm_record_t *record);
+void rm_leader_answer_followers (rm_leader_t *self, rm_record_t *record, bool partial);
 void rm_leader_end_polls (rm_leader_t *self);
 void rm_leader_drop_waiters (rm_leader_t *self);
 

@@ -76,7 +76,7 @@ static void on_ended (void *arg, rm_record_t *record)
     if (record->key)
         rm_leader_offer_head (self, record->key);
     rm_leader_note_waiters (self, record);
-    rm_leader_drop_progress (record);
+    rm_leader_end_progress (self, record);
 }
 
 static void on_waits_again (void *arg, rm_record_t *record)
@@ -250,9 +250,8 @@ static void on_key_freed (void *arg, rm_key_t *key)
 
 static void on_record_freed (void *arg, rm_record_t *record)
 {
-    (void)arg;
     RM_ASSERT (!record->lead.peer && rm_list_empty (&record->lead.waiters));
-    rm_leader_drop_progress (record);
+    rm_leader_drop_progress (arg, record);
 }
 
 void rm_leader_listen (rm_leader_t *self)

@@ -20,8 +20,8 @@ struct waiter {
     uint32_t count, open; /* ids, and how many of them have not ended */
     bool any;             /* one that has is enough */
     bool each;            /* it is answered as often as some have ended */
-    bool follow;          /* it is answered when more than by … */
-    uint64_t stamp;       /* … was told of one; never together with each */
+    uint32_t follow;      /* 1: it is answered when more than by `stamp` was told of one; 2: partial results too */
+    uint64_t stamp;       /* never together with each */
     uint64_t *ids;        /* owned, and behind them room for … */
     uint64_t *ended;      /* each: those that have ended since it was answered */
     uint32_t ended_count;
@@ -52,6 +52,40 @@ static rm_result_job_t result_of (const rm_leader_t *self, uint64_t id)
     return job;
 }
 
+/* What the waiter does not know, of what it follows: partial results are told of one job. */
+static const rm_told_partial_t *next_partial (const rm_leader_t *self, const waiter_t *waiter,
+                                              const rm_told_partial_t *before)
+{
+    const rm_record_t *record = rm_state_record (self->state, waiter->ids[0]);
+    const rm_progress_t *progress = record ? record->lead.progress : NULL;
+    uint64_t stamp = waiter->stamp > self->stamp ? 0 : waiter->stamp;
+    if (!progress || waiter->follow < 2 || waiter->count > 1)
+        return NULL;
+    rm_link_t *link = before ? before->link.next : progress->partials.next;
+    for (; link != &progress->partials; link = link->next)
+        if (RM_OWNER (link, rm_told_partial_t, link)->stamp > stamp)
+            return RM_OWNER (link, rm_told_partial_t, link);
+    return NULL;
+}
+
+/* An array of them, to be freed; NULL: there are none, or there is no memory for them. */
+static rm_partial_t *list_partials (const rm_leader_t *self, const waiter_t *waiter, uint32_t *count)
+{
+    uint32_t there = 0;
+    const rm_told_partial_t *each = NULL;
+    while (there < RM_MESSAGE_JOBS_MAX && (each = next_partial (self, waiter, each)))
+        there++;
+    rm_partial_t *list = there ? rm_calloc (there, sizeof *list) : NULL;
+    for (*count = 0, each = NULL; list && *count < there;) {
+        each = next_partial (self, waiter, each);
+        list[(*count)++] = (rm_partial_t){waiter->ids[0],
+                                          rm_state_record (self->state, waiter->ids[0])->lead.progress->attempt,
+                                          each->n,
+                                          {each->data->data, each->data->size}};
+    }
+    return list;
+}
+
 /* Says what is known of the ids, as far as it goes into one message; of how many that was, 0: memory has run out. */
 static uint32_t send_results (rm_leader_t *self, const waiter_t *waiter, const uint64_t *ids, uint32_t count)
 {
@@ -69,9 +103,12 @@ static uint32_t send_results (rm_leader_t *self, const waiter_t *waiter, const u
             break;
         msg.result.jobs[msg.result.job_count++] = job;
     }
+    rm_partial_t *partials = list_partials (self, waiter, &msg.result.partial_count);
+    msg.result.partials = partials;
     if (waiter->follow)
         msg.result.stamp = msg.result.job_count == count ? self->stamp : waiter->stamp;
     rm_leader_to_client (self, &waiter->from, &msg);
+    rm_free (partials);
     rm_free (msg.result.jobs);
     return msg.result.job_count;
 }
@@ -132,11 +169,11 @@ void rm_leader_answer_waiters (rm_leader_t *self)
 }
 
 /* More was told of a record that runs. */
-void rm_leader_answer_followers (rm_leader_t *self, rm_record_t *record)
+void rm_leader_answer_followers (rm_leader_t *self, rm_record_t *record, bool partial)
 {
     RM_LIST_EACH (&record->lead.waiters, link) {
         waiter_t *waiter = RM_OWNER (link, watch_t, link)->waiter;
-        if (waiter->follow && !rm_list_linked (&waiter->told))
+        if (waiter->follow > partial && !rm_list_linked (&waiter->told))
             rm_list_append (&self->told, &waiter->told);
     }
     rm_leader_answer_waiters (self);
@@ -152,7 +189,7 @@ static bool has_news (const rm_leader_t *self, const waiter_t *waiter)
         if (progress && progress->stamp > stamp)
             return true;
     }
-    return false;
+    return next_partial (self, waiter, NULL) != NULL;
 }
 
 /* Its time is over: one that was told of each is told which are left. */
@@ -198,7 +235,7 @@ static waiter_t *make_waiter (rm_leader_t *self, const rm_address_t *from, const
     waiter->count = wait->id_count;
     waiter->any = wait->any;
     waiter->each = wait->each && wait->timeout_ms;
-    waiter->follow = wait->follow && !waiter->each;
+    waiter->follow = waiter->each ? 0 : wait->follow;
     waiter->stamp = wait->stamp;
     waiter->ended = waiter->ids + wait->id_count;
     for (uint32_t i = 0; i < wait->id_count; i++) {

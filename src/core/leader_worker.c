@@ -405,11 +405,16 @@ static void take_stale (rm_leader_t *self, const rm_address_t *from, const rm_ms
 }
 
 /* A hint: it neither renews, nor moves, nor is missed. */
-static void take_progress (rm_leader_t *self, const rm_msg_progress_t *progress)
+static void take_hint (rm_leader_t *self, const rm_msg_t *msg)
 {
-    rm_peer_t *peer = rm_leader_peer (self, progress->inc);
-    if (peer && !peer->removing && progress->term == self->state->term)
-        rm_leader_take_progress (self, peer, progress);
+    bool partial = msg->type == RM_MSG_PARTIAL;
+    rm_peer_t *peer = rm_leader_peer (self, partial ? msg->partial.inc : msg->progress.inc);
+    if (!peer || peer->removing || (partial ? msg->partial.term : msg->progress.term) != self->state->term)
+        return;
+    if (partial)
+        rm_leader_take_partials (self, peer, &msg->partial);
+    else
+        rm_leader_take_progress (self, peer, &msg->progress);
 }
 
 void rm_leader_from_worker (rm_leader_t *self, rm_now_t now, const rm_address_t *from, const rm_msg_t *msg)
@@ -421,8 +426,8 @@ void rm_leader_from_worker (rm_leader_t *self, rm_now_t now, const rm_address_t 
         take_join (self, from, &msg->join);
         return;
     }
-    if (msg->type == RM_MSG_PROGRESS) {
-        take_progress (self, &msg->progress);
+    if (msg->type == RM_MSG_PROGRESS || msg->type == RM_MSG_PARTIAL) {
+        take_hint (self, msg);
         return;
     }
     const rm_report_t *report = report_of (msg);

@@ -103,6 +103,8 @@ void rm_work_destroy (rm_work_t **self_p)
         return;
     *self_p = NULL;
     rm_work_jobs_close (self);
+    rm_work_partial_drop (self);
+    rm_work_partial_forget_told (self);
     rm_work_says_close (self);
     rm_free (self->resize.returned);
     rm_free (self->slots);
@@ -138,6 +140,7 @@ void rm_work_forget (rm_work_t *self, uint64_t now_ms)
 {
     rm_work_jobs_forget (self);
     rm_work_slots_lose_all (self);
+    rm_work_partial_drop (self);
     self->say_beat = self->say_leave = self->say_join = false;
     self->resize.say_1 = self->resize.say_2 = self->resize.say_3 = false;
     self->exit_at = now_ms + self->grace_ms;

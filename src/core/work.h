@@ -44,12 +44,13 @@ enum {
     RM_WORK_RESEND_MS = 1000,          /* a result that nobody answered is sent again after this */
     RM_WORK_PATIENCE_MS = 10000,       /* without any master: before the first join, and while leaving */
     RM_WORK_MESSAGE_BYTES = 256 << 10, /* a `done` message is begun anew behind this */
-    RM_WORK_PROGRESS_MS = 100,         /* at least, between two messages of `progress` */
+    RM_WORK_PROGRESS_MS = 100,         /* at least, between two messages of `progress`, and of `partial` */
 };
 
 typedef struct rm_work rm_work_t;
 typedef struct rm_work_job rm_work_job_t;
 typedef struct rm_work_progress rm_work_progress_t;
+typedef struct rm_work_partial rm_work_partial_t;
 
 typedef enum {
     RM_WORK_NEW,      /* no member yet: asks to join */
@@ -131,6 +132,7 @@ struct rm_work_job {
     bool overdue;                             /* ran past its timeout; timeout_at is then when the process has to end */
     uint64_t timeout_at;                      /* while running; RM_WORK_NEVER: it may take for ever */
     rm_work_progress_t *progress;             /* what its handler said of it last; owned; NULL: nothing */
+    uint64_t partials;                        /* how many partial results it had; of the handler's thread */
     uint64_t sent_ms;                         /* while sent: when */
     rm_work_job_t *prev, *next;               /* the ready, offered, finished or sent ones … */
     rm_work_job_t **list;                     /* … whichever list it is in; NULL: in none */
@@ -140,6 +142,15 @@ struct rm_work_job {
     rm_work_job_t *prev_of_key, *next_of_key; /* those of its (queue, key), in the order they came */
     rm_work_job_t *next_of_key_bucket;        /* the first ones of keys with the same hash */
     rm_work_job_t *next_of_id_bucket;         /* held ones with the same hash of their id */
+};
+
+/* A partial result on its way. */
+struct rm_work_partial {
+    rm_work_partial_t *prev, *next; /* the shell's until rm_work_partial takes it */
+    uint64_t id, n;                 /* the job; which of its attempt, from 1 */
+    uint32_t attempt;
+    uint32_t size;
+    char data[];
 };
 
 typedef struct {
@@ -195,6 +206,13 @@ bool rm_work_try_start (rm_work_t *self, rm_work_job_t *job, uint64_t now_ms);
 /* The handler of a started job said at `at_ms` that it is at `permille`, and a note (cut behind RM_NOTE_BYTES_MAX). Its
  * timeout counts from that moment on, if it was not over by then; a job that was told to stop goes on stopping. */
 void rm_work_progress (rm_work_t *self, rm_work_job_t *job, uint32_t permille, rm_bytes_t note, uint64_t at_ms);
+
+/* Thread rule: the handler's thread. A partial result, the next one of this attempt: 0 and in *partial_p what to give to
+ * rm_work_partial, RM_ETOOBIG, RM_EBUSY (as many wait to be told as may), RM_ENOMEM. */
+int rm_work_partial_new (rm_work_t *self, rm_work_job_t *job, const void *data, size_t size,
+                         rm_work_partial_t **partial_p);
+/* Takes it over, to tell it before the job's end. */
+void rm_work_partial (rm_work_t *self, rm_work_partial_t *partial);
 
 /* The handler of a started job has returned; `job->result` says with what. The job is the half's again. */
 void rm_work_finished (rm_work_t *self, rm_work_job_t *job);

@@ -38,6 +38,9 @@ typedef struct {
     uint32_t held_count, held_capacity;
     rm_progress_job_t *progress;
     uint32_t progress_count, progress_capacity;
+    rm_partial_t *partials;
+    uint32_t partial_count, partial_capacity;
+    rm_work_partial_t *told; /* what they alias; utlist */
     rm_done_job_t *done;
     uint32_t done_count, done_capacity;
     uint64_t *returned;
@@ -90,8 +93,10 @@ struct rm_work {
     uint64_t answered_ms; /* a master answered on any, or time began */
     bool began;           /* answered_ms is set */
     bool say_beat, say_join, say_leave;
-    bool say_progress;    /* some job's is to be told … */
-    uint64_t progress_at; /* … but not before */
+    bool say_progress;           /* some job's is to be told, or … */
+    rm_work_partial_t *partials; /* … these are (utlist); … */
+    uint64_t progress_at;        /* … but not before */
+    atomic_size_t partial_bytes; /* of all that were made; raised by handler threads */
 
     rm_work_resize_t resize;
     uint64_t closed[RM_SLOTS]; /* the epoch that closed a slot; 0: open */
@@ -159,6 +164,15 @@ void rm_work_jobs_close (rm_work_t *self);
 void rm_work_progress_again (rm_work_t *self);
 /* Lists what is to be told into `says`, as much as one message takes; nothing if memory has run out. */
 void rm_work_progress_list (rm_work_t *self);
+/* Room in `says` for all partial results there are, since messages will point there; false when memory has run out. */
+bool rm_work_partial_room (rm_work_t *self);
+/* Lists partial results into `says`, behind those that are there, as many as one message takes; how many, 0 too if memory has
+ * run out. */
+uint32_t rm_work_partial_list (rm_work_t *self);
+/* Frees those that were told in the turn before. */
+void rm_work_partial_forget_told (rm_work_t *self);
+/* Frees all there are. */
+void rm_work_partial_drop (rm_work_t *self);
 
 /* ---- work_sync.c ---- */
 

@@ -28,6 +28,7 @@ void rm_work_says_close (rm_work_t *self)
     rm_free (self->says.held);
     rm_free (self->says.done);
     rm_free (self->says.progress);
+    rm_free (self->says.partials);
     rm_free (self->says.returned);
 }
 
@@ -198,16 +199,34 @@ static void say_leave (rm_work_t *self)
 
 static bool tells_progress (const rm_work_t *self)
 {
-    return self->say_progress && self->state == RM_WORK_LEASED;
+    return (self->say_progress || self->partials) && self->state == RM_WORK_LEASED;
+}
+
+/* All there are: what a job said must be known before its end is. */
+static void say_partials (rm_work_t *self)
+{
+    rm_work_says_t *says = &self->says;
+    if (!rm_work_partial_room (self))
+        return;
+    while (self->partials) {
+        rm_partial_t *first = says->partials + says->partial_count;
+        rm_msg_t *msg = say (self, RM_MSG_PARTIAL);
+        if (!msg)
+            return;
+        msg->partial = (rm_msg_partial_t){self->term, self->inc, first, rm_work_partial_list (self)};
+    }
 }
 
 static void say_progress (rm_work_t *self, uint64_t now_ms)
 {
+    say_partials (self);
+    self->progress_at = now_ms + RM_WORK_PROGRESS_MS;
+    if (!self->say_progress)
+        return;
     rm_msg_t *msg = say (self, RM_MSG_PROGRESS);
     if (!msg)
         return;
     rm_work_progress_list (self);
-    self->progress_at = now_ms + RM_WORK_PROGRESS_MS;
     if (self->says.progress_count)
         msg->progress = (rm_msg_progress_t){self->term, self->inc, self->says.progress, self->says.progress_count};
     else
@@ -219,8 +238,10 @@ static void say_as_member (rm_work_t *self, uint64_t now_ms)
     bool tells_results = self->state == RM_WORK_LEASED || (self->state == RM_WORK_OVER && self->leased_at_end);
     if (!list_held (self))
         return; /* a message that says too little about what is held would hand jobs back; the next tick tries again */
-    if (tells_results && self->finished)
+    if (tells_results && self->finished) {
+        say_partials (self);
         say_results (self, now_ms);
+    }
     say_phase (self, 1, &self->resize.say_1);
     say_phase (self, 2, &self->resize.say_2);
     say_phase (self, 3, &self->resize.say_3);
@@ -276,7 +297,8 @@ static uint64_t deadline (const rm_work_t *self, uint64_t now_ms)
 const rm_work_effects_t *rm_work_effects (rm_work_t *self, uint64_t now_ms)
 {
     rm_work_effects_t *effects = &self->effects;
-    self->says.send_count = self->says.done_count = 0;
+    self->says.send_count = self->says.done_count = self->says.partial_count = 0;
+    rm_work_partial_forget_told (self);
     bool member = rm_work_is_member (self) || self->state == RM_WORK_OVER;
     if (self->connected && self->say_join && self->state == RM_WORK_NEW)
         say_join (self, now_ms);

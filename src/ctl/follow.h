@@ -1,5 +1,5 @@
 /*  What a job that is waited for says of itself, on stderr: on a terminal one line that is written over again and again, else,
- *  with --follow, a line each.
+ *  with --follow, a line each. With --follow its partial results are written on stdout.
  *
  *  Thread rule: one thread; one wait at a time.
  */

@@ -23,7 +23,8 @@ static const rm_option_t common_options[] = {
     RM_FLAG ('j', "json", "print JSON, for programs to read", &ctl.said.json),
     RM_OPTIONS_END};
 
-#define FOLLOW_HELP "wait, and say on stderr how far it is (a terminal is told anyway)"
+#define FOLLOW_HELP                                                                                                    \
+    "wait, print partial results as they come, and say on\nstderr how far it is (a terminal is told anyway)"
 
 static const rm_option_t submit_options[] = {
     RM_SECTION ("Options"),

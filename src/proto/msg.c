@@ -152,6 +152,14 @@ static const rm_field_t progress_job_rows[] = {
 };
 static const rm_element_t progress_job = ELEMENT (rm_progress_job_t, progress_job_rows, false);
 
+static const rm_field_t partial_rows_of_one[] = {
+    {U64 (rm_partial_t, id, "id", 1)},
+    {U32 (rm_partial_t, attempt, "attempt", 1, UINT32_MAX)},
+    {U64 (rm_partial_t, n, "n", 1)},
+    {BYTES (rm_partial_t, data, "data", RM_PARTIAL_BYTES_MAX)},
+};
+static const rm_element_t one_partial = ELEMENT (rm_partial_t, partial_rows_of_one, false);
+
 static const rm_field_t member_rows[] = {
     {NAMED (rm_sync_member_t, name, "name")},
     {U64 (rm_sync_member_t, inc, "inc", 1)},
@@ -176,7 +184,7 @@ static const rm_field_t wait_rows[] = {
     {U32 (rm_msg_t, wait.timeout_ms, "timeout_ms", 0, UINT32_MAX)},
     {U32 (rm_msg_t, wait.any, "any", 0, 1), OPTIONAL},
     {U32 (rm_msg_t, wait.each, "each", 0, 1), OPTIONAL},
-    {U32 (rm_msg_t, wait.follow, "follow", 0, 1), OPTIONAL},
+    {U32 (rm_msg_t, wait.follow, "follow", 0, 2), OPTIONAL},
     {U64 (rm_msg_t, wait.stamp, "stamp", 0), OPTIONAL},
 };
 
@@ -225,6 +233,8 @@ static const rm_field_t accepted_rows[] = {
 static const rm_field_t result_rows[] = {
     {ARRAY (rm_msg_t, result.jobs, result.job_count, "jobs", 1, RM_MESSAGE_JOBS_MAX, result_job)},
     {U64 (rm_msg_t, result.stamp, "stamp", 0), OPTIONAL},
+    {ARRAY (rm_msg_t, result.partials, result.partial_count, "partials", 0, RM_MESSAGE_JOBS_MAX, one_partial),
+     OPTIONAL},
 };
 
 static const rm_field_t answer_rows[] = {{TEXT (rm_msg_t, answer.json, "json", 1, RM_JSON_BYTES_MAX)}};
@@ -330,6 +340,12 @@ static const rm_field_t progress_rows[] = {
     TERM (progress),
     INC (progress),
     {ARRAY (rm_msg_t, progress.jobs, progress.job_count, "jobs", 1, RM_MESSAGE_JOBS_MAX, progress_job)},
+};
+
+static const rm_field_t partial_rows[] = {
+    TERM (partial),
+    INC (partial),
+    {ARRAY (rm_msg_t, partial.partials, partial.partial_count, "partials", 1, RM_MESSAGE_JOBS_MAX, one_partial)},
 };
 
 static const rm_field_t leave_rows[] = {REPORT (leave)};
@@ -463,6 +479,7 @@ static const rm_shape_t shapes[RM_MSG_TYPES] = {
     [RM_MSG_DONE] = SHAPE ("done", done_rows),
     [RM_MSG_LEAVE] = SHAPE ("leave", leave_rows),
     [RM_MSG_PROGRESS] = SHAPE ("progress", progress_rows),
+    [RM_MSG_PARTIAL] = SHAPE ("partial", partial_rows),
     [RM_MSG_JOINED] = SHAPE ("joined", joined_rows),
     [RM_MSG_HEARTBEAT_OK] = SHAPE ("heartbeat_ok", heartbeat_ok_rows),
     [RM_MSG_DISPATCH] = SHAPE ("dispatch", dispatch_rows, .check = check_dispatch),

@@ -64,6 +64,7 @@ typedef enum {
     RM_MSG_DONE,      /* → committed */
     RM_MSG_LEAVE,     /* → left, once nothing of it is in flight and its slots have moved */
     RM_MSG_PROGRESS,  /* how far running jobs are; unanswered */
+    RM_MSG_PARTIAL,   /* partial results of running jobs; unanswered */
     /* master → worker */
     RM_MSG_JOINED,
     RM_MSG_HEARTBEAT_OK,
@@ -160,7 +161,7 @@ typedef struct {
     uint32_t timeout_ms; /* answered at the latest after this */
     uint32_t any;        /* 1: answered when one of them has ended; 0: when all have */
     uint32_t each;   /* 1: answered as often as some have ended, with those; and at the end of its time with the rest */
-    uint32_t follow; /* 1: answered too when more was told of one of them than by `stamp` */
+    uint32_t follow; /* 1: answered too when more was told of one of them than by `stamp`; 2: partial results too */
     uint64_t stamp;  /* of the newest result; 0: none yet */
 } rm_msg_wait_t;
 
@@ -175,10 +176,19 @@ typedef struct {
     rm_bytes_t note;   /* what was told with it */
 } rm_result_job_t;
 
+typedef struct { /* [id, attempt, n, data] */
+    uint64_t id;
+    uint32_t attempt; /* from 1 */
+    uint64_t n;       /* which of this attempt, from 1 */
+    rm_bytes_t data;
+} rm_partial_t;
+
 typedef struct {
     rm_result_job_t *jobs; /* in the order asked; a frame that would be too large ends early: ask again for the rest */
     uint32_t job_count;
-    uint64_t stamp; /* to go on following with; 0: nothing was told yet, or it was not asked to follow */
+    uint64_t stamp;         /* to go on following with; 0: nothing was told yet, or it was not asked to follow */
+    rm_partial_t *partials; /* follow 2, of one job: those since, in order */
+    uint32_t partial_count;
 } rm_msg_result_t;
 
 typedef struct {
@@ -361,6 +371,12 @@ typedef struct {
 
 typedef struct {
     uint64_t term, inc;
+    rm_partial_t *partials;
+    uint32_t partial_count;
+} rm_msg_partial_t;
+
+typedef struct {
+    uint64_t term, inc;
 } rm_msg_rejoin_t;
 
 typedef struct {
@@ -468,6 +484,7 @@ typedef struct {
         rm_msg_done_t done;
         rm_msg_leave_t leave;
         rm_msg_progress_t progress;
+        rm_msg_partial_t partial;
         rm_msg_joined_t joined;
         rm_msg_heartbeat_ok_t heartbeat_ok;
         rm_msg_dispatch_t dispatch;

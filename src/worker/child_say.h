@@ -1,6 +1,7 @@
 /*  What a command says of itself while it runs, a line at a time, in the file that $RM_PROGRESS names the descriptor of:
  *
  *      420 page 5 of 12        it is at 420 permille; what follows is the note
+ *      +page 5                 a partial result, with its newline
  *
  *  What is not so is passed over: a command that says nonsense is not to fail for it.
  *  Thread rule: the handler's thread. In-place struct, all zero at first.
@@ -16,7 +17,7 @@
 enum { RM_CHILD_SAY_FD = 3 }; /* in the command; what $RM_PROGRESS says */
 
 typedef struct {
-    char line[RM_NOTE_BYTES_MAX + 32]; /* what has come of it; what does not fit in is cut off */
+    char line[4096]; /* what has come of it; what does not fit in is cut off */
     size_t size;
 } rm_child_say_t;
 

@@ -27,6 +27,17 @@ static void dequeue (rm_crew_t *self, rm_work_job_t *job)
 
 /* ---- what a job says of itself --------------------------------------------------------------------------------- */
 
+/* With the mutex, which it gives back. The loop wakes up for heartbeats anyway: who talks fast is not listened to faster. */
+static void leave_said (rm_crew_t *self, uint64_t now_ms)
+{
+    bool rings = now_ms >= self->said_rung_ms + RM_WORK_PROGRESS_MS;
+    if (rings)
+        self->said_rung_ms = now_ms;
+    pthread_mutex_unlock (&self->said_mutex);
+    if (rings)
+        rm_wake_ring (self->wake);
+}
+
 int rm_job_progress (rm_job_t *self, unsigned permille, const char *format, ...)
 {
     char note[RM_NOTE_BYTES_MAX + 1] = "";
@@ -49,13 +60,22 @@ int rm_job_progress (rm_job_t *self, unsigned permille, const char *format, ...)
     if (!self->said)
         DL_APPEND (crew->said, self);
     self->said = true;
-    /* The loop wakes up for heartbeats anyway: who talks fast is not listened to faster. */
-    bool rings = now_ms >= crew->said_rung_ms + RM_WORK_PROGRESS_MS;
-    if (rings)
-        crew->said_rung_ms = now_ms;
-    pthread_mutex_unlock (&crew->said_mutex);
-    if (rings)
-        rm_wake_ring (crew->wake);
+    leave_said (crew, now_ms);
+    return 0;
+}
+
+int rm_job_partial (rm_job_t *self, const void *data, size_t size)
+{
+    rm_crew_t *crew = self->hand->crew;
+    rm_work_partial_t *partial;
+    if (self->ended)
+        return RM_ESTATE;
+    int rc = rm_work_partial_new (crew->work, self->work, data, size, &partial);
+    if (rc)
+        return rc;
+    pthread_mutex_lock (&crew->said_mutex);
+    DL_APPEND (crew->partials, partial);
+    leave_said (crew, rm_clock_ms ());
     return 0;
 }
 
@@ -79,6 +99,11 @@ static void collect_said (rm_crew_t *self)
         DL_DELETE (self->said, job);
         job->said = false;
         rm_work_progress (self->work, job->work, job->permille, (rm_bytes_t){job->note, job->note_size}, job->said_ms);
+    }
+    while (self->partials) {
+        rm_work_partial_t *partial = self->partials;
+        DL_DELETE (self->partials, partial);
+        rm_work_partial (self->work, partial);
     }
     pthread_mutex_unlock (&self->said_mutex);
 }
@@ -325,11 +350,11 @@ void rm_crew_unlock (rm_crew_t *self)
 
 void rm_crew_collect (rm_crew_t *self)
 {
-    collect_said (self);
     pthread_mutex_lock (&self->ended_mutex);
     rm_work_job_t *backwards = self->ended, *ended = NULL, *next;
     self->ended = NULL;
     pthread_mutex_unlock (&self->ended_mutex);
+    collect_said (self); /* only now: all that those which have ended said is in there */
     while (backwards) {
         next = backwards->run_next;
         LL_PREPEND2 (ended, backwards, run_next);

@@ -8,8 +8,8 @@
  *  The RWLock guards the half: threads hold its read side while they try to start a job, the loop holds the write side
  *  around every call on the half. So nothing starts while the half closes a slot, loses its lease or forgets.
  *
- *  Thread rule: the loop's thread calls everything; rm_job_detach, rm_job_finish and rm_job_progress
- *  (ringmaster/worker.h) are here too.
+ *  Thread rule: the loop's thread calls everything; rm_job_detach, rm_job_finish, rm_job_progress and
+ *  rm_job_partial (ringmaster/worker.h) are here too.
  */
 #pragma once
 
@@ -48,9 +48,10 @@ struct rm_crew {
     rm_work_job_t *ended;        /* finished and declined jobs (run_next), the last one first */
     unsigned detached;           /* jobs whose rm_job_finish is still to come */
 
-    pthread_mutex_t said_mutex; /* guards … */
-    rm_job_t *said;             /* … the jobs that said something of themselves (utlist) */
-    uint64_t said_rung_ms;      /* … and when the loop was woken for that */
+    pthread_mutex_t said_mutex;  /* guards … */
+    rm_job_t *said;              /* … the jobs that said something of themselves (utlist) */
+    rm_work_partial_t *partials; /* … their partial results (utlist); owned */
+    uint64_t said_rung_ms;       /* … and when the loop was woken for that */
 
     atomic_uint_least64_t sleeps_until; /* the loop does, unless woken: a job with an earlier timeout rings */
 };

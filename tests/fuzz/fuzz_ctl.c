@@ -70,12 +70,22 @@ void rm_client_on_progress (rm_client_t *self, rm_progress_fn *told, void *arg)
     on_progress = told;
 }
 
+static rm_partial_fn *on_partial;
+
+void rm_client_on_partial (rm_client_t *self, rm_partial_fn *told, void *arg)
+{
+    (void)self, (void)arg;
+    on_partial = told;
+}
+
 int rm_client_wait (rm_client_t *self, uint64_t id, int timeout_ms, rm_result_t **result_p)
 {
     (void)self;
     char *note = fuzz_text (said, said_size < RM_NOTE_BYTES_MAX ? said_size : RM_NOTE_BYTES_MAX);
     if (on_progress)
         on_progress (id, 1 + said_size % 3, said_size % (RM_PERMILLE_MAX + 1), note, NULL);
+    if (on_partial)
+        on_partial (id, 1 + said_size % 3, said_size, said, said_size, NULL);
     free (note);
     if (timeout_ms >= 0)
         return RM_ETIMEDOUT;

@@ -45,9 +45,14 @@ static void some_wait (fuzz_input_t *input)
     for (uint32_t i = 0; i < count; i++)
         ids[i] = 1 + fuzz_below (input, (uint32_t)state->last_id + 2);
     rm_msg_t msg = {.type = RM_MSG_WAIT};
-    msg.wait = (rm_msg_wait_t){
-        clients[how % CLIENTS].session, ids, count, times[how >> 4 & 3], how >> 6 & 1, how >> 7, how >> 5 & 1,
-        how & 1 ? leader->stamp : 0};
+    msg.wait = (rm_msg_wait_t){clients[how % CLIENTS].session,
+                               ids,
+                               count,
+                               times[how >> 4 & 3],
+                               how >> 6 & 1,
+                               how >> 7,
+                               how & 4 ? 2 : how >> 5 & 1,
+                               how & 1 ? leader->stamp : 0};
     ask (how % CLIENTS, &msg);
 }
 
@@ -93,6 +98,12 @@ static void lie (fuzz_input_t *input)
         told = (rm_progress_job_t){id, record ? rm_record_attempt (record) : 1, fuzz_below (input, 3), {"note", 4}};
         msg.type = RM_MSG_PROGRESS;
         msg.progress = (rm_msg_progress_t){report.term, report.inc, &told, 1};
+        if (told.permille) {
+            static rm_partial_t partial;
+            partial = (rm_partial_t){id, told.attempt, 1 + fuzz_below (input, 9), {"part", 4}};
+            msg.type = RM_MSG_PARTIAL;
+            msg.partial = (rm_msg_partial_t){report.term, report.inc, &partial, 1};
+        }
         break;
     }
     case 0:

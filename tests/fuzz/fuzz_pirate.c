@@ -162,7 +162,7 @@ static rm_msg_t reply_of (fuzz_input_t *input)
                                    .outcome = fuzz_below (input, RM_OUTCOME_UNKNOWN + 1),
                                    .data = some_text (input)};
         result.progress = result.data.size % (RM_PERMILLE_MAX + 2);
-        msg.result = (rm_msg_result_t){&result, 1, fits % 3u};
+        msg.result = (rm_msg_result_t){.jobs = &result, .job_count = 1, .stamp = fits % 3u};
         break;
     case 2:
         msg.type = RM_MSG_BUSY;

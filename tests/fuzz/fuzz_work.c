@@ -109,6 +109,9 @@ static void check_send (const rm_msg_t *msg)
     case RM_MSG_LEAVE:
         check_report (&read.leave.report);
         break;
+    case RM_MSG_PARTIAL:
+        CLAIM (read.partial.inc == self.half->inc);
+        break;
     case RM_MSG_PROGRESS:
         CLAIM (read.progress.inc == self.half->inc && self.half->state == RM_WORK_LEASED);
         for (uint32_t i = 0; i < read.progress.job_count; i++)
@@ -218,6 +221,9 @@ static void say_progress (uint32_t which)
     rm_work_job_t *job = self.running[which % self.running_count];
     bool in_time = job->stop == RM_WORK_GO_ON && job->timeout_ms && self.now_ms < job->timeout_at;
     rm_work_progress (self.half, job, 100 * which, (rm_bytes_t){note, which & 1 ? sizeof note : 0}, self.now_ms);
+    rm_work_partial_t *partial;
+    if (which & 2 && !rm_work_partial_new (self.half, job, note, which, &partial))
+        rm_work_partial (self.half, partial);
     CLAIM (!in_time || job->timeout_at == self.now_ms + job->timeout_ms);
 }
 

@@ -21,6 +21,9 @@ worker w --threads 4 \
     --queue mute='exec:for i in 1 2 3; do sleep 0.3; echo "${i}00 soon silent" >&$RM_PROGRESS; done; sleep 100' \
     --queue pages='exec:echo "0 opening" >&$RM_PROGRESS; sleep 0.5; echo "333 page 4 of 12" >&$RM_PROGRESS; sleep 0.5
                    echo "666 page 8 of 12" >&$RM_PROGRESS; sleep 0.5; echo "12 pages"' \
+    --queue parts='exec:cd "$(cat)"; echo "100 x" >&$RM_PROGRESS; for i in 1 2 3; do
+                   until [ $i = 1 ] || [ -e $i ]; do sleep 0.02; done; echo "+part $i" >&$RM_PROGRESS; sleep 0.4; touch did$i; done
+                   until [ -e end ]; do sleep 0.02; done; echo "+the last" >&$RM_PROGRESS; echo whole' \
     --queue odd='exec:echo "1001 too far" >&$RM_PROGRESS; echo nonsense >&$RM_PROGRESS; echo "500x" >&$RM_PROGRESS
                  echo >&$RM_PROGRESS; head -c 100000 /dev/zero >&$RM_PROGRESS; exec 3>&-; echo fine'
 
@@ -59,7 +62,32 @@ ringctl submit pages book.pdf --follow >out 2>told || die "not done: $(cat told)
 printf 'ringctl: job 4: %s\n' '0.0 %, opening' '33.3 %, page 4 of 12' '66.6 %, page 8 of 12' | diff - told || die "not what it said"
 [ "$(cat out)" = '12 pages' ] || die "not its result: $(cat out)"
 
+# Partial results come in order, while the job runs and before its result; a new master has none of the old ones, and says so.
+mkdir b
+ringctl submit parts "$box/b" --follow >out 2>told &
+waiter=$!
+until_true 60 'the first partial result is there' '[ "$(cat out)" = "part 1" ]'
+touch b/2
+until_true 60 'the second one is there' '[ "$(tail -n 1 out)" = "part 2" ]'
+touch b/3 b/end
+wait "$waiter" || die "not done: $(cat told)"
+[ "$(tr '\n' ' ' <out)" = 'part 1 part 2 part 3 the last whole ' ] || die "not what it said: $(cat out)"
+mkdir c
+ringctl submit parts "$box/c" >id
+touch c/2
+until_true 60 'the job goes on' '[ -e c/did2 ]'
+kill -9 "$master"
+wait "$master" 2>/dev/null
+start_cluster
+until_true 60 'a new master knows the job' 'ringctl why "$(cat id)" | grep -q "% done"'
+ringctl wait "$(cat id)" --follow >out 2>told &
+waiter=$!
+touch c/3 c/end
+wait "$waiter" || die "not done: $(cat told)"
+[ "$(tr '\n' ' ' <out)" = 'part 3 the last whole ' ] || die "not what a new master may have: $(cat out)"
+grep -q '2 of its partial results were missed' told || die "the gap is not told: $(cat told)"
+
 # What is no progress does no harm.
 [ "$(ringctl submit odd x --wait)" = fine ] || die "nonsense made a job fail"
 
-end "progress is seen by who waits and looks, again by a new master, and extends the timeout"
+end "progress is seen by who waits and looks, again by a new master, and extends the timeout; partial results come in order"

@@ -475,6 +475,13 @@ void say_leave (worker_t *self)
     tell (self, &msg);
 }
 
+void say_partial (worker_t *self, uint64_t id, uint32_t attempt, uint64_t n, const char *data)
+{
+    rm_partial_t partial = {id, attempt, n, rm_bytes (data)};
+    rm_msg_t msg = {.type = RM_MSG_PARTIAL, .partial = {self->term, self->inc, &partial, 1}};
+    tell (self, &msg);
+}
+
 void say_progress (worker_t *self, uint64_t id, uint32_t attempt, uint32_t permille, const char *note)
 {
     rm_progress_job_t job = {id, attempt, permille, rm_bytes (note)};

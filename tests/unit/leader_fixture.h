@@ -105,6 +105,7 @@ void beat_as (worker_t *self, uint64_t term, uint64_t inc, uint64_t seen);
 void say_sync1 (worker_t *self);
 void say_sync2 (worker_t *self, bool ok);
 void say_leave (worker_t *self);
+void say_partial (worker_t *self, uint64_t id, uint32_t attempt, uint64_t n, const char *data);
 void say_progress (worker_t *self, uint64_t id, uint32_t attempt, uint32_t permille, const char *note);
 held_t *holds (worker_t *self, uint64_t id);
 void drop (worker_t *self, uint64_t id); /* no longer holds it, and says nothing yet */

@@ -16,6 +16,7 @@ static rm_bytes_t sample_masters[2];
 static rm_submit_job_t sample_submits[3];
 static rm_committed_job_t sample_committed[] = {{1, 1}, {127, 2}, {65536, 127}, {UINT64_MAX, UINT32_MAX}};
 static rm_progress_job_t sample_progress[2];
+static rm_partial_t sample_partials[2];
 static rm_stop_job_t sample_stops[] = {{7, 1}, {UINT64_MAX, UINT32_MAX}};
 static rm_accepted_job_t sample_accepted[] = {{1, 7}, {UINT64_MAX, UINT64_MAX}};
 static rm_result_job_t sample_results[3];
@@ -63,6 +64,8 @@ static inline void samples_init (void)
                                           .reason = text_of (RM_REASON_BYTES_MAX),
                                           .data = TEXT ("\0"),
                                           .progress = 1};
+    sample_partials[0] = (rm_partial_t){7, 1, 1, TEXT ("some")};
+    sample_partials[1] = (rm_partial_t){UINT64_MAX, UINT32_MAX, UINT64_MAX, {"", 0}};
     sample_progress[0] = (rm_progress_job_t){7, 1, 0, TEXT ("page 5")};
     sample_progress[1] = (rm_progress_job_t){UINT64_MAX, UINT32_MAX, RM_PERMILLE_MAX, text_of (RM_NOTE_BYTES_MAX)};
     sample_dispatches[0] =
@@ -113,7 +116,7 @@ static inline rm_msg_t sample_client_message (rm_msg_type_t type)
         msg.submit = (rm_msg_submit_t){sample_session (), UINT64_MAX, sample_submits, COUNT_OF (sample_submits)};
         break;
     case RM_MSG_WAIT:
-        msg.wait = (rm_msg_wait_t){sample_session (), sample_ids, COUNT_OF (sample_ids), 2000, 1, 1, 1, UINT64_MAX};
+        msg.wait = (rm_msg_wait_t){sample_session (), sample_ids, COUNT_OF (sample_ids), 2000, 1, 1, 2, UINT64_MAX};
         break;
     case RM_MSG_QUERY:
         msg.query = (rm_msg_query_t){TEXT ("why"), 7,           TEXT ("mail"), 100, TEXT ("waiting"),
@@ -142,7 +145,8 @@ static inline rm_msg_t sample_client_message (rm_msg_type_t type)
         msg.accepted = (rm_msg_accepted_t){sample_session (), sample_accepted, COUNT_OF (sample_accepted)};
         break;
     case RM_MSG_RESULT:
-        msg.result = (rm_msg_result_t){sample_results, COUNT_OF (sample_results), 1ull << 40 | 9};
+        msg.result = (rm_msg_result_t){sample_results, COUNT_OF (sample_results), 1ull << 40 | 9, sample_partials,
+                                       COUNT_OF (sample_partials)};
         break;
     case RM_MSG_ANSWER:
         msg.answer.json = TEXT ("{\"jobs\":0}");
@@ -179,6 +183,9 @@ static inline rm_msg_t sample_worker_message (rm_msg_type_t type)
         break;
     case RM_MSG_PROGRESS:
         msg.progress = (rm_msg_progress_t){2, 0x1111, sample_progress, COUNT_OF (sample_progress)};
+        break;
+    case RM_MSG_PARTIAL:
+        msg.partial = (rm_msg_partial_t){2, 0x1111, sample_partials, COUNT_OF (sample_partials)};
         break;
     case RM_MSG_JOINED:
         msg.joined = (rm_msg_joined_t){2, 5, 0x1111, RM_LEASE_MS, RM_GRACE_MS, RM_HEARTBEAT_MS, RM_RESULT_BYTES_MAX};

@@ -1,15 +1,18 @@
 /*  What workers tell of jobs that run: who follows is told at once, who asks sees it, and it belongs to an attempt. */
+#include <stdio.h>
+
 #include "leader_fixture.h"
 
 TestSuite (leader_progress, .init = cluster_begin, .fini = cluster_end);
 
-static uint64_t stamp; /* of the newest result */
+static uint64_t stamp;       /* of the newest result */
+static uint32_t follows = 1; /* how */
 
 static void follow_any (const uint64_t *ids, uint32_t count)
 {
     rm_msg_t msg = {.type = RM_MSG_WAIT};
     msg.wait = (rm_msg_wait_t){
-        .ids = (uint64_t *)ids, .id_count = count, .timeout_ms = 60000, .any = 1, .follow = 1, .stamp = stamp};
+        .ids = (uint64_t *)ids, .id_count = count, .timeout_ms = 60000, .any = 1, .follow = follows, .stamp = stamp};
     mark ();
     rm_leader_from_client (leader, now, &(rm_address_t){6, "client"}, &msg);
 }
@@ -48,6 +51,7 @@ static worker_t *run_one (uint64_t *id)
 {
     worker_t *worker = join_settled ("w", 2);
     stamp = 0;
+    follows = 1;
     *id = put (NULL, "x");
     turn ();
     return worker;
@@ -159,4 +163,99 @@ Test (leader_progress, a_watcher_sees_it)
     const rm_event_t *event = rm_journal_event (&leader->journal, next + 1);
     cr_assert (event->kind == RM_EVENT_PROGRESS && event->outcome == 420 && event->id == id);
     cr_assert_str_eq (rm_event_name (event->kind), "progress");
+}
+
+/* ---- partial results -------------------------------------------------------------------------------------------- */
+
+/* "1.1:a 1.2:b": what the newest answer has of them. */
+static const char *partials (void)
+{
+    static char text[4096];
+    const rm_msg_t *msg = sent ("client", RM_MSG_RESULT);
+    *text = 0;
+    told ();
+    for (uint32_t i = 0; msg && i < msg->result.partial_count; i++) {
+        const rm_partial_t *partial = &msg->result.partials[i];
+        snprintf (text + strlen (text), sizeof text - strlen (text), "%s%u.%u:%.*s", i ? " " : "", partial->attempt,
+                  (unsigned)partial->n, partial->data.size < 9 ? (int)partial->data.size : 0,
+                  (const char *)partial->data.data);
+    }
+    return text;
+}
+
+Test (leader_progress, partial_results_come_once_and_in_order_to_who_asks_for_them)
+{
+    uint64_t id;
+    worker_t *worker = run_one (&id);
+    say_partial (worker, id, 1, 1, "a");
+    say_partial (worker, id, 1, 2, "b");
+    say_partial (worker, id, 1, 2, "b");
+    follow (id);
+    cr_assert_null (told (), "who follows the progress only is not told");
+    follows = 2;
+    follow (id);
+    cr_assert_str_eq (partials (), "1.1:a 1.2:b");
+    follow (id);
+    cr_assert_null (told ());
+    say_partial (worker, id, 1, 1, "late");
+    cr_assert_null (told (), "out of its turn");
+    say_partial (worker, id, 1, 4, "d");
+    cr_assert_str_eq (partials (), "1.4:d");
+    say_progress (worker, id, 1, 500, "half");
+    follow (id);
+    cr_assert_str_eq (partials (), "");
+    cr_assert (is (told (), 500, "half"));
+}
+
+Test (leader_progress, partial_results_outlive_their_job_for_a_moment)
+{
+    uint64_t id;
+    worker_t *worker = run_one (&id);
+    follows = 2;
+    say_partial (worker, id, 1, 1, "a");
+    finish (worker, id);
+    follow (id);
+    cr_assert_str_eq (partials (), "1.1:a");
+    cr_assert_eq (told ()->outcome, RM_OUTCOME_DONE);
+    after (RM_PARTIALS_LINGER_MS);
+    stamp = 0;
+    follow (id);
+    cr_assert_str_eq (partials (), "");
+    cr_assert_eq (leader->partial_bytes, 0);
+    cr_assert_null (record_of (id)->lead.progress);
+}
+
+Test (leader_progress, another_attempt_begins_anew_and_a_new_leader_with_nothing)
+{
+    uint64_t id;
+    worker_t *worker = run_one (&id);
+    follows = 2;
+    say_partial (worker, id, 1, 1, "a");
+    fail (worker, id, RM_VERDICT_RETRY);
+    after (config.retry.delay_ms);
+    say_partial (worker, id, 1, 2, "late");
+    say_partial (worker, id, 2, 1, "again");
+    follow (id);
+    cr_assert_str_eq (partials (), "2.1:again");
+    failover (0);
+    settle ();
+    say_partial (worker, id, 2, 2, "b");
+    follow (id);
+    cr_assert_str_eq (partials (), "2.2:b");
+    finish (worker, id);
+}
+
+Test (leader_progress, of_many_partial_results_the_newest_are_kept)
+{
+    static char large[RM_PARTIAL_BYTES_MAX + 1];
+    uint64_t id;
+    worker_t *worker = run_one (&id);
+    follows = 2;
+    memset (large, 'x', RM_PARTIAL_BYTES_MAX);
+    for (uint64_t n = 1; n <= 100; n++)
+        say_partial (worker, id, 1, n, large);
+    cr_assert_leq (leader->partial_bytes, RM_PARTIALS_BYTES_MAX);
+    follow (id);
+    cr_assert_str_eq (partials (), "1.98: 1.99: 1.100:");
+    finish (worker, id);
 }

@@ -97,6 +97,7 @@ Test (msg, every_member_of_a_message_has_its_row)
     COVERED (RM_MSG_DONE, done);
     COVERED (RM_MSG_LEAVE, leave);
     COVERED (RM_MSG_PROGRESS, progress);
+    COVERED (RM_MSG_PARTIAL, partial);
     COVERED (RM_MSG_JOINED, joined);
     COVERED (RM_MSG_HEARTBEAT_OK, heartbeat_ok);
     COVERED (RM_MSG_DISPATCH, dispatch);

@@ -1,6 +1,8 @@
 /*  What running jobs say of themselves, at the worker: it extends their timeout, and is told at a pace, and again to whoever
  *  does not know it.
  */
+#include <stdio.h>
+
 #include "work_fixture.h"
 
 TestSuite (work_progress, .init = make_leased, .fini = destroy);
@@ -156,4 +158,72 @@ Test (work_progress, without_a_lease_nothing_is_told_and_what_has_ended_is_not)
     turn ();
     cr_assert_null (told ());
     cr_assert (reported (3));
+}
+
+/* ---- partial results -------------------------------------------------------------------------------------------- */
+
+static int say_partial (const char *text, size_t size)
+{
+    rm_work_partial_t *partial;
+    int rc = rm_work_partial_new (half, running, text, size, &partial);
+    if (!rc)
+        rm_work_partial (half, partial);
+    return rc;
+}
+
+/* "1:a 2:b ": those of the last turn. */
+static const char *partials (void)
+{
+    static char text[256];
+    *text = 0;
+    for (unsigned m = 0; said_nth (RM_MSG_PARTIAL, m); m++) {
+        const rm_msg_partial_t *msg = &said_nth (RM_MSG_PARTIAL, m)->partial;
+        for (uint32_t i = 0; i < msg->partial_count; i++)
+            snprintf (text + strlen (text), sizeof text - strlen (text), "%u:%.*s ", (unsigned)msg->partials[i].n,
+                      (int)msg->partials[i].data.size, (const char *)msg->partials[i].data.data);
+    }
+    return text;
+}
+
+Test (work_progress, partial_results_are_told_once_in_order_and_before_the_end)
+{
+    run_brief ();
+    say_partial ("a", 1);
+    turn ();
+    cr_assert_str_eq (partials (), "1:a ");
+    say_partial ("b", 1);
+    say_partial ("c", 1);
+    after (50);
+    cr_assert_str_eq (partials (), "", "not more often than is read");
+    finish (running);
+    turn ();
+    cr_assert_str_eq (partials (), "2:b 3:c ");
+    cr_assert_lt (said (RM_MSG_PARTIAL), said (RM_MSG_DONE));
+    after (500);
+    cr_assert_str_eq (partials (), "");
+}
+
+Test (work_progress, what_waits_to_be_told_is_bounded)
+{
+    static char large[RM_PARTIAL_BYTES_MAX + 1];
+    run_brief ();
+    rm_work_disconnected (half);
+    cr_assert_eq (say_partial (large, sizeof large), RM_ETOOBIG);
+    int taken = 0;
+    while (!say_partial (large, RM_PARTIAL_BYTES_MAX))
+        taken++;
+    cr_assert (taken > 50 && taken < RM_WORKER_PARTIALS_BYTES_MAX / RM_PARTIAL_BYTES_MAX);
+    cr_assert_eq (say_partial (large, RM_PARTIAL_BYTES_MAX), RM_EBUSY);
+    rm_work_connected (half, now);
+    turn ();
+    uint32_t told_count = 0;
+    for (unsigned m = 0; said_nth (RM_MSG_PARTIAL, m); m++)
+        told_count += said_nth (RM_MSG_PARTIAL, m)->partial.partial_count;
+    cr_assert_eq ((int)told_count, taken);
+    turn ();
+    cr_assert_eq (say_partial (large, RM_PARTIAL_BYTES_MAX), 0, "there is room again");
+    give (rejoin (TERM, INC));
+    turn ();
+    cr_assert_str_eq (partials (), "", "an incarnation that was removed tells nothing");
+    finish (running);
 }

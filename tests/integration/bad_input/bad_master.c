@@ -333,7 +333,7 @@ static void make_questions (question_t questions[QUESTIONS])
     questions[3].reply.answer.json = text ("{\"term\":");
     questions[4].reply.answer.json = text ("[1,2]");
     questions[5].reply.answer.json = text ("{}");
-    questions[6].reply.result = (rm_msg_result_t){&other, 1, 0};
+    questions[6].reply.result = (rm_msg_result_t){.jobs = &other, .job_count = 1};
     questions[8].reply.answer.json = questions[8].welcome.answer.json = text ("{}");
 }
 
