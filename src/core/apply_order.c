@@ -2,6 +2,7 @@
  *  look at `lead` members. */
 #include "core/apply_inside.h"
 #include "core/settings.h"
+#include "core/share.h"
 #include "proto/alloc.h"
 #include "ringmaster/error.h"
 
@@ -152,6 +153,8 @@ int rm_apply_queue_set (rm_state_t *self, rm_reader_t *reader)
         return RM_ENOMEM;
     bool changes = rm_setting_get (queue, entry.setting) != entry.value;
     rm_setting_put (queue, entry.setting, entry.value);
+    if (rm_share_review (queue))
+        return RM_ENOMEM;
     if (!queue->hold)
         rm_state_release_queue (self, queue);
     if (changes)

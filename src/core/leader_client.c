@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/leader_inside.h"
+#include "core/share.h"
 #include "proto/alloc.h"
 #include "ringmaster/error.h"
 
@@ -143,6 +144,38 @@ static void leave_rooms (rm_leader_t *self, pending_t *pending)
         rm_leader_leave_room (self, pending->requests[i].room, 1, pending->requests[i].bytes);
 }
 
+/* What is on its way into a queue by these requests. */
+static void add_pending (const pending_t *pending, const struct rm_leader_room *room, uint64_t *count, uint64_t *bytes)
+{
+    for (uint32_t i = 0; i < pending->count; i++)
+        if (pending->requests[i].room == room) {
+            ++*count;
+            *bytes += pending->requests[i].bytes;
+        }
+}
+
+/* What the client would have too much of in a queue that limits it; NULL if nothing. */
+static const char *full_for_client (const rm_leader_t *self, rm_bytes_t name, const rm_ledger_session_t *session,
+                                    const pending_t *pending, const struct rm_leader_room *room)
+{
+    const rm_queue_t *queue = rm_state_queue (self->state, name);
+    uint64_t count = 0, bytes = 0;
+    if (!queue || !queue->shared)
+        return NULL;
+    const rm_share_t *share = session ? rm_share_of (queue, session) : NULL;
+    add_pending (pending, room, &count, &bytes);
+    RM_LIST_EACH (&self->submits, link) {
+        const pending_t *other = RM_OWNER (link, pending_t, link);
+        if (!memcmp (&other->session, &pending->session, sizeof other->session))
+            add_pending (other, room, &count, &bytes);
+    }
+    if (queue->client_jobs_max && count + (share ? share->count : 0) > queue->client_jobs_max)
+        return "this client has as many jobs waiting in the queue as one may";
+    if (queue->client_bytes_max && bytes + (share ? share->bytes : 0) > queue->client_bytes_max)
+        return "this client has as many bytes waiting in the queue as one may";
+    return NULL;
+}
+
 /* Counts the new jobs in their queues. What is full, NULL if nothing is. */
 static const char *enter_rooms (rm_leader_t *self, const rm_msg_submit_t *submit, const rm_ledger_session_t *session,
                                 pending_t *pending)
@@ -155,6 +188,13 @@ static const char *enter_rooms (rm_leader_t *self, const rm_msg_submit_t *submit
         what = rm_leader_enter_room (self, job->queue, job->data.size, &pending->requests[i].room);
         pending->fresh_count++;
         pending->fresh_bytes += job->data.size;
+    }
+    const struct rm_leader_room *before = NULL;
+    for (uint32_t i = 0; i < submit->job_count && !what; i++) {
+        const struct rm_leader_room *room = pending->requests[i].room;
+        if (room && room != before) /* that of most jobs is the one of the job before */
+            what = full_for_client (self, submit->jobs[i].queue, session, pending, room);
+        before = room;
     }
     return what;
 }

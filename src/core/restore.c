@@ -5,6 +5,7 @@
 #include "core/backoff.h"
 #include "core/entry.h"
 #include "core/settings.h"
+#include "core/share.h"
 #include "core/snapshot.h"
 #include "core/snapshot_layout.h"
 #include "proto/alloc.h"
@@ -140,6 +141,10 @@ static void read_settings (restorer_t *self, rm_queue_t *queue)
     uint32_t hold = rm_read_u32 (&self->small);
     expect (self, hold <= 1);
     queue->hold = hold;
+    queue->client_jobs_max = rm_read_u64 (&self->small);
+    queue->client_bytes_max = rm_read_u64 (&self->small);
+    if (rm_share_review (queue))
+        self->no_memory = true;
 }
 
 static void read_queue (restorer_t *self, uint32_t number)

@@ -30,6 +30,8 @@ static const struct {
     [RM_SETTING_PAUSED] = {"paused", SWITCH, 0, 1, false, FIELD (paused)},
     [RM_SETTING_JOBS_MAX] = {"jobs-max", COUNT, 1, INT64_MAX, true, FIELD (jobs_max)},
     [RM_SETTING_BYTES_MAX] = {"bytes-max", BYTES, 1, INT64_MAX, true, FIELD (bytes_max)},
+    [RM_SETTING_CLIENT_JOBS_MAX] = {"client-jobs-max", COUNT, 1, INT64_MAX, true, FIELD (client_jobs_max)},
+    [RM_SETTING_CLIENT_BYTES_MAX] = {"client-bytes-max", BYTES, 1, INT64_MAX, true, FIELD (client_bytes_max)},
     [RM_SETTING_ON_DEAD] = {"on_dead", ON_DEAD, 0, 1, false, FIELD (hold)},
 };
 

@@ -24,6 +24,8 @@ typedef enum {
     RM_SETTING_JOBS_MAX = 10,  /* that may wait; 0: as the master is configured */
     RM_SETTING_BYTES_MAX = 11, /* the same of their data */
     RM_SETTING_ON_DEAD = 12,   /* 1: a keyed job that dies holds what stands behind it in its key's line */
+    RM_SETTING_CLIENT_JOBS_MAX = 13,  /* that one client may have waiting in it; 0: any */
+    RM_SETTING_CLIENT_BYTES_MAX = 14, /* the same of their data */
     RM_SETTINGS
 } rm_setting_t;
 

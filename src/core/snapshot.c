@@ -161,6 +161,8 @@ static void put_settings (rm_snapshot_t *self, const rm_queue_t *queue)
     put_u64 (self, queue->jobs_max);
     put_u64 (self, queue->bytes_max);
     put_u32 (self, queue->hold);
+    put_u64 (self, queue->client_jobs_max);
+    put_u64 (self, queue->client_bytes_max);
 }
 
 static void put_queues (rm_snapshot_t *self, const rm_state_t *state)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/entry.h"
+#include "core/share.h"
 #include "proto/alloc.h"
 #include "proto/assert.h"
 #include "ringmaster/error.h"
@@ -288,9 +289,15 @@ rm_record_t *rm_state_add_record (rm_state_t *self, uint64_t id, rm_queue_t *que
     rm_record_t *record = new_record (self, id, queue);
     if (!record)
         return NULL;
+    if (rm_share_add (queue, session, data->size)) {
+        HASH_DEL (self->records, record);
+        rm_free (record);
+        return NULL;
+    }
     if (key_bytes) {
         record->key = rm_state_key (queue, key_bytes);
         if (!record->key) {
+            rm_share_take (queue, session, data->size);
             HASH_DEL (self->records, record);
             rm_free (record);
             return NULL;
@@ -434,6 +441,7 @@ void rm_state_shelve (rm_state_t *self, rm_record_t *record, rm_outcome_t outcom
     self->waiting_bytes -= record->data_size;
     record->session->waiting_count--;
     record->session->waiting_bytes -= record->data_size;
+    rm_share_take (queue, record->session, record->data_size);
     record->session = NULL;
     self->stopping_count -= rm_record_stops (record);
     if (self->format < 2 || outcome != RM_OUTCOME_DEAD)
@@ -522,6 +530,7 @@ void rm_state_close (rm_state_t *self)
         next = queue->hh.next;
         while (queue->keys)
             free_key (self, queue->keys);
+        rm_share_drop (queue);
         HASH_DEL (self->queues, queue);
         rm_free (queue->name);
         rm_free (queue);

@@ -48,6 +48,7 @@ typedef struct rm_queue rm_queue_t;
 typedef struct rm_pool rm_pool_t;
 typedef struct rm_member rm_member_t;
 typedef struct rm_ledger_session rm_ledger_session_t;
+typedef struct rm_share rm_share_t;
 
 /* Where the leader believes a job to be.
  *
@@ -179,9 +180,12 @@ struct rm_queue {
     uint32_t tries, timeout_ms, keep_ms;
     uint64_t keep_bytes;
     rm_spacing_t retry;
-    bool paused;                  /* nothing of it is handed out */
-    bool hold;                    /* a keyed job that dies holds what stands behind it */
-    uint64_t jobs_max, bytes_max; /* that may wait; 0: as the master is configured */
+    bool paused;                                /* nothing of it is handed out */
+    bool hold;                                  /* a keyed job that dies holds what stands behind it */
+    uint64_t jobs_max, bytes_max;               /* that may wait; 0: as the master is configured */
+    uint64_t client_jobs_max, client_bytes_max; /* the same of one client; 0: no other limit than the master's in all */
+    bool shared;                                /* one of them is set: what each client has waiting is counted */
+    rm_share_t *shares;                         /* by client (core/share.h) */
     rm_extra_t *uids;
     UT_hash_handle hh; /* rm_state_t.queues by name */
 };

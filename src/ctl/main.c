@@ -151,8 +151,9 @@ static const rm_command_t commands[] = {
     {"queue", "QUEUE [NAME=VALUE...]",
      "set how a queue is, or print it\n"
      "tries, timeout and keep (of outcomes); delay, backoff, cap and jitter between attempts; paused; keep-bytes,\n"
-     "jobs-max and bytes-max; on_dead (continue, or hold: a keyed job that dies holds those behind it until it is\n"
-     "kicked, or cancelled to go on without it). All that is said is done, or nothing.",
+     "jobs-max and bytes-max (that may wait in it), client-jobs-max and client-bytes-max (of one client's); on_dead\n"
+     "(continue, or hold: a keyed job that dies holds those behind it until it is kicked, or cancelled to go on\n"
+     "without it). All that is said is done, or nothing.",
      NULL,
      "  ringctl queue mail\n"
      "  ringctl queue mail tries=10 delay=1s backoff=2 cap=5m jitter=full\n"

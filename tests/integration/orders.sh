@@ -135,6 +135,16 @@ refused 4 "no job 99" ringctl cancel 99
 refused 2 "no setting 'colour'" ringctl queue log colour=red
 refused 2 "number above 1" ringctl queue log backoff=1
 refused 4 "only a dead one" ringctl kick 19
+# A queue takes so much of one client; each ringctl is one.
+ringctl queue crowd client-bytes-max=3 || die "queue crowd"
+kill_master
+refused 4 "this client has as many bytes waiting in the queue as one may" ringctl submit crowd 1234
+ringctl submit crowd 123 >/dev/null 2>&1 || die "what one client may have"
+ringctl submit crowd 123 >/dev/null 2>&1 || die "what another one may have"
+ringctl queue crowd client-bytes-max=default client-jobs-max=5 || die "queue crowd"
+ringctl submit crowd 1234 >/dev/null 2>&1 || die "without that limit"
+ringctl queue crowd | tr '\n' ' ' | grep -q "client-jobs-max=5 client-bytes-max=default" || die "settings: $(ringctl queue crowd)"
+
 # How each attempt ended that was no success, with its reason: kept over deaths of the master, until the job is forgotten.
 cat >flaky <<'EOF'
 echo >>tries

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/share.h"
 #include "core/state.h"
 
 /* The claim that does not hold; NULL: all do. */
@@ -166,12 +167,35 @@ static inline claim_t check_ended (const rm_queue_t *queue)
     return NULL;
 }
 
+/* What each client has waiting is counted right, where it is counted. */
+static inline claim_t check_shares (const rm_queue_t *queue)
+{
+    HOLDS (queue->shared == (queue->client_jobs_max || queue->client_bytes_max));
+    HOLDS (queue->shared || !queue->shares);
+    uint64_t count = 0;
+    for (const rm_share_t *share = queue->shares; share; share = share->hh.next) {
+        uint64_t waiting = 0, bytes = 0;
+        RM_LIST_EACH (&queue->open, link) {
+            const rm_record_t *record = RM_OWNER (link, rm_record_t, open);
+            waiting += record->session == share->session;
+            bytes += record->session == share->session ? record->data_size : 0;
+        }
+        HOLDS (waiting && share->count == waiting && share->bytes == bytes);
+        count += waiting;
+    }
+    HOLDS (!queue->shared || count == queue->waiting_count);
+    return NULL;
+}
+
 static inline claim_t check_queues (const rm_state_t *state)
 {
     uint64_t waiting = 0, ended = 0, holding = 0, done = 0, dead = 0, number = 0;
     for (const rm_queue_t *queue = state->queues; queue; queue = queue->hh.next) {
         uint64_t count = 0, bytes = 0;
         HOLDS (queue->number == number++);
+        claim_t shares = check_shares (queue);
+        if (shares)
+            return shares;
         claim_t broken = check_line (&queue->unkeyed, queue, NULL, &count, &bytes);
         for (const rm_key_t *key = queue->keys; key && !broken; key = key->hh.next)
             broken = check_key (queue, key, &count, &bytes);

@@ -1,4 +1,5 @@
 /*  What a job may ask for, and what people may order about jobs and queues (docs/protocol.md, `submit` and `order`). */
+#include "core/share.h"
 #include "leader_orders.h"
 
 TestSuite (leader_order, .init = orders_begin, .fini = cluster_end);
@@ -400,6 +401,47 @@ Test (leader_order, a_queue_takes_no_more_kicked_jobs_than_it_may_hold)
     SAYS (text_of_order ("kick", 5, "", ""), "\"kicked_as\": 9");
     ordered ("set", 0, "q", "jobs-max=default bytes-max=3B");
     SAYS (text_of_kick (0), "the queue holds as many bytes as it may");
+}
+
+static bool is_busy (client_t *self, uint32_t count, const char *data)
+{
+    rm_submit_job_t jobs[8];
+    for (uint32_t i = 0; i < count; i++) {
+        jobs[i] = job_of ("q", NULL, data);
+        jobs[i].seq = self->seq + 1 + i;
+    }
+    mark ();
+    submit_jobs (self, jobs, count);
+    const rm_msg_t *busy = sent (self->address, RM_MSG_BUSY);
+    if (!busy)
+        self->seq += count;
+    return busy;
+}
+
+Test (leader_order, a_queue_takes_no_more_of_one_client_than_it_is_set_to)
+{
+    client_t other = client_make ("other");
+    ordered ("set", 0, "q", "client-jobs-max=3");
+    cr_assert (is_busy (&client, 4, "x"), "all in one request");
+    cr_assert (!is_busy (&client, 2, "x"));
+    cr_assert (!is_busy (&client, 1, "x"));
+    cr_assert (is_busy (&client, 1, "x"), "what is on its way counts");
+    turn ();
+    cr_assert (is_busy (&client, 1, "x"));
+    cr_assert (!is_busy (&other, 3, "x"), "it is full for one client only");
+    turn ();
+    cr_assert_eq (rm_share_of (state->queues, rm_state_session (state, &client.session))->count, 3);
+    finish (join_settled ("w", 1), 1);
+    cr_assert (!is_busy (&client, 1, "x"), "one is done");
+    turn ();
+    restart_from_log (unapplied ());
+    cr_assert (is_busy (&client, 1, "x"), "counted after a restart");
+    ordered ("set", 0, "q", "client-jobs-max=default client-bytes-max=5");
+    cr_assert (is_busy (&client, 1, "xxx"));
+    cr_assert (!is_busy (&client, 1, "xx"), "counted from the setting on, what waited before it too");
+    turn ();
+    ordered ("set", 0, "q", "client-bytes-max=default");
+    cr_assert (!is_busy (&client, 8, "xxxxxxxx"));
 }
 
 Test (leader_order, the_master_and_the_client_of_kicked_jobs_have_limits_too)

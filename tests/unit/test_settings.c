@@ -44,6 +44,9 @@ Test (settings, values_are_read_with_their_units)
         {"on_dead=continue", RM_SETTING_ON_DEAD, 0},
         {"jobs-max=1000000000", RM_SETTING_JOBS_MAX, 1000000000},
         {"bytes-max=1GiB", RM_SETTING_BYTES_MAX, 1 << 30},
+        {"client-jobs-max=5", RM_SETTING_CLIENT_JOBS_MAX, 5},
+        {"client-jobs-max=default", RM_SETTING_CLIENT_JOBS_MAX, 0},
+        {"client-bytes-max=1KiB", RM_SETTING_CLIENT_BYTES_MAX, 1 << 10},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         rm_setting_t setting;
