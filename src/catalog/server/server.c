@@ -16,8 +16,11 @@
 #include "ringmaster/error.h"
 
 enum {
-    PORT_TRIES = 50, /* to find two free ports side by side */
-    BURST_S = 2      /* an address may be heard as often at once as it may in so many seconds */
+    PORT_TRIES = 100, /* to find two free ports side by side, for UDP and TCP alike: … */
+    PORT_LOWEST = 16384,
+    PORT_HIGHEST =
+        32766,  /* … below those that the system gives to whoever connects, which may be used up for minutes */
+    BURST_S = 2 /* an address may be heard as often at once as it may in so many seconds */
 };
 
 uint64_t rm_catalog_now_ms (const rm_catalog_server_t *self)
@@ -58,19 +61,11 @@ static int to_sockaddr (const rm_endpoint_t *endpoint, struct sockaddr_storage *
                                           : uv_ip4_addr (endpoint->host, endpoint->port, (struct sockaddr_in *)address);
 }
 
-/* Binds UDP on `endpoint`, whose port is filled in. 0 or a number of libuv's. */
-static int bind_udp (rm_catalog_server_t *self, rm_endpoint_t *endpoint)
+static int bind_udp (rm_catalog_server_t *self, const rm_endpoint_t *endpoint)
 {
     struct sockaddr_storage address = {0};
-    struct sockaddr_in6 bound;
-    int size = sizeof bound, rc = to_sockaddr (endpoint, &address);
-    if (!rc)
-        rc = uv_udp_bind (&self->udp, (struct sockaddr *)&address, 0);
-    if (!rc)
-        rc = uv_udp_getsockname (&self->udp, (struct sockaddr *)&bound, &size);
-    if (!rc) /* the port is at the same place in both families */
-        rm_endpoint_set (endpoint, endpoint->host, ntohs (bound.sin6_port), NULL);
-    return rc;
+    int rc = to_sockaddr (endpoint, &address);
+    return rc ? rc : uv_udp_bind (&self->udp, (struct sockaddr *)&address, 0);
 }
 
 static int listen_tcp (rm_catalog_server_t *self, const rm_endpoint_t *endpoint)
@@ -82,8 +77,8 @@ static int listen_tcp (rm_catalog_server_t *self, const rm_endpoint_t *endpoint)
     return rc ? rc : rm_catalog_receive (self);
 }
 
-/* Opens all ports; `udp` and `tcp` are where. False, with the reason in `fault`; nothing is open then. */
-static bool open_ports (rm_catalog_server_t *self, rm_endpoint_t *udp, rm_endpoint_t *tcp, rm_fault_t *fault)
+/* Opens all ports, those at `udp` and the one behind, `tcp`. False, with the reason in `fault`; nothing is open then. */
+static bool open_ports (rm_catalog_server_t *self, const rm_endpoint_t *udp, rm_endpoint_t *tcp, rm_fault_t *fault)
 {
     const rm_endpoint_t *failed = udp;
     uv_udp_init (&self->loop, &self->udp);
@@ -102,6 +97,11 @@ static bool open_ports (rm_catalog_server_t *self, rm_endpoint_t *udp, rm_endpoi
     return false;
 }
 
+static unsigned random_port (void)
+{
+    return PORT_LOWEST + (unsigned)(rm_random_u64 () % (PORT_HIGHEST - PORT_LOWEST + 1));
+}
+
 static bool find_ports (rm_catalog_server_t *self)
 {
     rm_fault_t fault = {0};
@@ -112,6 +112,8 @@ static bool find_ports (rm_catalog_server_t *self)
         const rm_endpoint_t wanted = udp;
         for (int left = self->config->port ? 1 : PORT_TRIES; left && !found; left--) {
             udp = wanted;
+            if (!self->config->port)
+                rm_endpoint_set (&udp, udp.host, random_port (), NULL);
             found = open_ports (self, &udp, &tcp, &fault);
         }
     }
@@ -157,12 +159,17 @@ static void begin (rm_catalog_server_t *self)
     }
 }
 
-static void end (rm_catalog_server_t *self)
+static void unwatch (rm_catalog_server_t *self)
 {
-    rm_catalog_receive_tick (self, true);
     uv_close ((uv_handle_t *)&self->tick, NULL);
     for (int i = 0; i < 2; i++)
         uv_close ((uv_handle_t *)&self->signals[i], NULL);
+}
+
+static void end (rm_catalog_server_t *self)
+{
+    rm_catalog_receive_tick (self, true);
+    unwatch (self);
     close_ports (self);
     while (self->written)
         uv_run (&self->loop, UV_RUN_ONCE);
@@ -179,9 +186,7 @@ int rm_catalog_server_run (rm_catalog_server_t *self)
         return 1;
     begin (self); /* first: who reads "ready" may send a signal */
     if (!find_ports (self)) {
-        uv_close ((uv_handle_t *)&self->tick, NULL);
-        for (int i = 0; i < 2; i++)
-            uv_close ((uv_handle_t *)&self->signals[i], NULL);
+        unwatch (self);
         uv_run (&self->loop, UV_RUN_DEFAULT);
         return 1;
     }
