@@ -4,6 +4,7 @@
 #include <ringmaster/client.h>
 #include <ringmaster/detector.h>
 #include <ringmaster/error.h>
+#include <ringmaster/pubsub.h>
 #include <ringmaster/retry.h>
 #include <ringmaster/rpc.h>
 #include <ringmaster/rwlock.h>

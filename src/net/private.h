@@ -19,11 +19,7 @@ void rm_context_count_socket (int change);
 
 /* The ZeroMQ socket below. */
 void *rm_socket_zmq (const rm_socket_t *self);
-/* Its descriptor, which tells (once) that something has changed. */
-int rm_socket_fd (const rm_socket_t *self);
 /* True for the ROUTER kinds. */
 bool rm_socket_has_routes (const rm_socket_t *self);
-/* True if a message waits. Also takes in what the I/O thread has reported, which is what re-arms the descriptor. */
-bool rm_socket_is_readable (const rm_socket_t *self);
 /* Calls `touched` after every send, since a send may swallow the descriptor's next edge; NULL: no more. */
 void rm_socket_on_touched (rm_socket_t *self, void (*touched) (void *arg), void *arg);

@@ -54,6 +54,9 @@ static const shape_t shapes[RM_SOCKET_KINDS] = {
     [RM_SOCKET_WORK_DEALER] = {"work", ZMQ_DEALER, RM_WORKER_HELD_MAX, RM_WORKER_HELD_MAX, RM_FRAME_BYTES_MAX, false,
                                false},
     [RM_SOCKET_SUB] = {"sync", ZMQ_SUB, 16, 1024, RM_FRAME_BYTES_MAX, false, false},
+    /* Here a mark is what a slow subscriber may lag behind, on either side: beyond it is lost, and counted. */
+    [RM_SOCKET_NEWS_PUB] = {"news", ZMQ_XPUB, 1024, 1024, SUBSCRIPTION_BYTES_MAX, false, false},
+    [RM_SOCKET_NEWS_SUB] = {"news", ZMQ_SUB, 1024, 1024, RM_FRAME_BYTES_MAX, false, false},
 };
 
 struct rm_socket {
@@ -98,7 +101,9 @@ static void set_options (rm_socket_t *self)
     set (self, ZMQ_IMMEDIATE, 0);
     if (self->shape->type == ZMQ_ROUTER)
         set (self, ZMQ_ROUTER_MANDATORY, 1); /* a message to nobody is an error, not silence */
-    if (self->shape->type == ZMQ_SUB) {
+    if (self->shape->type == ZMQ_XPUB)
+        set (self, ZMQ_XPUB_VERBOSE, 1); /* each question counts, also one that was asked over a lost connection */
+    if (self->shape == &shapes[RM_SOCKET_SUB]) {
         rc = zmq_setsockopt (self->zmq, ZMQ_SUBSCRIBE, "", 0);
         RM_ASSERT (rc == 0);
     }
@@ -192,6 +197,13 @@ void rm_socket_set_linger (rm_socket_t *self, int linger_ms)
     set (self, ZMQ_LINGER, linger_ms);
 }
 
+void rm_socket_subscribe (rm_socket_t *self, const void *prefix, size_t size, bool wanted)
+{
+    RM_ASSERT (self->shape == &shapes[RM_SOCKET_NEWS_SUB]);
+    int rc = zmq_setsockopt (self->zmq, wanted ? ZMQ_SUBSCRIBE : ZMQ_UNSUBSCRIBE, prefix, size);
+    RM_ASSERT (rc == 0);
+}
+
 const rm_endpoint_t *rm_socket_endpoint (const rm_socket_t *self)
 {
     return &self->endpoint;
@@ -221,6 +233,7 @@ bool rm_socket_has_routes (const rm_socket_t *self)
     return self->shape->routed;
 }
 
+/* Takes in what the I/O thread has reported, too, which is what re-arms the descriptor. */
 bool rm_socket_is_readable (const rm_socket_t *self)
 {
     int events = 0;

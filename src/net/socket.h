@@ -4,7 +4,7 @@
  *  Nothing here blocks: what cannot be done now is answered with a code. A message is one frame; the empty delimiter
  *  that the jobs socket has in front of it (docs/protocol.md, "Sockets and frames") is added and taken off here. A
  *  message of any other shape is dropped whole and counted.
- *  Thread rule: a socket belongs to one thread. The process must hold a share of the context (net/context.h).
+ *  Thread rule: a socket belongs to one thread, or to those that hold a lock. The process must hold a share of the context (net/context.h).
  */
 #pragma once
 
@@ -25,6 +25,8 @@ typedef enum {
     RM_SOCKET_JOBS_DEALER, /* client ↔ jobs router, many requests at a time; with a delimiter */
     RM_SOCKET_WORK_DEALER, /* worker ↔ work router */
     RM_SOCKET_SUB,         /* worker ← sync publisher, subscribed to everything */
+    RM_SOCKET_NEWS_PUB, /* publisher → subscribers; receives their subscriptions: 01 (00: no more) and the prefix */
+    RM_SOCKET_NEWS_SUB, /* subscriber ← publisher, subscribed to nothing yet */
     RM_SOCKET_KINDS
 } rm_socket_kind_t;
 
@@ -58,6 +60,14 @@ void rm_socket_set_linger (rm_socket_t *self, int linger_ms);
 /* Of a bound socket: where others can connect to it, the port filled in and a wildcard replaced.
  * Of a connecting one: where it connects to. */
 const rm_endpoint_t *rm_socket_endpoint (const rm_socket_t *self);
+
+/* Of a NEWS_SUB: takes part, or no longer, in what begins with these bytes. A connection that is renewed says all of it again. */
+void rm_socket_subscribe (rm_socket_t *self, const void *prefix, size_t size, bool wanted);
+
+/* For whoever shares a socket between threads, under a lock: a descriptor that is readable (once) when something has changed,
+ * to be waited for without the lock; and, with it, after that and after every send, whether a message waits. */
+int rm_socket_fd (const rm_socket_t *self);
+bool rm_socket_is_readable (const rm_socket_t *self);
 
 /* Takes the next message. `frame`, which must be valid, is closed and filled; `route` is written for the ROUTER kinds
  * and NULL for the others.

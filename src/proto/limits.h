@@ -57,6 +57,12 @@ enum {
     RM_FAIR_COST_BYTES = 4096,            /* so many bytes of data count as one job more when hand-out is fair */
     RM_FAIR_IDLE_MAX = 1024,              /* clients without waiting jobs whose place is kept */
 
+    RM_TOPIC_BYTES_MAX = 200,    /* of publish/subscribe; libzmq spells subscriptions of 246 bytes and more wrongly */
+    RM_NEWS_BYTES_MAX = 1 << 20, /* what is published at a time */
+    RM_NEWS_TOPICS_MAX = 65536,  /* topics of a publisher */
+    RM_NEWS_PART_BYTES = 256 << 10, /* of kept values in one frame, or one larger value */
+    RM_NEWS_PART_ITEMS_MAX = 1024,  /* of them */
+
     RM_LEASE_MS = 1000,
     RM_GRACE_MS = 250,
     RM_MARGIN_MS = 100, /* added before a silent worker is removed */
@@ -96,4 +102,6 @@ _Static_assert(RM_MOVES_MAX *RM_MOVE_BYTES_MAX + (RM_MEMBERS_MAX + RM_MOVED_POOL
                    RM_FRAME_BYTES_MAX,
                "a frame must hold the largest resize");
 _Static_assert(RM_PEEK_BYTES_MAX / 3 * 4 + 64 * 1024 <= RM_JSON_BYTES_MAX, "an answer must hold a payload in base64");
+_Static_assert(RM_NEWS_BYTES_MAX + RM_NEWS_PART_BYTES + 4096 <= RM_FRAME_BYTES_MAX, "a frame must hold a part");
+_Static_assert(RM_TOPIC_BYTES_MAX + 11 < 246, "a subscription must stay below what libzmq spells wrongly");
 _Static_assert(RM_JSON_BYTES_MAX + 4096 <= RM_FRAME_BYTES_MAX, "a frame must hold the largest answer");

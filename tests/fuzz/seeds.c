@@ -14,6 +14,7 @@
 #include "master/raft_hello.h"
 #include "master/raft_wire.h"
 #include "msg_samples.h"
+#include "proto/news.h"
 
 static const char *folder;
 
@@ -268,6 +269,32 @@ static void decisions (void)
         }
 }
 
+/* A frame behind its length, as fuzz_news takes them, several in one input. */
+static void behind_length (rm_buf_t *all, rm_buf_t *frame)
+{
+    uint8_t length[2] = {(uint8_t)frame->size, (uint8_t)(frame->size >> 8)};
+    rm_buf_put (all, length, sizeof length);
+    rm_buf_put (all, frame->data, frame->size);
+    rm_buf_clear (frame);
+}
+
+static void news (void)
+{
+    const rm_news_item_t items[] = {{rm_bytes ("t/a"), 1, rm_bytes ("x")}, {rm_bytes ("t/b"), 300, {0}}};
+    rm_buf_t all = {0}, frame = {0};
+    for (uint64_t seq = 1; seq < 6; seq += 2)
+        for (uint64_t inc = 1; inc <= 2; inc++) {
+            rm_news_item_t item = {rm_bytes ("t/a"), seq, seq == 3 ? (rm_bytes_t){0} : rm_bytes ("data")};
+            CLAIM (!rm_news_encode (&item, inc, &frame));
+            behind_length (&all, &frame);
+            CLAIM (!rm_news_encode_kept (1, rm_bytes ("t/"), inc, (uint32_t)(seq / 2), seq == 5, items, 2, &frame));
+            behind_length (&all, &frame);
+            seed ("news", all.data, all.size);
+        }
+    rm_buf_close (&all);
+    rm_buf_close (&frame);
+}
+
 int main (int argc, char **argv)
 {
     if (argc != 2) {
@@ -283,6 +310,7 @@ int main (int argc, char **argv)
     libraft_says ();
     masters_greet ();
     answers ();
+    news ();
     decisions ();
     return 0;
 }

@@ -481,3 +481,26 @@ Test (net_poll, the_other_end_of_a_pipe_closing_is_readable)
     cr_assert (items[0].readable);
     close (fds[0]);
 }
+
+Test (net_socket, a_publisher_of_news_sees_every_subscription_equal_ones_too)
+{
+    rm_socket_t *pub = bind_any (RM_SOCKET_NEWS_PUB);
+    rm_socket_t *subs[] = {connect_to (RM_SOCKET_NEWS_SUB, pub), connect_to (RM_SOCKET_NEWS_SUB, pub)};
+    rm_frame_t frame = {0};
+    for (int i = 0; i < 2; i++) {
+        rm_socket_subscribe (subs[i], "abc", 3, true);
+        cr_assert_eq (await (pub, NULL, &frame), 1, "the subscription of number %d", i);
+        assert_frame (&frame, "\1abc");
+    }
+    cr_assert_eq (rm_socket_send (pub, NULL, "ab", 2), 0);
+    cr_assert_eq (rm_socket_send (pub, NULL, "abcd", 4), 0);
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq (await (subs[i], NULL, &frame), 1);
+        assert_frame (&frame, "abcd");
+        rm_socket_subscribe (subs[i], "abc", 3, false);
+    }
+    rm_frame_close (&frame);
+    for (int i = 0; i < 2; i++)
+        rm_socket_close (&subs[i]);
+    rm_socket_close (&pub);
+}
