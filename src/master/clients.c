@@ -20,6 +20,7 @@ rm_view_t rm_master_view (rm_master_t *self)
         .sync = rm_socket_endpoint (self->sync)->text,
         .http = self->http_text,
         .ledger = self->ledger,
+        .turn_us = rm_turns_longest_us (&self->turns),
     };
 }
 

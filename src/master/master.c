@@ -241,6 +241,7 @@ static void look_at_disk (rm_master_t *self)
 static void on_turn (uv_prepare_t *handle)
 {
     rm_master_t *self = handle->data;
+    rm_turns_look (&self->turns, &self->loop);
     if (self->stopping)
         return;
     look_at_ledger (self);
@@ -379,6 +380,7 @@ rm_master_t *rm_master_new (const rm_master_config_t *config)
     rm_leader_init (&self->leader, &self->state, &config->leader, &out, rm_random_u64 ());
     uv_timer_init (&self->loop, &self->tick);
     uv_prepare_init (&self->loop, &self->turn);
+    rm_turns_init (&self->turns, &self->loop);
     self->tick.data = self->turn.data = self;
     for (int i = 0; i < 2; i++) {
         uv_signal_init (&self->loop, &self->signals[i]);

@@ -11,6 +11,7 @@
 #include "master/group.h"
 #include "master/master.h"
 #include "master/raft_ledger.h"
+#include "master/turns.h"
 #include "master/view.h"
 #include "net/clock.h"
 #include "net/http.h"
@@ -46,6 +47,7 @@ struct rm_master {
     char http_text[RM_ENDPOINT_BYTES_MAX + 8];
     uv_timer_t tick;
     uv_prepare_t turn;
+    rm_turns_t turns;
     uv_signal_t signals[2];
     uint64_t started_ms;
     bool ready, stopping;

@@ -364,6 +364,8 @@ void rm_view_metrics (const rm_view_t *self, rm_buf_t *out)
     metric (out, "ringmaster_sessions", "gauge", "Client sessions.", HASH_COUNT (state->sessions));
     metric (out, "ringmaster_polls", "gauge", "Clients that wait for results.", leader->polls.count);
     metric (out, "ringmaster_refused_total", "counter", "Requests refused since the start.", leader->refused_count);
+    metric (out, "ringmaster_turn_longest_microseconds", "gauge", "The loop's longest turn of late: 30 to 60 s.",
+            self->turn_us);
     metric (out, "ringmaster_ledger_batches_total", "counter", "Batches in the ledger.", ledger.applied);
     metric (out, "ringmaster_ledger_bytes", "gauge", "Log since the newest snapshot.", ledger.log_bytes);
     metric (out, "ringmaster_ledger_snapshots_total", "counter", "Snapshots since the start.", ledger.snapshots);

@@ -14,6 +14,7 @@ typedef struct {
     uint64_t uptime_ms;
     const char *jobs, *work, *sync, *http; /* endpoints */
     const rm_ledger_t *ledger;
+    uint64_t turn_us; /* the longest turn of late */
 } rm_view_t;
 
 /* Appends the JSON document that `query` asks for: 0, RM_EINVAL (no such thing), RM_EUNKNOWN (no such job), RM_EGONE (kept
