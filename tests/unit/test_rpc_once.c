@@ -13,6 +13,7 @@
 
 typedef struct {
     atomic_int balance; /* every run adds 1 */
+    atomic_bool hangs;  /* a run does not end */
     char endpoint[300];
     atomic_bool listens;
 } account_t;
@@ -24,7 +25,10 @@ static char folder[64], table[128];
 static int pay (rm_rpc_call_t *call, void *arg)
 {
     (void)arg;
-    return rm_rpc_reply (call, rm_rpc_values (rm_rpc_int (atomic_fetch_add (&account->balance, 1) + 1)));
+    int balance = atomic_fetch_add (&account->balance, 1) + 1;
+    while (atomic_load (&account->hangs))
+        nanosleep (&(struct timespec){.tv_nsec = 1000000}, NULL);
+    return rm_rpc_reply (call, rm_rpc_values (rm_rpc_int (balance)));
 }
 
 static void serve_for_life (bool once)
@@ -140,4 +144,33 @@ Test (rpc_once, a_lost_reply_a_restart_and_a_doubled_request_run_once_with_the_t
     cr_assert_eq (runs, 3, "at-most-once: each of three calls once, not %d runs", runs);
     cr_assert_eq (told, 1, "the client was told of run %d, and not what came of the first, which another server ran",
                   told);
+}
+
+static void *call_in_vain (void *arg)
+{
+    return (void *)(intptr_t)rm_rpc_client_call (arg, "pay", NULL, 0, PATIENCE_MS, NULL);
+}
+
+Test (rpc_once, a_call_that_ran_when_the_server_died_is_not_run_again_and_its_client_is_told, .init = make_account,
+      .fini = drop_account)
+{
+    void *error;
+    pthread_t thread;
+    atomic_store (&account->hangs, true);
+    pid_t server = server_start (true);
+    proxy_start (&proxy, account->endpoint);
+    rm_rpc_client_t *client = rm_rpc_client_new (proxy.endpoint);
+    pthread_create (&thread, NULL, call_in_vain, client);
+    AWAIT (atomic_load (&account->balance) == 1);
+    server_kill (server);
+    atomic_store (&account->hangs, false);
+    server = server_start (true);
+    proxy_move (&proxy, account->endpoint);
+    pthread_join (thread, &error);
+    cr_assert_eq ((int)(intptr_t)error, RM_EINTERRUPTED, "%s", rm_rpc_client_error (client));
+    cr_assert (strstr (rm_rpc_client_error (client), "may have been done or not"));
+    cr_assert_eq ((int)(intptr_t)call_pay (client), 2, "the next call runs as ever");
+    rm_rpc_client_destroy (&client);
+    proxy_stop (&proxy);
+    server_kill (server);
 }
