@@ -157,6 +157,10 @@ static bool wait_for (rm_rpc_call_t *self, int64_t wait_ms)
 
 void rm_rpc_call_run (rm_rpc_call_t *self)
 {
+    if (rm_rpc_call_stopped (self)) {
+        rm_rpc_call_refuse (self, RM_EBUSY, "the server is being stopped");
+        return;
+    }
     if (rm_clock_ms () >= self->deadline_ms) {
         rm_rpc_call_refuse (self, RM_ETIMEDOUT, "the call's time was over before its turn came");
         return;

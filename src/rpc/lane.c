@@ -92,15 +92,6 @@ void rm_rpc_lane_quit (rm_rpc_lane_t *self)
     pthread_mutex_unlock (&self->mutex);
 }
 
-rm_rpc_line_t rm_rpc_lane_empty (rm_rpc_lane_t *self)
-{
-    pthread_mutex_lock (&self->mutex);
-    rm_rpc_line_t line = self->line;
-    self->line = (rm_rpc_line_t){0};
-    pthread_mutex_unlock (&self->mutex);
-    return line;
-}
-
 bool rm_rpc_lane_is_over (rm_rpc_lane_t *self)
 {
     return !atomic_load (&self->inside);

@@ -115,7 +115,8 @@ rm_rpc_call_t *rm_rpc_line_take (rm_rpc_line_t *self); /* NULL: it is empty */
 /* Calls: one as the message says, whose arguments are what the function takes. NULL with RM_E… and a sentence. */
 rm_rpc_call_t *rm_rpc_call_new (rm_rpc_server_t *server, const rm_msg_rpc_call_t *msg, uint64_t now_ms, int *error,
                                 char *text, size_t size);
-/* Runs its function, as often as its retry says; it has ended then. Any thread. */
+/* Runs its function, as often as its retry says, or refuses it if its time is over or the server is told to stop; it has
+ * ended then. Any thread. */
 void rm_rpc_call_run (rm_rpc_call_t *self);
 /* It ends without being run. */
 void rm_rpc_call_refuse (rm_rpc_call_t *self, int error, const char *text);
@@ -126,8 +127,6 @@ rm_rpc_lane_t *rm_rpc_lane_new (rm_rpc_server_t *server, unsigned threads);
 void rm_rpc_lane_push (rm_rpc_lane_t *self, rm_rpc_call_t *call);
 /* Its threads end when nothing waits any more. */
 void rm_rpc_lane_quit (rm_rpc_lane_t *self);
-/* Takes out what waits. */
-rm_rpc_line_t rm_rpc_lane_empty (rm_rpc_lane_t *self);
 /* True once its threads have ended, so that destroying it does not wait. */
 bool rm_rpc_lane_is_over (rm_rpc_lane_t *self);
 /* Waits for its threads, which must have been told to quit; takes NULL. */

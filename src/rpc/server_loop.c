@@ -132,38 +132,18 @@ static void turn (rm_rpc_server_t *self, uint64_t until_ms)
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
 
-/* What waits in a lane is not run any more. */
-static void refuse_waiting (rm_rpc_lane_t *lane, rm_rpc_line_t *refused)
-{
-    rm_rpc_line_t line = rm_rpc_lane_empty (lane);
-    rm_rpc_call_t *call;
-    while ((call = rm_rpc_line_take (&line))) {
-        rm_rpc_call_refuse (call, RM_EBUSY, "the server is being stopped");
-        rm_rpc_line_put (refused, call);
-    }
-}
-
+/* What waits in lanes is not run any more, but refused by their threads. */
 static void wind_down (rm_rpc_server_t *self)
 {
-    rm_rpc_line_t refused = {0};
-    if (self->pool) {
-        refuse_waiting (self->pool, &refused);
+    if (self->pool)
         rm_rpc_lane_quit (self->pool);
-        rm_rpc_lane_destroy (&self->pool);
-    }
-    for (rm_rpc_lane_t *lane = self->left; lane; lane = lane->next)
-        refuse_waiting (lane, &refused);
+    rm_rpc_lane_destroy (&self->pool);
     rm_rpc_guest_t *guest, *next;
-    HASH_ITER (hh, self->roll.guests, guest, next) {
-        if (guest->lane)
-            refuse_waiting (guest->lane, &refused);
+    HASH_ITER (hh, self->roll.guests, guest, next)
         rm_rpc_server_part (self, guest);
-    }
     reap (self, true);
     rm_rpc_line_t ended = take_ended (self);
-    uint64_t now_ms = rm_clock_ms ();
-    rm_rpc_server_finish (self, &refused, now_ms);
-    rm_rpc_server_finish (self, &ended, now_ms);
+    rm_rpc_server_finish (self, &ended, rm_clock_ms ());
     rm_socket_set_linger (self->socket, LINGER_MS);
     rm_socket_close (&self->socket);
 }

@@ -192,6 +192,7 @@ Test (rpc_server, a_call_whose_time_was_over_in_the_queue_is_not_run)
     pthread_t thread;
     host_init (&host);
     host_set (&host, "threads", "1");
+    host_set (&host, "semantics", "at-most-once"); /* nothing runs twice that takes long */
     host_run (&host);
     pthread_create (&thread, NULL, hold, NULL);
     AWAIT (host.runs == 1);
@@ -203,9 +204,8 @@ Test (rpc_server, a_call_whose_time_was_over_in_the_queue_is_not_run)
     rm_rpc_answer_destroy (&answer);
     host.gate = true;
     pthread_join (thread, NULL);
-    int runs = atomic_load (&host.runs);
     cr_assert_eq (rm_rpc_pipe_call (pipe, "add", rm_rpc_values (rm_rpc_int (1), rm_rpc_int (1)), PATIENCE_MS, NULL), 0);
-    cr_assert_eq (host.runs, runs + 1, "only the second one has run");
+    cr_assert_eq (host.runs, 2, "the one that was held and the last one have run");
     rm_rpc_pipe_destroy (&pipe);
     host_stop (&host);
 }
@@ -315,7 +315,7 @@ static void ends_in_good_order (const char *mode)
     rm_rpc_pipe_t *pipe = rm_rpc_pipe_new (host.endpoint);
     rm_rpc_answer_t *answer;
     for (int i = 0; i < 2; i++)
-        cr_assert_eq (rm_rpc_pipe_send (pipe, "held", rm_rpc_values (rm_rpc_int (i)), 2000, NULL), 0);
+        cr_assert_eq (rm_rpc_pipe_send (pipe, "held", rm_rpc_values (rm_rpc_int (i)), i ? 2000 : PATIENCE_MS, NULL), 0);
     AWAIT (host.runs == 1);
     host_stop (&host);
     cr_assert_eq (rm_rpc_pipe_next (pipe, PATIENCE_MS, &answer), 0);
