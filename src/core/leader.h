@@ -244,6 +244,7 @@ typedef struct rm_leader {
     uint64_t batch_number, applied_number;
     rm_link_t submits;                     /* waiting for their batch, in order */
     rm_link_t joins;                       /* waiting for their member_add */
+    uint32_t joins_queues;                 /* so many queues that were not there when they came */
     rm_link_t orders;                      /* waiting for their batch, in order */
     uint32_t order_count;                  /* so many */
     uint64_t pending_count, pending_bytes; /* new jobs of `submits` and `orders` */

@@ -98,6 +98,7 @@ void rm_leader_propose_begin (rm_leader_t *self);
 struct rm_leader_room;
 #define RM_LEADER_QUEUES_FULL                                                                                          \
     "the master has as many queues as it may: name one of them, and let a key tell apart what must be"
+uint64_t rm_leader_queues_ahead (const rm_leader_t *self);
 const char *rm_leader_enter_room (rm_leader_t *self, rm_bytes_t name, uint64_t bytes, struct rm_leader_room **room_p);
 void rm_leader_leave_room (rm_leader_t *self, struct rm_leader_room *room, uint64_t count, uint64_t bytes);
 const char *rm_leader_full (const rm_leader_t *self, const rm_ledger_session_t *session, uint64_t jobs, uint64_t bytes);

@@ -362,6 +362,8 @@ static void order_queue (rm_leader_t *self, const rm_address_t *from, const rm_m
         rm_leader_refuse (self, from, RM_EINVAL, 0, "say which job, or which queue");
     else if (makes && self->state->queue_count >= RM_QUEUES_MAX)
         rm_leader_refuse (self, from, RM_ESTATE, 0, "%s", RM_LEADER_QUEUES_FULL);
+    else if (makes && rm_leader_queues_ahead (self) >= RM_QUEUES_MAX)
+        rm_leader_say_busy (self, from, RM_LEADER_QUEUES_FULL); /* or it will, by what is under way */
     else if (!queue && !makes)
         rm_leader_refuse (self, from, RM_EUNKNOWN, 0, "there is no queue %.*s", (int)order->queue.size,
                           (const char *)order->queue.data);

@@ -31,6 +31,12 @@ static struct rm_leader_room *room_of (rm_leader_t *self, rm_bytes_t queue)
     return room;
 }
 
+/* So many queues there will be if all that is on its way into the ledger makes new ones. */
+uint64_t rm_leader_queues_ahead (const rm_leader_t *self)
+{
+    return (uint64_t)self->state->queue_count + HASH_COUNT (self->rooms) + self->joins_queues + self->order_count;
+}
+
 /* Counts a job of so many bytes in its queue; whoever gets `*room` leaves it, also if something is full. What is full,
  * NULL if nothing is. */
 const char *rm_leader_enter_room (rm_leader_t *self, rm_bytes_t name, uint64_t bytes, struct rm_leader_room **room_p)
@@ -43,7 +49,7 @@ const char *rm_leader_enter_room (rm_leader_t *self, rm_bytes_t name, uint64_t b
     room->count++;
     room->bytes += bytes;
     const rm_queue_t *queue = rm_state_queue (self->state, name);
-    if (!queue && self->state->queue_count + HASH_COUNT (self->rooms) > RM_QUEUES_MAX)
+    if (!queue && rm_leader_queues_ahead (self) > RM_QUEUES_MAX)
         return RM_LEADER_QUEUES_FULL;
     uint64_t jobs_max = queue && queue->jobs_max ? queue->jobs_max : self->config.queue_jobs_max;
     uint64_t bytes_max = queue && queue->bytes_max ? queue->bytes_max : self->config.queue_bytes_max;

@@ -147,6 +147,7 @@ static void take_report (rm_leader_t *self, rm_peer_t *peer, const rm_report_t *
 typedef struct {
     rm_link_t link;
     uint64_t inc;
+    uint32_t new_queues;
     rm_address_t from;
 } joiner_t;
 
@@ -187,12 +188,12 @@ static const rm_queue_t *foreign_queue (const rm_leader_t *self, const rm_msg_jo
     return NULL;
 }
 
-static bool new_queue (const rm_leader_t *self, const rm_msg_join_t *join)
+static uint32_t count_new_queues (const rm_leader_t *self, const rm_msg_join_t *join)
 {
+    uint32_t count = 0;
     for (uint32_t i = 0; i < join->queue_count; i++)
-        if (!rm_state_queue (self->state, join->queues[i]))
-            return true;
-    return false;
+        count += !rm_state_queue (self->state, join->queues[i]);
+    return count;
 }
 
 static void tell_rejoin (rm_leader_t *self, const rm_address_t *from, uint64_t inc)
@@ -245,8 +246,11 @@ static void take_join (rm_leader_t *self, const rm_address_t *from, const rm_msg
         refuse_join (self, from, RM_EBUSY, "the cluster has as many pools as it can have");
         return;
     }
-    if (new_queue (self, join) && self->state->queue_count >= RM_QUEUES_MAX) {
-        refuse_join (self, from, RM_EBUSY, "the cluster has as many queues as it can have");
+    uint32_t new_queues = count_new_queues (self, join);
+    if (new_queues && rm_leader_queues_ahead (self) + new_queues > RM_QUEUES_MAX) {
+        refuse_join (self, from, RM_EBUSY,
+                     "the cluster would have more queues than the %d it can have: name fewer that are new",
+                     RM_QUEUES_MAX);
         return;
     }
     joiner = rm_calloc (1, sizeof *joiner);
@@ -258,6 +262,8 @@ static void take_join (rm_leader_t *self, const rm_address_t *from, const rm_msg
     }
     joiner->inc = join->inc;
     joiner->from = *from;
+    joiner->new_queues = new_queues;
+    self->joins_queues += new_queues;
     rm_list_append (&self->joins, &joiner->link);
     rm_entry_member_add (entry, join);
 }
@@ -270,6 +276,7 @@ void rm_leader_answer_joins (rm_leader_t *self, rm_member_t *member)
         if (member && joiner->inc != member->inc)
             continue;
         rm_list_remove (link);
+        self->joins_queues -= joiner->new_queues;
         if (member) {
             member->peer->route = joiner->from;
             send_joined (self, member->peer);

@@ -174,6 +174,7 @@ static void read_queue (restorer_t *self, uint32_t number)
 static void read_queues (restorer_t *self)
 {
     uint32_t count = rm_read_count (&self->small, 45);
+    expect (self, count <= RM_QUEUES_MAX);
     self->queues = new_index (self, count);
     for (uint32_t i = 0; i < count && goes_on (self); i++)
         read_queue (self, i);

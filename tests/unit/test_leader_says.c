@@ -136,13 +136,18 @@ static bool is_accepted_in (uint32_t number)
     return sent (client.address, RM_MSG_ACCEPTED) != NULL;
 }
 
-Test (leader_says, names_of_queues_do_not_fill_the_memory, .timeout = 60)
+static void have_queues (uint32_t count)
 {
-    for (uint32_t i = 0; i < RM_QUEUES_MAX; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         char name[16];
         int size = snprintf (name, sizeof name, "q%u", i);
         cr_assert_not_null (rm_state_add_queue (state, (rm_bytes_t){name, (uint32_t)size}));
     }
+}
+
+Test (leader_says, names_of_queues_do_not_fill_the_memory, .timeout = 60)
+{
+    have_queues (RM_QUEUES_MAX);
     cr_assert_not (is_accepted_in (RM_QUEUES_MAX), "one queue more than there may be");
     cr_assert (is_accepted_in (0), "a queue that is there already");
     worker_t *fresh = worker_new ("w1", 1);
@@ -155,6 +160,33 @@ Test (leader_says, names_of_queues_do_not_fill_the_memory, .timeout = 60)
     say_join (fresh);
     turn ();
     cr_assert_not_null (sent (fresh->address, RM_MSG_JOINED), "of a queue that is there already");
+}
+
+static worker_t *serving (const char *name, const char *first, const char *second)
+{
+    worker_t *worker = worker_new (name, 1);
+    worker->queues[0] = first;
+    worker->queues[1] = second;
+    worker->queue_count = second ? 2 : 1;
+    return worker;
+}
+
+Test (leader_says, workers_bring_no_more_queues_than_there_may_be, .timeout = 60)
+{
+    have_queues (RM_QUEUES_MAX - 1);
+    worker_t *two = serving ("two", "new1", "new2"), *mixed = serving ("mixed", "q0", "new1");
+    mark ();
+    say_join (two);
+    turn ();
+    cr_assert_not_null (strstr (text_of (sent (two->address, RM_MSG_ERROR)), "more queues than the 16384"));
+    worker_t *late = serving ("late", "new2", NULL);
+    mark ();
+    say_join (mixed);
+    say_join (late); /* while the other one is on its way */
+    cr_assert_not_null (sent (late->address, RM_MSG_ERROR));
+    cr_assert_not (is_accepted_in (RM_QUEUES_MAX), "likewise a job");
+    cr_assert_not_null (sent (mixed->address, RM_MSG_JOINED));
+    cr_assert_eq (state->queue_count, RM_QUEUES_MAX);
 }
 
 /* ---- why -------------------------------------------------------------------------------------------------------- */

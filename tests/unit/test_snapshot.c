@@ -543,6 +543,20 @@ Test (snapshot, more_pools_than_allowed_are_corrupt)
     rm_buf_close (&all);
 }
 
+Test (snapshot, more_queues_than_allowed_are_corrupt)
+{
+    static rm_state_t other;
+    for (uint32_t i = 0; i <= RM_QUEUES_MAX; i++) {
+        char name[8];
+        snprintf (name, sizeof name, "q%u", i);
+        cr_assert_not_null (rm_state_add_queue (&ledger.state, rm_bytes (name)));
+    }
+    rm_buf_t all = snapshot_of (&ledger.state);
+    cr_assert_eq (restore (&other, all.data, all.size), RM_ECORRUPT);
+    rm_state_close (&other);
+    rm_buf_close (&all);
+}
+
 /* What the restored memory may be at most: a pool's slots, and its share of what a record or queue of few bytes takes. */
 static size_t memory_bound (size_t input)
 {
