@@ -137,27 +137,33 @@ static rm_session_id_t draw_session (sim_stream_t *self)
     return session;
 }
 
-static void fill (sim_stream_t *self, uint64_t now_ms)
+/* Adds what there is room for; true if it added anything. */
+static bool fill (sim_stream_t *self, uint64_t now_ms)
 {
     const plan_t *plan = self->sim->plan;
+    bool any = false;
     for (uint32_t place = 0; place < plan->item_count && self->flow.count < WINDOW; place++) {
         char payload[16], key[8];
         if (!sim_client_wants (self->sim, self->who, place) || self->fates[place] != WANTED)
             continue;
         self->fates[place] = ADDED;
+        any = true;
         rm_submit_job_t job = sim_client_spell (&plan->items[place], payload, key);
         if (rm_flow_add (&self->flow, &job, place, now_ms))
             abort ();
         if (rm_splitmix (&self->random) % 2) /* some callers send on without a look, some do look */
             rm_flow_time (&self->flow, now_ms);
     }
+    return any;
 }
 
 static void go_on (sim_stream_t *self, uint64_t now_ms)
 {
     note_accepted (self);
     fill (self, now_ms);
-    rm_flow_time (&self->flow, now_ms);
+    do
+        rm_flow_time (&self->flow, now_ms);
+    while (!self->flow.count && fill (self, now_ms)); /* all that was there may have been let go */
     if (self->flow.wants_spare) {
         rm_session_id_t spare = draw_session (self);
         rm_flow_spare (&self->flow, &spare);
