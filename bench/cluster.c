@@ -9,7 +9,7 @@
 
 #include "ringmaster/client.h"
 
-enum { READY_MS = 10000, PORTS = 5 /* of a master */ };
+enum { READY_MS = 10000, PORTS = 5 /* of a master */, RAFT_PORT = 4 };
 
 static process_t *start_master (const bench_cluster_t *self, unsigned number, int base)
 {
@@ -18,7 +18,7 @@ static process_t *start_master (const bench_cluster_t *self, unsigned number, in
     size_t used = 0;
     for (unsigned i = 0; i < self->count; i++)
         used += (size_t)snprintf (peers + used, sizeof peers - used, "%s%u=127.0.0.1:%d", i ? "," : "", i + 1,
-                                  base + (int)i * PORTS);
+                                  base + (int)i * PORTS + RAFT_PORT);
     snprintf (program, sizeof program, "%s/ringmaster", self->bin);
     snprintf (data, sizeof data, "%s/data%u", scratch_dir (), ++starts);
     snprintf (name, sizeof name, "master%u", number);

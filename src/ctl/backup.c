@@ -16,7 +16,7 @@
 #include "ctl/ctl.h"
 #include "ctl/json.h"
 #include "ctl/show/text.h"
-#include "net/endpoint.h"
+#include "net/peer_address.h"
 
 enum {
     HTTP_STEP = 3,   /* from a master's jobs port to its http port */
@@ -59,12 +59,11 @@ static int ask_endpoint (backup_t *self)
 /* What was said of any one. */
 static int read_endpoint (backup_t *self)
 {
-    const char *from = self->ctl->said.from;
     rm_endpoint_t endpoint;
     rm_fault_t fault = {0};
-    if (rm_endpoint_parse (&endpoint, from, &fault) ||
+    if (rm_peer_address_parse (&endpoint, self->ctl->said.from, &fault) ||
         rm_endpoint_set (&endpoint, endpoint.host, endpoint.port + HTTP_STEP, &fault))
-        return rm_options_refuse (self->ctl->program, self->ctl->command, "--from '%s': %s", from, fault.text);
+        return rm_options_refuse (self->ctl->program, self->ctl->command, "--from %s", fault.text);
     snprintf (self->url, sizeof self->url, "http%s/backup", strstr (endpoint.text, "://"));
     return RM_CTL_DONE;
 }

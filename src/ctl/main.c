@@ -83,7 +83,8 @@ static const rm_option_t watch_options[] = {
 
 static const rm_option_t backup_options[] = {
     RM_SECTION ("Options"),
-    RM_TEXT (0, "from", "HOST:PORT", "the master to take it from, as in its --peers\n(the one that leads)",
+    RM_TEXT (0, "from", "HOST:PORT",
+             "the master to take it from, as in its --peers, that is\nwith its raft port (the one that leads)",
              &ctl.said.from),
     RM_OPTIONS_END};
 
@@ -160,13 +161,18 @@ static const rm_command_t commands[] = {
      "  ringctl queue accounts on_dead=hold\n"
      "  ringctl queue pictures timeout=1h keep=1d jobs-max=10000"},
     {"drain", "WORKER", "let a worker finish what it runs, and leave", NULL, "  ringctl drain w1"},
-    {"masters", NULL, "the masters of the group, who leads, and how far the others are", NULL, "  ringctl masters"},
+    {"masters", NULL,
+     "the masters of the group, who leads, and how far the others are\n"
+     "PEERS is where a master is for other masters, as in --peers and ringctl master add; JOBS where it is for "
+     "clients.",
+     NULL, "  ringctl masters"},
     {"master", "CHANGE [N] [HOST:PORT]",
      "change the group of masters, one change at a time\n"
-     "add ID HOST:PORT takes in a new master that waits there, remove ID takes one out, transfer [ID] lets\n"
-     "another one lead, upgrade FORMAT makes the ledger one that older versions cannot read.",
+     "add ID HOST:PORT takes in a new master that waits there (as in its --peers, that is with its raft port),\n"
+     "remove ID takes one out, transfer [ID] lets another one lead, upgrade FORMAT makes the ledger one that older\n"
+     "versions cannot read.",
      NULL,
-     "  ringctl master add 4 10.0.0.4:5550\n"
+     "  ringctl master add 4 10.0.0.4:5554\n"
      "  ringctl master remove 2\n"
      "  ringctl master transfer 3"},
     {"backup", "FILE",
@@ -175,7 +181,7 @@ static const rm_command_t commands[] = {
      "lack the newest jobs; with --from nobody has to lead. ringmaster --restore FILE begins anew with it.",
      backup_options,
      "  ringctl backup ring.backup\n"
-     "  ringctl backup - --from 10.0.0.2:5550 | ssh safe 'cat > ring.backup'"},
+     "  ringctl backup - --from 10.0.0.2:5554 | ssh safe 'cat > ring.backup'"},
     {"top", NULL,
      "the queues and workers, live, until q is pressed\n"
      "Needs a terminal. Arrows, PgUp and PgDn scroll, s sorts, p pauses, h shows help.",

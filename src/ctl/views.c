@@ -8,6 +8,7 @@
 #include "ctl/json.h"
 #include "ctl/show/answer.h"
 #include "ctl/show/text.h"
+#include "net/peer_address.h"
 #include "proto/limits.h"
 
 /* ---- asking ------------------------------------------------------------------------------------------------------ */
@@ -162,7 +163,7 @@ int rm_ctl_drain (rm_ctl_t *self)
 static void show_masters (const json_t *answer)
 {
     const json_t *masters = json_object_get (answer, "masters");
-    rm_ctl_table_t *table = rm_ctl_table_new (">ID|-JOBS|ROLE|->HEARD|>BEHIND");
+    rm_ctl_table_t *table = rm_ctl_table_new (">ID|-PEERS|-JOBS|ROLE|->HEARD|>BEHIND");
     size_t i;
     json_t *master;
     printf ("cluster %s, generation %s, term %s, format %s\n", rm_ctl_plain (rm_ctl_text_of (answer, "cluster")),
@@ -170,6 +171,7 @@ static void show_masters (const json_t *answer)
             rm_ctl_count_of (answer, "format"));
     json_array_foreach (masters, i, master) {
         rm_ctl_cell_number (table, master, "id");
+        rm_ctl_cell_text (table, master, "ledger");
         rm_ctl_cell_text (table, master, "jobs");
         rm_ctl_table_state (table, json_is_true (json_object_get (master, "leader")) ? "leader"
                                                                                      : rm_ctl_text_of (master, "role"));
@@ -240,11 +242,14 @@ int rm_ctl_master (rm_ctl_t *self)
     uint64_t id = words ? rm_ctl_number (self, self->arguments[1], changes[i].number) : 0;
     if (words && !id)
         return RM_CTL_USAGE;
+    rm_endpoint_t jobs = {0};
+    rm_fault_t fault = {0};
+    if (words > 1 && rm_peer_address_parse (&jobs, self->arguments[2], &fault))
+        return rm_options_refuse (self->program, self->command, "%s", fault.text);
     int code = words ? RM_CTL_DONE : find_heir (self, &id);
     if (code)
         return code;
     self->patience_ms = RM_CTL_CHANGE_PATIENCE_MS;
-    int error =
-        rm_client_change (self->client, what, id, words > 1 ? self->arguments[2] : NULL, self->patience_ms, &text);
+    int error = rm_client_change (self->client, what, id, words > 1 ? jobs.text : NULL, self->patience_ms, &text);
     return rm_ctl_show_answer (self, error, text, show_text);
 }

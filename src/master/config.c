@@ -9,6 +9,7 @@
 #include "master/raft_ledger.h"
 #include "net/endpoint.h"
 #include "net/options.h"
+#include "net/peer_address.h"
 #include "ringmaster/catalog.h"
 
 enum {
@@ -76,6 +77,27 @@ static int read_secret (rm_master_config_t *config, const char *path, rm_fault_t
     return 0;
 }
 
+/* --port is not what follows from --peers; `own` is this master there. */
+static int refuse_port (const rm_program_t *program, const rm_master_config_t *config, const rm_endpoint_t *own,
+                        int64_t port)
+{
+    char is[RM_LEDGER_ADDRESS_BYTES] = "", has_to_be[sizeof is] = "";
+    rm_endpoint_t here;
+    long long id = config->id;
+    rm_peer_address_write (own, is, sizeof is);
+    if (!port)
+        return rm_options_refuse (program, NULL,
+                                  "--port 0 takes free ports, and %lld=%s in --peers is where others look for this "
+                                  "master: leave --port out",
+                                  id, is);
+    if (!rm_endpoint_set (&here, own->host, (unsigned)port, NULL))
+        rm_peer_address_write (&here, has_to_be, sizeof has_to_be);
+    return rm_options_refuse (program, NULL,
+                              "--port %lld needs %lld=%s in --peers, not %lld=%s: --peers has the raft port of each "
+                              "master, that is its base plus %d",
+                              (long long)port, id, has_to_be, id, is, RM_PEER_RAFT_PORT);
+}
+
 /* Finds this master among its peers: where it listens, if that was not said otherwise. */
 static int find_self (const rm_program_t *program, rm_master_config_t *config, const said_t *said)
 {
@@ -86,8 +108,7 @@ static int find_self (const rm_program_t *program, rm_master_config_t *config, c
         return rm_options_refuse (program, NULL, "--peers does not name master %lld, which --id says this one is",
                                   (long long)config->id);
     if (said->port >= 0 && said->port != own->port)
-        return rm_options_refuse (program, NULL, "--port %lld is not the port that --peers has for this master, %u",
-                                  (long long)said->port, own->port);
+        return refuse_port (program, config, own, said->port);
     config->port = own->port;
     if (!said->bind)
         config->bind = own->host;
@@ -95,7 +116,7 @@ static int find_self (const rm_program_t *program, rm_master_config_t *config, c
         if (!config->secret_bytes && !rm_endpoint_is_loopback (&config->peers.endpoints[i]))
             return rm_options_refuse (program, NULL,
                                       "%s is not on this machine: masters of several machines need one --secret FILE",
-                                      config->peers.endpoints[i].text);
+                                      config->peers.endpoints[i].host);
     config->leader.takeover_ms = RM_TAKEOVER_MS;
     return 0;
 }
@@ -151,7 +172,7 @@ void rm_master_config_address (const rm_master_config_t *config, char *address, 
     rm_endpoint_t here = {0};
     if (!own && !rm_endpoint_set (&here, config->bind, (unsigned)config->port, NULL))
         own = &here;
-    if (!own || !rm_peers_ledger_address (own, address, size))
+    if (!own || !rm_peer_address_write (own, address, size))
         *address = 0;
 }
 
@@ -179,8 +200,11 @@ bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, 
         RM_SECTION ("Options"),
         RM_TEXT ('d', "data", "DIR", "where the ledger is kept; made if it is not there", &config->data),
         RM_TEXT (0, "bind", "HOST", "address to listen on (127.0.0.1; in a group, the one\nin --peers)", &said.bind),
-        RM_NUMBER ('p', "port", "BASE", 0, RM_PORT_MAX,
-                   "jobs socket (5550); work, sync and http are on the next three;\n0 takes free ones", &said.port),
+        RM_NUMBER (
+            'p', "port", "BASE", 0, RM_PORT_MAX,
+            "jobs socket (5550); the four ports behind it are those of\nwork, sync, http and, in a group, raft; 0 "
+            "takes free ones",
+            &said.port),
         RM_FLAG (0, "insecure", "let --bind be more than loopback although there are no keys", &config->insecure),
         RM_FLAG (0, "repair", "take what can be read of a damaged ledger for the truth,\nsay what was lost, and leave",
                  &config->repair),
@@ -190,10 +214,10 @@ bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, 
                  &config->restore),
         RM_SECTION ("A group of masters (docs/operations.md)"),
         RM_NUMBER (0, "id", "N", 1, UINT32_MAX, "which of the masters this one is", &config->id),
-        RM_TEXT (0, "peers", "1=HOST:PORT,...",
-                 "the jobs sockets of all of them, the same list for each;\n"
-                 "they talk to each other on the port plus 4",
-                 &said.peers),
+        RM_TEXT (
+            0, "peers", "1=HOST:PORT,...",
+            "the raft ports (BASE + 4) of all of them, the same list for\neach; what it has for this one says BASE",
+            &said.peers),
         RM_TEXT (0, "secret", "FILE", "what all of them know, and nobody else; needed unless\nall are on this machine",
                  &said.secret),
         RM_SECTION ("A name to be found by (docs/catalog.md)"),
@@ -227,7 +251,7 @@ bool rm_master_config_parse (rm_master_config_t *config, int argc, char **argv, 
                      "  ringmaster --data ./data --port 0      # free ports; `ready …` says which\n"
                      "  ringmaster --data ./data --port 0 --project thumbs --catalog names.example\n"
                      "  ringmaster --restore ring.backup --data ./new\n"
-                     "  ringmaster --data m1 --id 1 --peers 1=localhost:5550,2=localhost:6550,3=localhost:7550\n"
+                     "  ringmaster --data m1 --id 1 --peers 1=localhost:5554,2=localhost:6554,3=localhost:7554\n"
                      "  RM_FAILPOINTS=master.send.sync2.after=kill ringmaster --data ./data"},
         .version = RM_VERSION,
     };

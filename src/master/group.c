@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "master/peers.h"
+#include "net/peer_address.h"
 #include "ringmaster/error.h"
 
 void rm_group_init (rm_group_desk_t *self, rm_ledger_t *ledger, rm_group_answer_fn *answer, void *arg)
@@ -21,7 +21,7 @@ rm_group_t rm_group_look (rm_group_desk_t *self)
     rm_group_t group = {.masters = self->names};
     for (size_t i = 0; count > 1 && i < count; i++) {
         rm_endpoint_t *jobs = &self->masters[group.count];
-        if (!rm_peers_jobs_endpoint (members[i].address, jobs))
+        if (rm_peer_address_parse (jobs, members[i].address, NULL))
             continue;
         self->names[group.count++] = rm_bytes (jobs->text);
         if (members[i].leader) {
@@ -41,7 +41,7 @@ static json_t *member_json (const rm_ledger_member_t *member)
 {
     static const char *const roles[] = {"standby", "voter", "joining"};
     rm_endpoint_t jobs;
-    bool known = rm_peers_jobs_endpoint (member->address, &jobs);
+    bool known = !rm_peer_address_parse (&jobs, member->address, NULL);
     return json_pack ("{s:o, s:s?, s:s, s:s, s:b, s:o, s:o}", "id", integer (member->id), "jobs",
                       known ? jobs.text : NULL, "ledger", member->address, "role", roles[member->role], "leader",
                       member->leader, "heard_ms", integer (member->heard_ms), "behind", integer (member->behind));
@@ -145,8 +145,10 @@ static bool read_change (rm_change_t *self, const rm_msg_change_t *asked, char *
         rm_endpoint_t jobs;
         snprintf (text, sizeof text, "%.*s", (int)asked->at.size, asked->at.size ? (const char *)asked->at.data : "");
         if (rm_endpoint_parse (&jobs, text, NULL) ||
-            !rm_peers_ledger_address (&jobs, self->address, sizeof self->address)) {
-            snprintf (sentence, size, "'%s' is not where a master can be: say HOST:PORT, as in its --peers", text);
+            !rm_peer_address_write (&jobs, self->address, sizeof self->address)) {
+            snprintf (sentence, size,
+                      "'%s' is not where a master can be: its jobs endpoint is HOST:PORT, with four more ports behind",
+                      text);
             return false;
         }
     }

@@ -1,6 +1,6 @@
 /*  The group of masters as clients and operators see it: where its masters are, who leads, and changes of it.
  *
- *  Who the masters are is known to the ledger; a master's jobs endpoint follows from its ledger's address (master/peers.h).
+ *  Who the masters are is known to the ledger; a master's jobs endpoint follows from its ledger's address (net/peer_address.h).
  *  One change is under way at a time. It takes seconds, and its client asks again meanwhile: the one that asked last for
  *  the same change is answered.
  *  Thread rule: the loop's thread. In-place struct, which must stay where it is.

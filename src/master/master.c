@@ -11,6 +11,7 @@
 #include "master/points.h"
 #include "net/failpoint.h"
 #include "net/log.h"
+#include "net/peer_address.h"
 #include "net/random.h"
 #include "proto/alloc.h"
 #include "proto/assert.h"
@@ -396,10 +397,10 @@ static bool open_ledger (rm_master_t *self)
     rm_ledger_peer_t list[RM_ENDPOINTS_MAX];
     rm_endpoint_t here = {0};
     if (!rm_endpoint_set (&here, self->config->bind, (unsigned)self->config->port, NULL))
-        rm_peers_ledger_address (&here, bind, sizeof bind);
+        rm_peer_address_write (&here, bind, sizeof bind);
     rm_master_config_address (self->config, address, sizeof address);
     for (uint32_t i = 0; i < peers->count; i++) {
-        rm_peers_ledger_address (&peers->endpoints[i], texts[i], sizeof texts[i]);
+        rm_peer_address_write (&peers->endpoints[i], texts[i], sizeof texts[i]);
         list[i] = (rm_ledger_peer_t){peers->ids[i], texts[i]};
     }
     const rm_ledger_config_t config = {.dir = self->config->data,

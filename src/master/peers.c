@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/peer_address.h"
 #include "ringmaster/error.h"
 
 static int add (rm_peers_t *self, const char *text, rm_fault_t *fault)
@@ -20,15 +21,12 @@ static int add (rm_peers_t *self, const char *text, rm_fault_t *fault)
     if (rm_peers_find (self, id))
         return rm_fault (fault, RM_EINVAL, "--peers names master %llu twice", (unsigned long long)id);
     rm_endpoint_t *endpoint = &self->endpoints[self->count];
-    if (rm_endpoint_parse (endpoint, end + 1, fault))
-        return RM_EINVAL;
-    char address[RM_ENDPOINT_BYTES_MAX + 8];
-    if (!rm_peers_ledger_address (endpoint, address, sizeof address))
-        return rm_fault (fault, RM_EINVAL, "--peers names port %u: a master needs the four ports behind it as well",
-                         endpoint->port);
+    rm_fault_t why = {0};
+    if (rm_peer_address_parse (endpoint, end + 1, &why))
+        return rm_fault (fault, RM_EINVAL, "--peers: %s", why.text);
     for (uint32_t i = 0; i < self->count; i++)
         if (!strcmp (self->endpoints[i].text, endpoint->text))
-            return rm_fault (fault, RM_EINVAL, "--peers names %s twice", endpoint->text);
+            return rm_fault (fault, RM_EINVAL, "--peers names %s twice", end + 1);
     self->ids[self->count++] = id;
     return 0;
 }
@@ -50,20 +48,4 @@ const rm_endpoint_t *rm_peers_find (const rm_peers_t *self, uint64_t id)
         if (self->ids[i] == id)
             return &self->endpoints[i];
     return NULL;
-}
-
-bool rm_peers_ledger_address (const rm_endpoint_t *jobs, char *address, size_t size)
-{
-    rm_endpoint_t ledger;
-    unsigned port = jobs->port ? jobs->port + RM_PEERS_LEDGER_PORT : 0;
-    if (rm_endpoint_set (&ledger, jobs->host, port, NULL))
-        return false;
-    return (size_t)snprintf (address, size, "%s", ledger.text + strlen ("tcp://")) < size;
-}
-
-bool rm_peers_jobs_endpoint (const char *address, rm_endpoint_t *jobs)
-{
-    rm_endpoint_t ledger;
-    return !rm_endpoint_parse (&ledger, address, NULL) && ledger.port > RM_PEERS_LEDGER_PORT &&
-           !rm_endpoint_set (jobs, ledger.host, ledger.port - RM_PEERS_LEDGER_PORT, NULL);
 }

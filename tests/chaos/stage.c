@@ -28,6 +28,7 @@ enum {
     PORTS = 4,   /* of the master */
     GROUP_PORTS, /* of one of a group */
     HTTP_PORT = 3,
+    RAFT_PORT = 4,
     ASK_MS = 1000,
     MASTER_HOST = 1,
     PROXY_HOST,
@@ -255,13 +256,13 @@ static void program (command_t *self, const char *name)
     say (self, self->program);
 }
 
-/* "1=HOST:PORT,2=…" */
+/* "1=HOST:PORT,2=…", with their raft ports */
 static void list_masters (const stage_t *self, char *text, size_t size)
 {
     size_t used = 0;
     for (unsigned i = 0; i < self->cast.masters && used < size; i++)
         used += (size_t)snprintf (text + used, size - used, "%s%u=%s:%d", i ? "," : "", i + 1, address (self, i),
-                                  port (self, i));
+                                  port (self, i) + RAFT_PORT);
 }
 
 static void command_of_master (const stage_t *self, unsigned at, command_t *command)

@@ -8,7 +8,8 @@ fake=$2
 . "$(dirname "$0")/box.sh"
 base=$(free_ports 15)
 export RINGMASTER=127.0.0.1:$base,127.0.0.1:$((base + 5)),127.0.0.1:$((base + 10))
-peers=1=127.0.0.1:$base,2=127.0.0.1:$((base + 5)),3=127.0.0.1:$((base + 10))
+raft () { echo "127.0.0.1:$((base + ${1:-0} + 4))"; } # [PLACE]: as masters know each other
+peers=1=$(raft),2=$(raft 5),3=$(raft 10)
 bad=0
 complain () { echo "backup: $*"; head -qc 400 err out 2>/dev/null | tr -cd "[:print:]\n"; bad=1; }
 die () { complain "$*"; tail -n 5 m*.log; exit 1; }
@@ -25,9 +26,9 @@ gives () { # CODE WORDS-ON-STDERR ARGUMENTS…
 
 # What is wrong with the words, the file, the address.
 gives 2 "FILE is missing" backup
-gives 2 "--from" backup x --from nowhere
-gives 2 "--from" backup x --from 127.0.0.1:65533
-gives 3 "no master's http port answers" backup x --from 127.0.0.1:1
+gives 2 "--from 'nowhere' is not where a master is: write HOST:PORT with its raft port" backup x --from nowhere
+gives 2 "--from '127.0.0.1:4' has no raft port: that is a master's base port plus 4, and so 5 or more" backup x --from 127.0.0.1:4
+gives 3 "no master's http port answers" backup x --from 127.0.0.1:5
 [ -z "$(ls x x.* 2>/dev/null)" ] || complain "a file where there was no backup"
 
 # A master that gives something else.
@@ -74,7 +75,7 @@ accepted () { [ "$(wc -l <accepted)" -ge "$1" ]; }
 wait_for 60 accepted 20
 for round in 1 2 3; do
     for place in 0 5 10; do
-        gives 0 "" backup "b$round-$place" --from 127.0.0.1:$((base + place)) --json
+        gives 0 "" backup "b$round-$place" --from "$(raft $place)" --json
         grep -q "^{\"file\":\"b$round-$place\",\"bytes\":$(stat -c %s "b$round-$place"),\"checksum\":\"[0-9a-f]\{16\}\"}$" out ||
             complain "--json: another document"
         [ "$(head -c 7 "b$round-$place")" = RMSAVED ] || complain "b$round-$place is no backup"
@@ -94,16 +95,16 @@ done
 exec 9<>"/dev/tcp/127.0.0.1/$((base + 3))"
 printf 'GET /backup HTTP/1.1\r\nHost: x\r\n\r\n' >&9
 head -c 20 <&9 >/dev/null
-gives 4 "another backup is being taken" backup second --from 127.0.0.1:$base
-gives 0 "" backup second --from 127.0.0.1:$((base + 5))
-wait_for 60 ringctl backup second --from 127.0.0.1:$base
+gives 4 "another backup is being taken" backup second --from "$(raft)"
+gives 0 "" backup second --from "$(raft 5)"
+wait_for 60 ringctl backup second --from "$(raft)"
 exec 9>&-
 
 # Without a leader a follower's is to be had still; the one that was asked for is not looked for elsewhere.
 kill -9 "${masters[1]}" "${masters[2]}"
 wait "${masters[1]}" "${masters[2]}" 2>/dev/null
-gives 0 "" backup alone --from 127.0.0.1:$((base + 10))
-gives 3 "no master's http port answers" backup gone --from 127.0.0.1:$base
+gives 0 "" backup alone --from "$(raft 10)"
+gives 3 "no master's http port answers" backup gone --from "$(raft)"
 gives 3 "no master answered" backup gone
 
 # A master that is told to stop while its backup is being read ends in good order, and the reader is told.

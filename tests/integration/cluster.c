@@ -18,6 +18,7 @@ enum {
     READY_MS = 30000,
     END_MS = 20000,
     HTTP_PORT = 3,
+    RAFT_PORT = 4,
     NETWORK_PORT = 5550,
     FORMAT = 2 /* has digests */
 };
@@ -167,12 +168,11 @@ void cluster_address (const cluster_t *self, int place, char address[CLUSTER_ADD
 
 void cluster_start_one (cluster_t *self, int place, const char *failpoints)
 {
-    char program[600], data[640], id[16], peers[256], name[16], text[256], secret[640], address[CLUSTER_ADDRESS_BYTES];
+    char program[600], data[640], id[16], peers[256], name[16], text[256], secret[640];
     int used = 0;
-    for (int i = 0; i < CLUSTER_MASTERS; i++) {
-        cluster_address (self, i, address);
-        used += snprintf (peers + used, sizeof peers - (size_t)used, "%s%d=%s", i ? "," : "", self->ids[i], address);
-    }
+    for (int i = 0; i < CLUSTER_MASTERS; i++)
+        used += snprintf (peers + used, sizeof peers - (size_t)used, "%s%d=%s:%d", i ? "," : "", self->ids[i],
+                          host (self, i), port (self, i) + RAFT_PORT);
     snprintf (secret, sizeof secret, "%s/secret", scratch_dir ());
     snprintf (program, sizeof program, "%s/ringmaster", self->bin);
     snprintf (data, sizeof data, "%s%d", self->data, self->ids[place]);

@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { BODY_BYTES = 200000, HTTP_STEP = 3 };
+enum { BODY_BYTES = 200000, RAFT_STEP = 1 /* from the http port to the raft port, which --from takes */ };
 
 static char body[BODY_BYTES];
 
@@ -49,7 +49,7 @@ int main (int argc, char **argv)
     if (argc != 2 || bind (listener, (struct sockaddr *)&address, size) || listen (listener, 8) ||
         getsockname (listener, (struct sockaddr *)&address, &size))
         return 1;
-    printf ("%d\n", ntohs (address.sin_port) - HTTP_STEP);
+    printf ("%d\n", ntohs (address.sin_port) + RAFT_STEP);
     fflush (stdout);
     for (;;) {
         int line = accept (listener, NULL, NULL);

@@ -9,7 +9,9 @@ talker=$2
 base=$(free_ports 21)
 one=127.0.0.1:$base two=127.0.0.1:$((base + 5)) three=127.0.0.1:$((base + 10))
 export RINGMASTER=$one,$two,$three
-peers=1=$one,2=$two,3=$three
+# Their raft ports, as masters know each other.
+raft1=127.0.0.1:$((base + 4)) raft2=127.0.0.1:$((base + 9)) raft3=127.0.0.1:$((base + 14))
+peers=1=$raft1,2=$raft2,3=$raft3
 bad=0
 complain () { echo "restore: $*"; bad=1; }
 die () {
@@ -64,7 +66,7 @@ for i in {1..20}; do ringctl submit work "held-$i
 ringctl submit later stay >stay || die "cannot submit"
 cp accepted-a before
 ringctl backup leader >out || die "no backup from the one that leads"
-for to in $one $two $three; do ringctl backup "any-$to" --from $to >out || die "no backup from $to"; done
+for to in $raft1 $raft2 $raft3; do ringctl backup "any-$to" --from $to >out || die "no backup from $to"; done
 load b >accepted-b &
 loads="$loads $!"
 wait_for 100 lines accepted-b 20
@@ -91,7 +93,7 @@ waiting=$(count waiting) done=$(count done) accepted=$(count accepted)
 [ "$(count running)" -eq 0 ] || complain "jobs run without a worker"
 ringctl workers --json | grep -q '"workers":\[\]' || complain "there are workers in a new generation"
 kill_masters
-for to in $one $two $three; do # two of them are followers, of which the newest jobs may be missing
+for to in $raft1 $raft2 $raft3; do # two of them are followers, of which the newest jobs may be missing
     ringmaster --restore "any-$to" --data "probe-$to" --port $((base + 16)) >probe.log 2>&1 &
     masters[9]=$!
     wait_for 60 grep -q ^ready probe.log
@@ -139,8 +141,8 @@ master 1 n1 --restore leader
 wait_for 60 grep -q ^ready n1.log
 master 2 n2
 master 3 n3
-wait_for 60 ringctl master add 2 $two
-wait_for 60 ringctl master add 3 $three
+wait_for 60 ringctl master add 2 $raft2
+wait_for 60 ringctl master add 3 $raft3
 voters () { [ "$(ringctl masters --json | grep -o '"role":"voter"' | wc -l)" -eq 3 ]; }
 wait_for 60 voters
 ringctl masters --json | grep -q '"generation":2' || complain "another generation than 2"

@@ -9,7 +9,7 @@ export PATH=$1:$PATH
 base=$(free_ports 15)
 at=([1]=127.0.0.1:$base [2]=127.0.0.1:$((base + 5)) [3]=127.0.0.1:$((base + 10)))
 export RINGMASTER=${at[1]},${at[2]},${at[3]}
-peers=1=${at[1]},2=${at[2]},3=${at[3]}
+peers=1=127.0.0.1:$((base + 4)),2=127.0.0.1:$((base + 9)),3=127.0.0.1:$((base + 14)) # their raft ports
 newest=3
 bad=0
 complain () { echo "upgrade: $*"; bad=1; }

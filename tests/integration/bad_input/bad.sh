@@ -21,6 +21,22 @@ case_option () {
     gives 2 "bind to 127.0.0.1, or say --insecure" ringmaster --data d --bind 0.0.0.0
     gives 2 "bind to 127.0.0.1, or say --insecure" ringmaster --data d --bind ::
     gives 2 "ringmaster: 'no host' is not a host: give a name or an address" ringmaster --data d --bind 'no host'
+    gives 2 "ringmaster: --port 5550 needs 1=127.0.0.1:5554 in --peers, not 1=127.0.0.1:5550: --peers has the raft port of each master, that is its base plus 4" \
+        ringmaster --data d --port 5550 --id 1 --peers 1=127.0.0.1:5550,2=127.0.0.1:6550
+    gives 2 "ringmaster: --port 0 takes free ports, and 2=127.0.0.1:6554 in --peers is where others look for this master: leave --port out" \
+        ringmaster --data d --port 0 --id 2 --peers 1=127.0.0.1:5554,2=127.0.0.1:6554
+    gives 2 "ringmaster: --peers: '127.0.0.1:4' has no raft port: that is a master's base port plus 4, and so 5 or more" \
+        ringmaster --data d --id 1 --peers 1=127.0.0.1:4
+    gives 2 "ringmaster: --peers: '127.0.0.1' is not where a master is: write HOST:PORT with its raft port" \
+        ringmaster --data d --id 1 --peers 1=127.0.0.1
+    gives 2 "ringmaster: --peers names 127.0.0.1:5554 twice" \
+        ringmaster --data d --id 1 --peers 1=127.0.0.1:5554,2=127.0.0.1:5554
+    gives 2 "ringmaster: --peers does not name master 3, which --id says this one is" \
+        ringmaster --data d --id 3 --peers 1=127.0.0.1:5554
+    gives 2 "ringmaster: 10.0.0.2 is not on this machine: masters of several machines need one --secret FILE" \
+        ringmaster --data d --id 1 --peers 1=127.0.0.1:5554,2=10.0.0.2:5554
+    gives 2 "ringctl master: '127.0.0.1:4' has no raft port" ringctl master add 4 127.0.0.1:4
+    gives 2 "ringctl master: 'm4' is not where a master is: write HOST:PORT with its raft port" ringctl master add 4 m4
     gives 2 "ringworker: --colour is not an option" ringworker --queue q=builtin:echo --colour
     gives 2 "ringworker: --queue needs a value, NAME=HANDLER" ringworker --queue
     gives 2 "ringctl: 'fly' is not a command" ringctl fly
