@@ -350,14 +350,14 @@ static void accept_job (rm_flow_t *self, rm_flow_job_t *job, uint64_t id)
 {
     rm_flow_job_t *known;
     job->id = id;
-    HASH_FIND (hh, self->by_id, &id, sizeof id, known);
+    HASH_FIND_BYHASHVALUE (hh, self->by_id, &id, sizeof id, rm_hash_id (id), known);
     if (known) {
         rm_list_remove (&job->link);
         job->twin = known->twin;
         known->twin = job;
         return;
     }
-    HASH_ADD (hh, self->by_id, id, sizeof job->id, job);
+    HASH_ADD_BYHASHVALUE (hh, self->by_id, id, sizeof job->id, rm_hash_id (id), job);
     if (RM_HASH_ADDED (job))
         move_to (job, RM_FLOW_UNASKED, &self->unasked);
     else
@@ -393,7 +393,7 @@ static void on_result (rm_flow_t *self, const rm_msg_result_t *result, uint64_t 
     for (uint32_t i = 0; i < result->job_count; i++) {
         const rm_result_job_t *row = &result->jobs[i];
         rm_flow_job_t *job;
-        HASH_FIND (hh, self->by_id, &row->id, sizeof row->id, job);
+        HASH_FIND_BYHASHVALUE (hh, self->by_id, &row->id, sizeof row->id, rm_hash_id (row->id), job);
         if (!job)
             continue;
         bool ended = row->outcome != RM_OUTCOME_NONE;

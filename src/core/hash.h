@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdint.h>
 #include <xxhash.h>
 
 #include "proto/alloc.h"
@@ -17,6 +18,13 @@
 #define HASH_FUNCTION(key, key_size, result) ((result) = (unsigned)XXH3_64bits ((key), (key_size)))
 
 #include <uthash.h>
+
+/* For tables by job id (HASH_FIND_BYHASHVALUE, HASH_ADD_BYHASHVALUE): ids are dense and grow, so that each is its own best
+ * hash, jobs of one moment lie in neighbouring buckets, and a table that doubles is walked and not hopped about in. */
+static inline unsigned rm_hash_id (uint64_t id)
+{
+    return (unsigned)id;
+}
 
 /* True if the last HASH_ADD… of this element (its handle is named `hh`) had the memory it needed. */
 #define RM_HASH_ADDED(element) ((element)->hh.tbl != NULL)

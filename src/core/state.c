@@ -24,7 +24,7 @@ int rm_state_init (rm_state_t *self)
 rm_record_t *rm_state_record (const rm_state_t *self, uint64_t id)
 {
     rm_record_t *record;
-    HASH_FIND (hh, self->records, &id, sizeof id, record);
+    HASH_FIND_BYHASHVALUE (hh, self->records, &id, sizeof id, rm_hash_id (id), record);
     return record;
 }
 
@@ -269,7 +269,7 @@ static rm_record_t *new_record (rm_state_t *self, uint64_t id, rm_queue_t *queue
     if (!record)
         return NULL;
     record->id = id;
-    HASH_ADD (hh, self->records, id, sizeof record->id, record);
+    HASH_ADD_BYHASHVALUE (hh, self->records, id, sizeof record->id, rm_hash_id (id), record);
     if (!RM_HASH_ADDED (record)) {
         rm_free (record);
         return NULL;
