@@ -83,6 +83,19 @@ static void step_link (rm_worker_t *self, uint64_t now_ms)
 
 /* ---- out ------------------------------------------------------------------------------------------------------- */
 
+/* What this worker says in a resize, which nobody else could show: `ringctl watch sync` has the master's half. */
+static void log_sync (rm_worker_t *self, const rm_msg_sync_t *sync)
+{
+    static const char *const acks[] = {"draining", "ok"};
+    unsigned long long term = sync->term, epoch = sync->epoch, job = sync->current_job;
+    if (sync->phase == 1)
+        rm_worker_log (self, RM_LOG_INFO, "event=sync worker=%s phase=1 term=%llu epoch=%llu current_job=%llu held=%u",
+                       self->name, term, epoch, job, sync->report.held_count);
+    else
+        rm_worker_log (self, RM_LOG_INFO, "event=sync worker=%s phase=%u term=%llu epoch=%llu ack=%s returned=%u",
+                       self->name, sync->phase, term, epoch, acks[sync->ok], sync->returned_count);
+}
+
 /* What cannot be sent now is lost, like what the network loses: the half says it again. */
 static void send_all (rm_worker_t *self, const rm_work_effects_t *effects)
 {
@@ -97,7 +110,9 @@ static void send_all (rm_worker_t *self, const rm_work_effects_t *effects)
         if (rc)
             rm_worker_log (self, RM_LOG_WARN, "event=unsent worker=%s type=%s why=%s", self->name,
                            rm_msg_name (msg->type), RM_QUOTE_TEXT (rm_strerror (rc)));
-        else
+        else if (msg->type == RM_MSG_SYNC)
+            log_sync (self, &msg->sync);
+        if (!rc)
             rm_worker_failpoint_after (msg);
     }
     rm_buf_close (&frame);
