@@ -146,10 +146,11 @@ RM_EXPORT int rm_client_peek (rm_client_t *self, uint64_t id, const char *queue,
 /* Takes a worker out in good order; answers as rm_client_query. */
 RM_EXPORT int rm_client_drain (rm_client_t *self, const char *worker, int timeout_ms, const char **json_p);
 
-/* Changes the group of masters: `what` is "add" (a new master, that waits at the jobs endpoint `at`, under the number `id`),
- * "remove", "transfer" (the lead to `id`; 0: to any other) or "upgrade" (the ledger to the format `id`). Answers as
- * rm_client_query once it is done. RM_EBUSY: another change is under way. RM_ESTATE, RM_EUNKNOWN, RM_ECONFLICT, RM_EDENIED, RM_EINVAL:
- * it cannot be done, and the error says why. RM_ETIMEDOUT: it may have been done. */
+/* Changes the group of masters: `what` is "add" (a new master, that waits at the jobs endpoint `at`, which is 4 ports below the
+ * raft port that --peers names, under the number `id`), "remove", "transfer" (the lead to `id`; 0: to any other) or "upgrade"
+ * (the ledger to the format `id`). Answers as rm_client_query once it is done. RM_EBUSY: another change is under way. RM_ESTATE,
+ * RM_EUNKNOWN, RM_ECONFLICT, RM_EDENIED, RM_EINVAL: it cannot be done, and the error says why. RM_ETIMEDOUT: it may have been
+ * done. */
 RM_EXPORT int rm_client_change (rm_client_t *self, const char *what, uint64_t id, const char *at, int timeout_ms,
                                 const char **json_p);
 
