@@ -54,19 +54,24 @@ void bench_cluster_start (bench_cluster_t *self, unsigned masters)
     self->bin[size] = 0;
     dirname (self->bin);
     self->count = masters;
+    char jobs[BENCH_MASTERS_MAX][sizeof self->jobs];
     int base = masters > 1 ? free_ports ((int)masters * PORTS) : 0;
     for (unsigned i = 0; i < masters; i++)
         self->masters[i] = start_master (self, i + 1, base);
     for (unsigned i = 0; i < masters; i++) {
         const char *line = process_line (self->masters[i], "ready ", READY_MS);
-        if (!line || sscanf (line, "ready jobs=%127s", self->jobs) != 1)
+        if (!line || sscanf (line, "ready jobs=%127s", jobs[i]) != 1)
             harness_fail ("master %u did not get ready", i + 1);
     }
+    snprintf (self->jobs, sizeof self->jobs, "%s", jobs[0]);
     if (masters > 1)
         find_leader (self);
+    for (unsigned i = 0; i < masters; i++)
+        if (!strcmp (jobs[i], self->jobs))
+            self->leader = self->masters[i];
 }
 
-process_t *bench_cluster_worker (bench_cluster_t *self, const char *name, int threads, const char *const *queues)
+process_t *bench_cluster_start_worker (bench_cluster_t *self, const char *name, int threads, const char *const *queues)
 {
     char program[600], count[16];
     char *argv[64] = {program, "--master", self->jobs, "--name", (char *)name, "--threads", count};
@@ -77,7 +82,12 @@ process_t *bench_cluster_worker (bench_cluster_t *self, const char *name, int th
         argv[used++] = "--queue";
         argv[used++] = (char *)*queues;
     }
-    process_t *worker = process_start (name, argv, NULL);
+    return process_start (name, argv, NULL);
+}
+
+process_t *bench_cluster_worker (bench_cluster_t *self, const char *name, int threads, const char *const *queues)
+{
+    process_t *worker = bench_cluster_start_worker (self, name, threads, queues);
     if (!process_line (worker, "ready ", READY_MS))
         harness_fail ("the worker %s did not join", name);
     return worker;

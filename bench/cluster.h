@@ -10,15 +10,18 @@ enum { BENCH_MASTERS_MAX = 5 };
 
 typedef struct {
     process_t *masters[BENCH_MASTERS_MAX];
+    process_t *leader; /* the one that led when all were ready */
     unsigned count;
-    char jobs[128]; /* endpoint of the one that leads */
+    char jobs[128]; /* its endpoint */
     char bin[512];  /* folder of the programs */
 } bench_cluster_t;
 
 /* Starts so many masters with empty ledgers, all on this machine. */
 void bench_cluster_start (bench_cluster_t *self, unsigned masters);
 
-/* Starts a worker and waits until it has joined. `queues` are NAME=HANDLER, end in NULL. */
+/* Starts a worker. `queues` are NAME=HANDLER, end in NULL. */
+process_t *bench_cluster_start_worker (bench_cluster_t *self, const char *name, int threads, const char *const *queues);
+/* The same, and waits until it has joined. */
 process_t *bench_cluster_worker (bench_cluster_t *self, const char *name, int threads, const char *const *queues);
 
 /* Ends everything, workers, too. */

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# The benchmarks run, print a table and draw, in their smallest sizes. What they measure is no matter here.
+#   benches.sh BIN
+set -u
+bin=$1
+box=$(mktemp -d) || exit 1
+trap 'rm -rf "$box"' EXIT
+die () { # SENTENCE
+    echo "$1"
+    cat "$box/out"
+    exit 1
+}
+
+table () { # NAME COLUMNS FIRST-CELL: it has a row that begins so, all of whose other cells are numbers
+    awk -F'|' -v columns="$2" -v first="$3" '
+        NF == columns + 2 && $2 == " " first " " {
+            for (i = 3; i <= columns + 1; i++) if ($i !~ /^ -?[0-9]+(\.[0-9]+)? $/) exit 1
+            found = 1
+        }
+        END { exit !found }' "$box/out" || die "$1: no row of $2 numbers for $3"
+}
+
+figure () { # FILE LINES: it is an SVG with so many lines, and no number went wrong
+    [ "$(grep -c "<path fill='none'.*M[0-9.]* [0-9.]*[HL]" "$1")" -ge "$2" ] || die "$1: not $2 lines in it"
+    [ "$(tail -n 1 "$1")" = "</svg>" ] || die "$1: not whole"
+    grep -qE 'nan|inf' "$1" && die "$1: a number that is none"
+}
+
+timeout 100 "$bin/bench_failure" --event join --keys 60 --rate 600 --long-keys 4 --long-ms 50 --before 300 --after 300 \
+    --svg "$box" >"$box/out" 2>&1 || die "bench_failure ended with $?"
+table bench_failure 12 join
+figure "$box/failure-join.svg" 4
+echo "the benchmarks run"
