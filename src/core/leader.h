@@ -225,6 +225,7 @@ typedef struct rm_leader {
     bool cut_off;
     rm_group_t group; /* set by the shell */
     uint32_t format;  /* set by the shell: the newest format of the state that every master reads; 1 unless it says */
+    bool rising;      /* set by the shell: a new ledger's format is being raised, what needs it has to wait a moment */
     bool raising;     /* that format is proposed */
     rm_now_t now;     /* of the event being handled */
     uint64_t random;  /* state of the jitter's generator */

@@ -114,7 +114,10 @@ static verdict_t judge (const rm_leader_t *self, const rm_msg_submit_t *submit, 
         verdict.why = more ? judge_options (&job->options) : NULL;
         if (verdict.why)
             verdict.error = RM_EINVAL;
-        else if (more && !rm_leader_has_format_2 (self)) {
+        else if (more && rm_leader_gets_format_2 (self)) {
+            verdict.error = RM_EBUSY;
+            verdict.why = RM_LEADER_RISES;
+        } else if (more && !rm_leader_has_format_2 (self)) {
             verdict.error = RM_EDENIED;
             verdict.why =
                 "an older master could not read what it asks for: when all are new, say ringctl master upgrade 3";
@@ -207,15 +210,18 @@ static bool propose_submit (rm_leader_t *self, const rm_msg_submit_t *submit)
     for (uint32_t first = 0; first < submit->job_count;) {
         uint32_t count = 0;
         size_t room = 64;
+        rm_entry_kind_t kind = RM_ENTRY_SUBMIT;
         while (first + count < submit->job_count) {
             const rm_submit_job_t *job = &submit->jobs[first + count];
             size_t more = 64 + job->queue.size + job->key.size + job->data.size;
             if (count && room + more > RM_BATCH_BYTES_MAX)
                 break;
+            if (rm_job_has_options (job))
+                kind = RM_ENTRY_SUBMIT_MORE;
             room += more;
             count++;
         }
-        rm_buf_t *entry = rm_leader_entry (self, RM_ENTRY_SUBMIT, room);
+        rm_buf_t *entry = rm_leader_entry (self, kind, room);
         if (!entry)
             return false;
         bool last = first + count == submit->job_count;
@@ -319,6 +325,8 @@ static void take_submit (rm_leader_t *self, const rm_address_t *from, const rm_m
     if (verdict.error) {
         if (verdict.error == RM_ETOOBIG)
             rm_leader_refuse_payload (self, from, verdict.job);
+        else if (verdict.error == RM_EBUSY)
+            rm_leader_say_busy (self, from, verdict.why);
         else if (verdict.why)
             rm_leader_refuse (self, from, verdict.error, verdict.job->seq, "request %llu cannot be: %s",
                               (unsigned long long)verdict.job->seq, verdict.why);

@@ -159,6 +159,14 @@ static inline bool rm_leader_has_format_2 (const rm_leader_t *self)
     return self->raising || self->state->format >= 2;
 }
 
+/* True if it will be in a moment: who asks for what comes with it is to ask again. */
+static inline bool rm_leader_gets_format_2 (const rm_leader_t *self)
+{
+    return !rm_leader_has_format_2 (self) && (self->rising || self->format >= 2);
+}
+
+#define RM_LEADER_RISES "the ledger is new, and does not take this yet"
+
 /* How many jobs it has to do, or is about to get. */
 static inline uint32_t rm_peer_load (const rm_peer_t *peer)
 {

@@ -377,7 +377,9 @@ void rm_leader_take_order (rm_leader_t *self, const rm_address_t *from, const rm
 {
     bool cancels = rm_bytes_equal (order->what, rm_bytes ("cancel"));
     bool kicks = rm_bytes_equal (order->what, rm_bytes ("kick"));
-    if (!rm_leader_has_format_2 (self))
+    if (rm_leader_gets_format_2 (self))
+        rm_leader_say_busy (self, from, RM_LEADER_RISES);
+    else if (!rm_leader_has_format_2 (self))
         rm_leader_refuse (
             self, from, RM_ESTATE, 0,
             "an older master could not read this: when all masters are new, say ringctl master upgrade %d",

@@ -161,6 +161,7 @@ static void look_at_ledger (rm_master_t *self)
 {
     self->leader.cut_off = (self->leader.leading || self->leader.standing) && !rm_ledger_has_quorum (self->ledger);
     self->leader.format = rm_ledger_format (self->ledger) >= RM_LEDGER_OF_STATE_2 ? RM_STATE_FORMAT : 1;
+    self->leader.rising = self->leader.leading && self->state.term == 1 && !self->group.begun;
 }
 
 /* Where the masters are changes seldom. */

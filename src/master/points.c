@@ -34,6 +34,11 @@ static const char *const commits[RM_ENTRY_KINDS][2] = {
     [RM_ENTRY_RESIZE_COMMIT] = PAIR ("master.commit.resize_commit"),
     [RM_ENTRY_SESSION_EXPIRE] = PAIR ("master.commit.session_expire"),
     [RM_ENTRY_RESULT_EXPIRE] = PAIR ("master.commit.result_expire"),
+    [RM_ENTRY_FORMAT] = PAIR ("master.commit.format"),
+    [RM_ENTRY_SUBMIT_MORE] = PAIR ("master.commit.submit_more"),
+    [RM_ENTRY_STOP] = PAIR ("master.commit.stop"),
+    [RM_ENTRY_KICK] = PAIR ("master.commit.kick"),
+    [RM_ENTRY_QUEUE_SET] = PAIR ("master.commit.queue_set"),
 };
 
 enum { RM_POINTS_MAX = 2 * (RM_MSG_TYPES + 3 + RM_ENTRY_KINDS) + 1 };

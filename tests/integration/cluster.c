@@ -251,7 +251,9 @@ void cluster_agree (cluster_t *self)
 void cluster_wipe (const cluster_t *self, int place)
 {
     char data[640];
-    snprintf (data, sizeof data, "%s%d", self->data, self->ids[place]);
+    int size = snprintf (data, sizeof data, "%s", self->data);
+    if (self->kind != CLUSTER_ALONE)
+        snprintf (data + size, sizeof data - (size_t)size, "%d", self->ids[place]);
     char *argv[] = {"/bin/rm", "-r", data, NULL};
     process_t *rm = process_start ("rm", argv, NULL);
     must (process_wait (rm, END_MS) == 0);
@@ -494,7 +496,9 @@ uint64_t cluster_submit (cluster_t *self, rm_client_t *client, const job_t *job)
         answer_for (job->payload, size, noted.bytes);
     next_request (client, &noted);
     rm_spec_t *spec = rm_spec (queue, .key = job->key, .data = job->payload, .size = size, .tries = job->tries,
-                               .timeout_ms = job->timeout_ms, .at_most_once = job->at_most_once);
+                               .timeout_ms = job->timeout_ms, .at_most_once = job->at_most_once, .id = job->uid,
+                               .delay_ms = job->delay_ms, .deadline_ms = job->deadline_ms, .priority = job->priority,
+                               .retry = job->retry);
     if (rm_client_submit (client, spec, CALL_MS, &noted.id))
         harness_fail ("a submit failed: %s", rm_client_error (client));
     history_accepted (self->history, &noted);

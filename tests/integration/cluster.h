@@ -89,7 +89,7 @@ json_int_t cluster_ledger (const cluster_t *self, int place, const char *what);
 /* Waits until all three masters have compared a state that is newer than this moment; fails the test if that does not come
  * about: one whose state is not the leader's stops. Submits jobs, so there must be a worker. */
 void cluster_agree (cluster_t *self);
-/* Removes the data directory of the one at a place. */
+/* Removes the data directory of the one at a place, or of the only one. */
 void cluster_wipe (const cluster_t *self, int place);
 /* The place of the one that leads; waits until there is one. */
 int cluster_leader (cluster_t *self);
@@ -139,6 +139,10 @@ typedef struct {
     const char *payload; /* of a recorder */
     unsigned tries, timeout_ms;
     bool at_most_once;
+    const char *uid; /* as rm_spec_t has them */
+    uint64_t delay_ms, deadline_ms;
+    unsigned priority;
+    const char *retry;
     unsigned may_end;  /* 0: must be done */
     const char *bytes; /* of `done`; NULL: the payload's answer; "": anything */
 } job_t;

@@ -5,16 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEYS_MAX = 256, WINDOW = 64, NO_KEY = KEYS_MAX };
+enum { KEYS_MAX = 256, WINDOW = 64, NO_KEY = KEYS_MAX, DEADLINE_MS = 600 * 1000 /* later than any test */ };
 
 typedef struct {
     uint64_t id;
     unsigned key; /* NO_KEY: none */
 } pending_t;
 
+static atomic_uint loads;
+
 struct load {
     cluster_t *cluster;
     load_plan_t plan;
+    unsigned number; /* of the load: no two have jobs of one name */
     pthread_t submitter, collector;
     pthread_mutex_t mutex; /* guards what stands below it */
     pthread_cond_t turn;
@@ -34,11 +37,19 @@ static bool turn_of (unsigned every, unsigned n)
 static void submit_one (load_t *self, rm_client_t *client, unsigned n)
 {
     const load_plan_t *plan = &self->plan;
-    char key[HISTORY_KEY_BYTES / 2], payload[LOAD_BYTES_MAX + 64];
+    char key[HISTORY_KEY_BYTES / 2], payload[LOAD_BYTES_MAX + 64], uid[64];
     unsigned number = turn_of (plan->plain_every, n) || !plan->keys ? NO_KEY : n % plan->keys;
     bool fails = turn_of (plan->fail_every, n), for_good = fails && n / plan->fail_every % 2;
     job_t job = {.payload = payload, .at_most_once = !fails && turn_of (plan->once_every, n), .tries = fails ? 2 : 0};
     snprintf (key, sizeof key, "%s%u", plan->name, number);
+    if (turn_of (plan->more_every, n)) {
+        snprintf (uid, sizeof uid, "%u %u", self->number, n);
+        job.uid = uid;
+        job.delay_ms = 1 + n % 30;
+        job.deadline_ms = DEADLINE_MS;
+        job.priority = 1 + n % 9;
+        job.retry = "delay=20ms backoff=2 cap=1s jitter=full";
+    }
     unsigned ms = turn_of (plan->long_every, n) ? plan->long_ms : plan->ms;
     const char *verb = for_good ? "fail" : fails ? "fail1" : "ok";
     int size = snprintf (payload, sizeof payload, "%u %s %s %u ", ms, verb, plan->name, n);
@@ -156,6 +167,7 @@ load_t *load_start (cluster_t *cluster, const load_plan_t *plan)
     must (self && plan->keys <= KEYS_MAX && plan->bytes <= LOAD_BYTES_MAX);
     self->cluster = cluster;
     self->plan = *plan;
+    self->number = atomic_fetch_add (&loads, 1);
     if (!plan->window)
         self->plan.window = WINDOW;
     self->room = self->plan.window + 1;

@@ -20,6 +20,7 @@ typedef struct {
     unsigned plain_every; /* each so-manieth job has no key */
     unsigned fail_every;  /* … fails: by turns in its first attempt only, and for good */
     unsigned once_every;  /* … is at-most-once, unless it fails */
+    unsigned more_every;  /* … has options: a delay, a deadline, a priority, a name, spaced attempts */
     unsigned bytes;       /* its payload is filled up to so many (no more than LOAD_BYTES_MAX) */
     unsigned window;      /* submitted and not ended, at most (64) */
     unsigned limit;       /* jobs in all */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cases.h"
+#include "orderer.h"
 
 enum { STEADY = 2, THREADS = 4, FIRED_MS = 600, RESIZES_MAX = 12 };
 
@@ -62,6 +63,21 @@ static const point_t commits[] = {
     BOTH ("master.commit.member_remove", LOSES, 1), {NULL, BY_ITSELF, 0},
 };
 
+/* What people order, and jobs with options. */
+static const point_t orders[] = {
+    BOTH ("master.commit.submit_more", BY_ITSELF, 3),
+    BOTH ("master.commit.stop", BY_ITSELF, 2),
+    BOTH ("master.commit.kick", BY_ITSELF, 1),
+    BOTH ("master.commit.queue_set", BY_ITSELF, 1),
+    {NULL, BY_ITSELF, 0},
+};
+
+/* On an empty directory: first before, then, when it begins again, after. */
+static const point_t formats[] = {
+    BOTH ("master.commit.format", BY_ITSELF, 1),
+    {NULL, BY_ITSELF, 0},
+};
+
 /* What is forgotten: by a master that forgets early. */
 static const point_t forgets[] = {
     BOTH ("master.commit.result_expire", BY_ITSELF, 1),
@@ -71,7 +87,7 @@ static const point_t forgets[] = {
 
 const char *const *master_points_tried (void)
 {
-    static const point_t *const tables[] = {sends, resizes, commits, forgets};
+    static const point_t *const tables[] = {sends, resizes, commits, orders, formats, forgets};
     static const char *names[64];
     size_t count = 0;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
@@ -178,7 +194,7 @@ static void start_again (cluster_t *cluster, const char *failpoints)
     cluster_master (cluster, failpoints);
 }
 
-static void kill_at (cluster_t *cluster, const point_t *point)
+static void kill_at (cluster_t *cluster, const point_t *point, bool ordered)
 {
     char setting[128];
     bool all_once = point->trigger == RETURNS;
@@ -189,8 +205,10 @@ static void kill_at (cluster_t *cluster, const point_t *point)
                               .long_ms = 300,
                               .plain_every = 5,
                               .once_every = all_once ? 1 : 4,
-                              .fail_every = all_once ? 0 : 23};
+                              .fail_every = all_once ? 0 : 23,
+                              .more_every = ordered ? 3 : 0};
     load_t *load = load_start (cluster, &plan);
+    orderer_t *orderer = ordered ? orderer_start (cluster) : NULL;
     until (load_ended (load) >= 10);
     uint64_t begun_ms = time_ms ();
     if (point->trigger == BURIES) {
@@ -207,35 +225,66 @@ static void kill_at (cluster_t *cluster, const point_t *point)
     start_again (cluster, NULL);
     see_off (cluster, &other);
     cluster_settle (cluster, STEADY);
+    if (orderer)
+        orderer_stop (&orderer);
     load_stop (&load);
     printf ("%s: killed, started again, all ended, %d ms\n", setting, (int)(time_ms () - begun_ms));
 }
 
-static void kill_at_each (cluster_t *cluster, const point_t *points)
+static void kill_at_each (cluster_t *cluster, const point_t *points, bool ordered)
 {
     cluster_worker (cluster, "w1", THREADS);
     cluster_worker (cluster, "w2", THREADS);
     cluster_settle (cluster, STEADY);
     for (; points->name; points++)
-        kill_at (cluster, points);
+        kill_at (cluster, points, ordered);
 }
 
 void case_master_killed_while_it_sends (cluster_t *cluster, unsigned times)
 {
     (void)times;
-    kill_at_each (cluster, sends);
+    kill_at_each (cluster, sends, false);
 }
 
 void case_master_killed_in_a_resize (cluster_t *cluster, unsigned times)
 {
     (void)times;
-    kill_at_each (cluster, resizes);
+    kill_at_each (cluster, resizes, false);
 }
 
 void case_master_killed_while_it_commits (cluster_t *cluster, unsigned times)
 {
     (void)times;
-    kill_at_each (cluster, commits);
+    kill_at_each (cluster, commits, false);
+}
+
+void case_master_killed_while_it_takes_orders (cluster_t *cluster, unsigned times)
+{
+    (void)times;
+    kill_at_each (cluster, orders, true);
+}
+
+/* Clients and workers are there already. The third master finds it raised. */
+void case_master_killed_while_its_format_rises (cluster_t *cluster, unsigned times)
+{
+    (void)times;
+    const load_plan_t plan = {.name = "r", .keys = 8, .ms = 2, .plain_every = 4, .more_every = 2};
+    cluster_kill_master (cluster);
+    cluster_wipe (cluster, 0);
+    cluster_recorder (cluster, "w1", THREADS, NULL);
+    load_t *load = load_start (cluster, &plan);
+    orderer_t *orderer = orderer_start (cluster);
+    for (const point_t *point = formats; point->name; point++) {
+        char setting[128];
+        snprintf (setting, sizeof setting, "%s=kill@%u", point->name, point->at);
+        cluster_master (cluster, setting);
+        cluster_fired (cluster->master, point->name);
+        process_destroy (&cluster->master);
+    }
+    cluster_master (cluster, "master.commit.format.before=kill@1");
+    until (load_ended (load) >= 50);
+    orderer_stop (&orderer);
+    load_stop (&load);
 }
 
 /* Jobs flow before and after. Each has its answer within the 3 s; what is forgotten is older, and stays the same when the

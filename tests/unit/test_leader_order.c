@@ -650,6 +650,13 @@ Test (leader_order_before, while_an_older_master_reads_the_log_nothing_of_it_is_
     turn ();
     cr_assert_eq (sent (client.address, RM_MSG_ERROR)->error.code, RM_EDENIED);
     cr_assert_eq (state->format, 1);
+    leader->rising = true;
+    SAYS (text_of_order ("cancel", id, "", ""), "the ledger is new");
+    mark ();
+    submit_jobs (&client, &job, 1);
+    turn ();
+    cr_assert_not_null (sent (client.address, RM_MSG_BUSY));
+    cr_assert_eq (state->format, 1);
     leader->format = 2;
     turn ();
     cr_assert_eq (state->format, 2);
