@@ -312,8 +312,8 @@ static int lose_started (rm_state_t *self, const rm_member_t *worker)
 {
     if (!self->started_count)
         return 0;
-    for (rm_record_t *record = self->records, *next; record; record = next) {
-        next = record->hh.next;
+    RM_RECORD_EACH (self, record)
+    {
         int rc = record->started_inc == worker->inc ? crash_with (self, record, worker) : 0;
         if (rc)
             return rc;

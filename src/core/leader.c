@@ -264,9 +264,9 @@ static void begin_to_lead (rm_leader_t *self)
         if (!pool->lead->unreported)
             rm_leader_offer_unkeyed (self, pool);
     }
-    for (rm_record_t *record = self->state->records; record; record = record->hh.next)
-        if (record->outcome == RM_OUTCOME_NONE)
-            rm_leader_watch_deadline (self, record);
+    RM_RECORD_EACH (self->state, record)
+    if (record->outcome == RM_OUTCOME_NONE)
+        rm_leader_watch_deadline (self, record);
     rm_leader_trace (self, "event=leading term=%llu epoch=%llu jobs=%llu workers=%u",
                      (unsigned long long)self->state->term, (unsigned long long)self->state->epoch,
                      (unsigned long long)self->state->waiting_count, self->peer_count);
@@ -276,7 +276,8 @@ static void begin_to_lead (rm_leader_t *self)
 
 static void park_all (rm_leader_t *self)
 {
-    for (rm_record_t *record = self->state->records; record; record = record->hh.next) {
+    RM_RECORD_EACH (self->state, record)
+    {
         if (record->lead.peer)
             rm_list_remove (&record->lead.flight);
         record->lead.peer = NULL;

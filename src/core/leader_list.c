@@ -16,23 +16,6 @@ static bool matches (const rm_record_t *record, const rm_msg_query_t *query, con
     return !query->key.size || (key && rm_bytes_equal (query->key, (rm_bytes_t){key->data, key->size}));
 }
 
-/* The newest record below `before`, which itself may have been forgotten meanwhile. NULL: there is none, or it was not
- * found in as many looks as there are, and the search has come down to *id. */
-static const rm_record_t *newest_below (const rm_state_t *state, uint64_t before, uint32_t *looks, uint64_t *id)
-{
-    const rm_record_t *record = NULL;
-    *id = before - 1;
-    if (!before || before > state->last_id)
-        return state->records ? ELMT_FROM_HH (state->records->hh.tbl, state->records->hh.tbl->tail) : NULL;
-    if (*id > state->skipped_after && *id - state->skipped_after <= RM_GENERATION_IDS && state->skipped_count)
-        *id = state->skipped_after; /* a restore gave none of these to anybody */
-    while (*id && *looks && !(record = rm_state_record (state, *id))) {
-        --*looks;
-        --*id;
-    }
-    return record;
-}
-
 uint64_t rm_leader_list (const rm_leader_t *self, rm_now_t now, const rm_msg_query_t *query,
                          void (*each) (void *arg, const rm_record_t *record), void *arg)
 {
@@ -40,11 +23,8 @@ uint64_t rm_leader_list (const rm_leader_t *self, rm_now_t now, const rm_msg_que
     uint32_t left = query->limit ? query->limit : RM_LIST_JOBS_USUAL, looks = self->config.list_looks_max;
     if (left > RM_LIST_JOBS_MAX)
         left = RM_LIST_JOBS_MAX;
-    uint64_t id;
-    const rm_record_t *record = newest_below (self->state, query->before, &looks, &id);
-    if (!record)
-        return looks ? 0 : id + 1;
-    for (; record && looks && left; record = record->hh.prev, looks--) {
+    const rm_record_t *record = rm_state_upto (self->state, query->before - 1); /* 0: from the newest one on */
+    for (; record && looks && left; record = rm_state_upto (self->state, record->id - 1), looks--) {
         if (!matches (record, query, queue, now.wall_ms))
             continue;
         each (arg, record);

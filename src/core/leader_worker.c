@@ -79,7 +79,8 @@ static void bury_lost (rm_leader_t *self, rm_peer_t *peer)
 {
     if (!self->state->started_count)
         return;
-    for (rm_record_t *record = self->state->records; record; record = record->hh.next) {
+    RM_RECORD_EACH (self->state, record)
+    {
         if (record->started_inc != peer->member->inc || record->lead.peer)
             continue;
         rm_buf_t *entry = rm_leader_entry (self, RM_ENTRY_BURY, 32);

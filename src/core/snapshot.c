@@ -372,19 +372,20 @@ static void put_record (rm_snapshot_t *self, const rm_record_t *record)
 /* How many records ahead of the one being written the memory is asked for the next ones. */
 enum { AHEAD = 8 };
 
-/* The table's order is that of their ids. Most of the time goes by in waiting for memory, since every record and every
+/* In order of their ids. Most of the time goes by in waiting for memory, since every record and every
  * blob is touched once: fetching ahead takes a third off. */
 static void put_records (rm_snapshot_t *self, const rm_state_t *state)
 {
-    put_u32 (self, HASH_COUNT (state->records));
-    const rm_record_t *ahead = state->records;
+    put_u32 (self, (uint32_t)state->records.count);
+    const rm_record_t *ahead = rm_state_from (state, 0);
     for (int i = 0; i < AHEAD && ahead; i++)
-        ahead = ahead->hh.next;
-    for (const rm_record_t *record = state->records; record; record = record->hh.next) {
+        ahead = rm_state_from (state, ahead->id + 1);
+    RM_RECORD_EACH (state, record)
+    {
         if (ahead) {
             __builtin_prefetch (&ahead->accepted_ms);
             __builtin_prefetch (ahead->data ? ahead->data : ahead->result);
-            ahead = ahead->hh.next;
+            ahead = rm_state_from (state, ahead->id + 1);
         }
         put_record (self, record);
     }

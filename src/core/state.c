@@ -23,9 +23,17 @@ int rm_state_init (rm_state_t *self)
 
 rm_record_t *rm_state_record (const rm_state_t *self, uint64_t id)
 {
-    rm_record_t *record;
-    HASH_FIND_BYHASHVALUE (hh, self->records, &id, sizeof id, rm_hash_id (id), record);
-    return record;
+    return rm_ids_get (&self->records, id);
+}
+
+rm_record_t *rm_state_from (const rm_state_t *self, uint64_t id)
+{
+    return rm_ids_from (&self->records, id);
+}
+
+rm_record_t *rm_state_upto (const rm_state_t *self, uint64_t id)
+{
+    return rm_ids_upto (&self->records, id);
 }
 
 bool rm_state_gave (const rm_state_t *self, uint64_t id)
@@ -269,8 +277,7 @@ static rm_record_t *new_record (rm_state_t *self, uint64_t id, rm_queue_t *queue
     if (!record)
         return NULL;
     record->id = id;
-    HASH_ADD_BYHASHVALUE (hh, self->records, id, sizeof record->id, rm_hash_id (id), record);
-    if (!RM_HASH_ADDED (record)) {
+    if (rm_ids_put (&self->records, id, record)) {
         rm_free (record);
         return NULL;
     }
@@ -290,7 +297,7 @@ rm_record_t *rm_state_add_record (rm_state_t *self, uint64_t id, rm_queue_t *que
     if (!record)
         return NULL;
     if (rm_share_add (queue, session, data->size)) {
-        HASH_DEL (self->records, record);
+        rm_ids_remove (&self->records, record->id);
         rm_free (record);
         return NULL;
     }
@@ -298,7 +305,7 @@ rm_record_t *rm_state_add_record (rm_state_t *self, uint64_t id, rm_queue_t *que
         record->key = rm_state_key (queue, key_bytes);
         if (!record->key) {
             rm_share_take (queue, session, data->size);
-            HASH_DEL (self->records, record);
+            rm_ids_remove (&self->records, record->id);
             rm_free (record);
             return NULL;
         }
@@ -474,7 +481,7 @@ static void free_record (rm_state_t *self, rm_record_t *record)
 {
     if (self->listener.record_freed)
         self->listener.record_freed (self->listener.arg, record);
-    HASH_DEL (self->records, record);
+    rm_ids_remove (&self->records, record->id);
     rm_list_remove (&record->line);
     rm_blob_unref (&record->key_bytes);
     rm_blob_unref (&record->data);
@@ -524,8 +531,8 @@ void rm_state_drop_session (rm_state_t *self, rm_ledger_session_t *session)
 void rm_state_close (rm_state_t *self)
 {
     self->listener = (rm_state_listener_t){0};
-    while (self->records)
-        free_record (self, self->records);
+    for (rm_record_t *record; (record = rm_state_from (self, 0));)
+        free_record (self, record);
     for (rm_queue_t *queue = self->queues, *next; queue; queue = next) {
         next = queue->hh.next;
         while (queue->keys)

@@ -21,6 +21,7 @@
 #include "core/fair.h"
 #include "core/hash.h"
 #include "core/heap.h"
+#include "core/ids.h"
 #include "core/list.h"
 #include "core/ring.h"
 #include "proto/msg.h"
@@ -124,7 +125,6 @@ struct rm_record {
     rm_extra_t *extra; /* NULL: nothing of it */
     rm_link_t open;    /* in queue->open until it ends; then in key->dead while it holds it */
     rm_link_t line; /* in its key's or (without a key) its queue's records; once ended in queue->ended or ->holding */
-    UT_hash_handle hh; /* rm_state_t.records by id */
 
     struct { /* the leader's */
         rm_at_t at;
@@ -282,7 +282,7 @@ struct rm_state {
     uint64_t stopping_count;               /* records that wait or run and have a stop */
     uint64_t holding_count, holding_bytes; /* those of the ended that hold their keys */
     uint64_t done_count, dead_count, ended_count;
-    rm_record_t *records;
+    rm_ids_t records;   /* by id */
     rm_queue_t *queues; /* uthash keeps the order of insertion: number order */
     rm_pool_t *pools;
     rm_member_t *members[RM_MEMBERS_MAX]; /* by number; NULL: free */
@@ -302,6 +302,9 @@ int rm_state_apply (rm_state_t *self, const void *batch, size_t size);
 
 /* Each finds one, or answers NULL. */
 rm_record_t *rm_state_record (const rm_state_t *self, uint64_t id);
+/* The record of the lowest id from `id` on, or of the highest one up to it. */
+rm_record_t *rm_state_from (const rm_state_t *self, uint64_t id);
+rm_record_t *rm_state_upto (const rm_state_t *self, uint64_t id);
 rm_queue_t *rm_state_queue (const rm_state_t *self, rm_bytes_t name);
 rm_pool_t *rm_state_pool (const rm_state_t *self, rm_bytes_t name);
 rm_member_t *rm_state_member (const rm_state_t *self, uint64_t inc);
@@ -312,6 +315,10 @@ uint64_t rm_state_accepted_count (const rm_state_t *self);
 /* True if the incarnation was a member, and was removed. */
 bool rm_state_was_removed (const rm_state_t *self, uint64_t inc);
 rm_ledger_session_t *rm_state_session (const rm_state_t *self, const rm_session_id_t *id);
+
+/* Walks all records in order of their ids, which is that of their acceptance. */
+#define RM_RECORD_EACH(state, record)                                                                                  \
+    for (rm_record_t *record = rm_state_from (state, 0); record; record = rm_state_from (state, record->id + 1))
 
 /* The job that a caller named so in this queue; NULL: none that is kept. */
 rm_record_t *rm_queue_record (const rm_queue_t *self, rm_bytes_t uid);

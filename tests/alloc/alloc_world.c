@@ -435,7 +435,7 @@ static bool something_runs (void)
 
 static bool all_forgotten (void)
 {
-    return !state.sessions && !state.records;
+    return !state.sessions && !state.records.root;
 }
 
 /* ---- the story ------------------------------------------------------------------------------------------------------ */

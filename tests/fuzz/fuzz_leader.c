@@ -281,7 +281,8 @@ static void let_it_end (void)
         calm_moment ();
         look ();
     }
-    for (rm_record_t *record = state->records; record; record = record->hh.next) {
+    RM_RECORD_EACH (state, record)
+    {
         char why[512];
         CLAIM (record->outcome || !rm_leader_why (leader, now, record->id, why, sizeof why), "%s", why);
     }

@@ -149,13 +149,13 @@ int check_apply (check_t *self, rm_state_t *state, uint64_t index, const void *b
 
 static bool job_waits (check_t *self, const rm_leader_t *leader, uint32_t who, char *why, size_t size)
 {
-    for (const rm_record_t *record = self->shadow.records; record; record = record->hh.next)
-        if (record->outcome == RM_OUTCOME_NONE) {
-            rm_now_t now = {sim_clock_ms (self->sim, who), sim_wall_ms (self->sim, who)};
-            if (why && !rm_leader_why (leader, now, record->id, why, size))
-                snprintf (why, size, "job %" PRIu64 " has not ended", record->id);
-            return true;
-        }
+    RM_RECORD_EACH (&self->shadow, record)
+    if (record->outcome == RM_OUTCOME_NONE) {
+        rm_now_t now = {sim_clock_ms (self->sim, who), sim_wall_ms (self->sim, who)};
+        if (why && !rm_leader_why (leader, now, record->id, why, size))
+            snprintf (why, size, "job %" PRIu64 " has not ended", record->id);
+        return true;
+    }
     return false;
 }
 

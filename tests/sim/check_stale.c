@@ -145,7 +145,8 @@ static void mix_books (uint64_t *digest, const rm_leader_t *leader)
             mix (digest, pool->lead->slots[slot].state);
             mix (digest, pool->lead->slots[slot].at);
         }
-    for (const rm_record_t *record = leader->state->records; record; record = record->hh.next) {
+    RM_RECORD_EACH (leader->state, record)
+    {
         mix (digest, record->lead.at);
         mix (digest, record->lead.seq);
     }

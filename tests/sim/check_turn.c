@@ -7,7 +7,8 @@ static void check_books (check_t *self, const rm_leader_t *leader)
 {
     const rm_state_t *state = leader->state;
     uint64_t queued = 0, running = 0, ended = 0, flights = 0;
-    for (const rm_record_t *record = state->records; record; record = record->hh.next) {
+    RM_RECORD_EACH (state, record)
+    {
         bool over = record->outcome != RM_OUTCOME_NONE;
         ended += over;
         running += !over && record->lead.peer;
@@ -47,7 +48,8 @@ static bool is_free (const rm_leader_t *leader, const rm_peer_t *peer)
 /* In a resize, a job on offer in a slot that stays is not left lying while its worker has a thread to spare. */
 static void check_offers (check_t *self, const rm_leader_t *leader)
 {
-    for (const rm_record_t *record = leader->state->records; record; record = record->hh.next) {
+    RM_RECORD_EACH (leader->state, record)
+    {
         if (record->lead.at != RM_AT_READY || !record->key || !record->queue->pool)
             continue;
         const rm_pool_t *pool = record->queue->pool;

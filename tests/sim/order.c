@@ -15,14 +15,14 @@ static bool fits (plan_order_t what, const rm_record_t *record)
 static const rm_record_t *find (const rm_state_t *state, plan_order_t what, uint64_t number)
 {
     uint64_t count = 0;
-    for (const rm_record_t *record = state->records; record; record = record->hh.next)
-        count += fits (what, record);
+    RM_RECORD_EACH (state, record)
+    count += fits (what, record);
     if (!count)
         return NULL;
     number %= count;
-    for (const rm_record_t *record = state->records; record; record = record->hh.next)
-        if (fits (what, record) && !number--)
-            return record;
+    RM_RECORD_EACH (state, record)
+    if (fits (what, record) && !number--)
+        return record;
     return NULL;
 }
 

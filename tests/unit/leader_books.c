@@ -76,7 +76,8 @@ static void check_order (void)
 static void check_counts (void)
 {
     uint64_t waiting = 0, bytes = 0, ended = 0;
-    for (const rm_record_t *record = state->records; record; record = record->hh.next) {
+    RM_RECORD_EACH (state, record)
+    {
         bool waits = record->outcome == RM_OUTCOME_NONE;
         waiting += waits;
         bytes += waits ? record->data_size : 0;
@@ -188,7 +189,8 @@ static void check_pool (const rm_pool_t *pool)
 
 static void check_idle (void)
 {
-    for (const rm_record_t *record = state->records; record; record = record->hh.next) {
+    RM_RECORD_EACH (state, record)
+    {
         cr_assert_eq (record->lead.at, RM_AT_PARKED);
         cr_assert_null (record->lead.peer);
         cr_assert (!rm_fair_contains (&record->lead.fair));
@@ -212,7 +214,8 @@ void check_books (void)
         check_pool (pool);
     for (uint32_t i = 0; i < leader->peer_count; i++)
         flights += leader->peers[i]->flight_count;
-    for (const rm_record_t *record = state->records; record; record = record->hh.next) {
+    RM_RECORD_EACH (state, record)
+    {
         check_record (record);
         in_flight += record->lead.peer != NULL;
     }

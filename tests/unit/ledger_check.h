@@ -62,7 +62,8 @@ static inline claim_t check_record (const rm_state_t *state, const rm_record_t *
 static inline claim_t check_records (const rm_state_t *state)
 {
     uint64_t waiting = 0, bytes = 0, ended = 0, started = 0, stopping = 0, before = 0;
-    for (const rm_record_t *record = state->records; record; record = record->hh.next) {
+    RM_RECORD_EACH (state, record)
+    {
         HOLDS (record->id > before);
         before = record->id;
         claim_t broken = check_record (state, record);

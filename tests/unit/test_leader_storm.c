@@ -349,13 +349,13 @@ static void run_seed (uint64_t chosen, const trouble_t *chosen_trouble)
     int quiet = 0;
     for (; quiet < 20000 && (state->waiting_count || !accepted[client.seq]); quiet++)
         step (false);
-    for (const rm_record_t *record = state->records; record; record = record->hh.next)
-        if (record->outcome == RM_OUTCOME_NONE) {
-            char why[256];
-            rm_leader_why (leader, now, record->id, why, sizeof why);
-            cr_expect (false, "seed %llu: %s (%s)", (unsigned long long)seed, why,
-                       rm_resize_state_name (leader->resize.state));
-        }
+    RM_RECORD_EACH (state, record)
+    if (record->outcome == RM_OUTCOME_NONE) {
+        char why[256];
+        rm_leader_why (leader, now, record->id, why, sizeof why);
+        cr_expect (false, "seed %llu: %s (%s)", (unsigned long long)seed, why,
+                   rm_resize_state_name (leader->resize.state));
+    }
     cr_assert_gt (state->last_id, STEPS / 10);
     cr_assert_gt (state->done_count, state->dead_count);
     for (uint64_t seq = 1; seq <= client.seq; seq++)

@@ -237,7 +237,8 @@ Test (snapshot, every_field_of_a_record_survives)
 {
     restore_filled ();
     size_t count = 0;
-    for (const rm_record_t *a = ledger.state.records; a; a = a->hh.next, count++) {
+    for (const rm_record_t *a = rm_state_from (&ledger.state, 0); a;
+         a = rm_state_from (&ledger.state, a->id + 1), count++) {
         const rm_record_t *b = rm_state_record (&restored, a->id);
         cr_assert_not_null (b);
         cr_assert_str_eq (a->queue->name, b->queue->name);
@@ -636,8 +637,8 @@ Test (snapshot, taking_one_may_run_out_of_memory_anywhere)
         rm_snapshot_destroy (&snapshot);
         cr_assert_eq (counted.blocks, 0);
         count_no_more ();
-        for (const rm_record_t *record = ledger.state.records; record; record = record->hh.next)
-            cr_assert (!record->data || record->data->refs == 1);
+        RM_RECORD_EACH (&ledger.state, record)
+        cr_assert (!record->data || record->data->refs == 1);
     }
     cr_assert_eq (granted, 4, "the snapshot, its parts, a chunk: %ld", granted);
 }

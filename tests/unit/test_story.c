@@ -229,9 +229,10 @@ static uint64_t some_id (void)
     uint64_t last = ledger.state.last_id, skip = draw (20);
     if (chance (30))
         return chance (90) && last > 40 ? last - draw (40) : draw (last + 2);
-    const rm_record_t *record = ledger.state.records;
-    while (record && record->hh.next && (record->outcome != RM_OUTCOME_NONE || skip--))
-        record = record->hh.next;
+    const rm_record_t *record = rm_state_from (&ledger.state, 0), *next = record;
+    while (next && (record->outcome != RM_OUTCOME_NONE || skip--))
+        if ((next = rm_state_from (&ledger.state, record->id + 1)))
+            record = next;
     return record ? record->id : 0;
 }
 
@@ -349,9 +350,9 @@ static void write_forgetting (rm_buf_t *out)
 
 static uint64_t some_dead_id (void)
 {
-    const rm_record_t *record = ledger.state.records;
+    const rm_record_t *record = rm_state_from (&ledger.state, 0);
     while (record && (record->outcome != RM_OUTCOME_DEAD || chance (70)))
-        record = record->hh.next;
+        record = rm_state_from (&ledger.state, record->id + 1);
     return record ? record->id : some_id ();
 }
 
