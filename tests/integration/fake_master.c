@@ -83,7 +83,7 @@ static rm_msg_t answer_wait (uint64_t id)
         job.data = id == 5 ? (rm_bytes_t){"\xff\x00z", 3} : rm_bytes ("hello");
     else if (outcome == RM_OUTCOME_DEAD)
         job.reason = rm_bytes ("boom\033[31m");
-    return (rm_msg_t){.type = RM_MSG_RESULT, .result = {&job, 1}};
+    return (rm_msg_t){.type = RM_MSG_RESULT, .result = {.jobs = &job, .job_count = 1}};
 }
 
 static rm_msg_t answer (const rm_msg_t *msg)

@@ -154,7 +154,7 @@ static void accept_newest (void)
 static void result (uint64_t id, uint32_t outcome)
 {
     rm_result_job_t row = {.id = id, .outcome = outcome};
-    reply (&(rm_msg_t){.type = RM_MSG_RESULT, .result = {&row, 1}});
+    reply (&(rm_msg_t){.type = RM_MSG_RESULT, .result = {.jobs = &row, .job_count = 1}});
 }
 
 static void error (int code, uint64_t seq)

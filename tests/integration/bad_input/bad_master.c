@@ -356,7 +356,8 @@ typedef struct {
 
 static void answer_client (wild_t *wild, rm_socket_t *socket, const question_t *question, asked_t *asked)
 {
-    const rm_msg_t truth = {.type = RM_MSG_RESULT, .result = {&done, 1}}, welcome = welcome_of (false);
+    const rm_msg_t truth = {.type = RM_MSG_RESULT, .result = {.jobs = &done, .job_count = 1}},
+                   welcome = welcome_of (false);
     rm_frame_t frame = {0};
     rm_route_t route;
     while (rm_socket_recv (socket, &route, &frame) == 1) {
