@@ -22,7 +22,7 @@
 
 struct rm_client {
     rm_pirate_t pirate;  /* decides; we do */
-    rm_socket_t *socket; /* REQ; NULL: none is open */
+    rm_socket_t *socket; /* NULL: none is open. A DEALER: a REQ hears nothing more after a late or doubled reply */
     rm_frame_t frame;    /* the newest reply */
     char *json;          /* the newest answer, owned */
     uint64_t last_id;    /* of the newest accepted job */
@@ -107,6 +107,15 @@ int rm_client_set (rm_client_t *self, const char *option, const char *value)
 
 /* ---- one request ------------------------------------------------------------------------------------------------- */
 
+/* Lets go of what has come since the last reply: it would be taken for one to what is asked next. */
+static void drop_late (rm_client_t *self)
+{
+    rm_frame_t late = {0};
+    while (rm_socket_recv (self->socket, NULL, &late) == 1) {
+    }
+    rm_frame_close (&late);
+}
+
 static void perform (rm_client_t *self, const rm_pirate_effects_t *effects)
 {
     if (effects->close)
@@ -116,10 +125,13 @@ static void perform (rm_client_t *self, const rm_pirate_effects_t *effects)
         rm_socket_close (&self->socket);
         /* A master that cannot be connected to is one that does not answer. */
         if (!rm_endpoint_parse (&endpoint, effects->open, NULL))
-            self->socket = rm_socket_connect (RM_SOCKET_REQ, &endpoint, NULL);
+            self->socket = rm_socket_connect (RM_SOCKET_JOBS_DEALER, &endpoint, NULL);
     }
-    if (effects->send && self->socket)
-        (void)rm_socket_send (self->socket, NULL, effects->frame.data, effects->frame.size);
+    if (!effects->send || !self->socket)
+        return;
+    if (!effects->open)
+        drop_late (self);
+    (void)rm_socket_send (self->socket, NULL, effects->frame.data, effects->frame.size);
 }
 
 /* Waits for a reply until `until_ms`; true if one is there, decoded. Whatever else comes is dropped: time will tell. */

@@ -72,7 +72,7 @@ __attribute__ ((format (printf, 2, 3))) static void say (rm_pirate_t *self, cons
 static void end (rm_pirate_t *self, int error, rm_pirate_effects_t *effects)
 {
     if (self->state == RM_PIRATE_ASKED && !self->answered) {
-        effects->close = true; /* a REQ socket that waits for a reply can do nothing else */
+        effects->close = true; /* or its reply might come in the place of the next one */
         self->line.connected = false;
     }
     move_to (self, RM_PIRATE_IDLE);

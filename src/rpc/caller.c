@@ -18,7 +18,7 @@ enum { BYE_MS = 100 }; /* for which a goodbye may still leave */
 
 struct rm_rpc_client {
     rm_pirate_t pirate;
-    rm_socket_t *socket; /* REQ; NULL: none is open */
+    rm_socket_t *socket; /* NULL: none is open. A DEALER: a REQ hears nothing more after a late or doubled reply */
     rm_session_id_t session;
     uint64_t seq; /* of the newest call */
     rm_frame_t frame;
@@ -61,7 +61,6 @@ no_memory:
     return NULL;
 }
 
-/* The socket is free to send on between calls. */
 static void say_goodbye (rm_rpc_client_t *self)
 {
     rm_msg_t bye = {.type = RM_MSG_RPC_BYE, .rpc_bye.session = self->session};
@@ -121,7 +120,7 @@ static void perform (rm_rpc_client_t *self, const rm_pirate_effects_t *effects)
         rm_socket_close (&self->socket);
     rm_endpoint_t endpoint;
     if (effects->open && !rm_endpoint_parse (&endpoint, effects->open, NULL))
-        self->socket = rm_socket_connect (RM_SOCKET_REQ, &endpoint, NULL);
+        self->socket = rm_socket_connect (RM_SOCKET_JOBS_DEALER, &endpoint, NULL);
     if (effects->send && self->socket)
         (void)rm_socket_send (self->socket, NULL, effects->frame.data, effects->frame.size);
 }

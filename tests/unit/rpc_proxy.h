@@ -1,4 +1,4 @@
-/*  Between a client and an RPC server: drops replies, doubles requests, and lets the server be another one. One client. */
+/*  Between a client and an RPC server: drops replies, doubles requests, delays copies of both, and lets the server be another one. One client. */
 #pragma once
 
 #include <criterion/criterion.h>
@@ -9,6 +9,7 @@
 #include "net/context.h"
 #include "net/poll.h"
 #include "net/socket.h"
+#include "proto/buf.h"
 #include "proto/msg.h"
 #include "ringmaster/error.h"
 
@@ -21,8 +22,11 @@ typedef struct {
     atomic_bool moved;     /* … is another one now */
     atomic_int drop;       /* so many replies are to be dropped */
     atomic_int twice;      /* so many requests are to be sent twice */
+    atomic_int late;       /* copies of so many requests are to go out after the next one */
+    atomic_int stale;      /* copies of so many replies are to come back when the next request goes out */
     atomic_int dropped, doubled;
     atomic_bool quits;
+    rm_buf_t request, reply; /* such copies; empty: none waits */
 } proxy_t;
 
 /* Calls are dropped and doubled, hellos and goodbyes are not. */
@@ -55,6 +59,47 @@ static inline void proxy_connect (proxy_t *self, rm_socket_t **back)
     cr_assert (*back);
 }
 
+static inline void proxy_send (rm_socket_t *to, const rm_route_t *route, const rm_frame_t *frame)
+{
+    rm_socket_send (to, route, rm_frame_data (frame), rm_frame_size (frame));
+}
+
+/* Sends the copy that waits, if one does. */
+static inline void proxy_send_copy (rm_socket_t *to, const rm_route_t *route, rm_buf_t *copy)
+{
+    if (copy->size)
+        rm_socket_send (to, route, copy->data, copy->size);
+    rm_buf_clear (copy);
+}
+
+static inline void proxy_request (proxy_t *self, rm_socket_t *back, const rm_route_t *route, const rm_frame_t *frame)
+{
+    bool is_call = proxy_is (frame, RM_MSG_RPC_CALL);
+    proxy_send (back, NULL, frame);
+    if (!is_call)
+        return;
+    proxy_send_copy (back, NULL, &self->request);
+    proxy_send_copy (self->front, route, &self->reply);
+    if (proxy_take (&self->late))
+        rm_buf_put (&self->request, rm_frame_data (frame), rm_frame_size (frame));
+    if (proxy_take (&self->twice)) {
+        proxy_send (back, NULL, frame);
+        atomic_fetch_add (&self->doubled, 1);
+    }
+}
+
+static inline void proxy_reply (proxy_t *self, const rm_route_t *route, const rm_frame_t *frame)
+{
+    bool is_result = proxy_is (frame, RM_MSG_RPC_RESULT);
+    if (is_result && proxy_take (&self->drop)) {
+        atomic_fetch_add (&self->dropped, 1);
+        return;
+    }
+    if (is_result && proxy_take (&self->stale))
+        rm_buf_put (&self->reply, rm_frame_data (frame), rm_frame_size (frame));
+    proxy_send (self->front, route, frame);
+}
+
 static inline void *proxy_main (void *arg)
 {
     proxy_t *self = arg;
@@ -67,20 +112,13 @@ static inline void *proxy_main (void *arg)
             proxy_connect (self, &back);
         rm_poll_t items[] = {{.socket = self->front, .fd = -1}, {.socket = back, .fd = -1}};
         rm_poll (items, 2, 10);
-        while (rm_socket_recv (self->front, &route, &frame) == 1) {
-            rm_socket_send (back, NULL, rm_frame_data (&frame), rm_frame_size (&frame));
-            if (proxy_is (&frame, RM_MSG_RPC_CALL) && proxy_take (&self->twice)) {
-                rm_socket_send (back, NULL, rm_frame_data (&frame), rm_frame_size (&frame));
-                atomic_fetch_add (&self->doubled, 1);
-            }
-        }
-        while (rm_socket_recv (back, NULL, &frame) == 1) {
-            if (proxy_is (&frame, RM_MSG_RPC_RESULT) && proxy_take (&self->drop))
-                atomic_fetch_add (&self->dropped, 1);
-            else
-                rm_socket_send (self->front, &route, rm_frame_data (&frame), rm_frame_size (&frame));
-        }
+        while (rm_socket_recv (self->front, &route, &frame) == 1)
+            proxy_request (self, back, &route, &frame);
+        while (rm_socket_recv (back, NULL, &frame) == 1)
+            proxy_reply (self, &route, &frame);
     }
+    rm_buf_close (&self->request);
+    rm_buf_close (&self->reply);
     rm_frame_close (&frame);
     rm_socket_close (&back);
     rm_socket_close (&self->front);

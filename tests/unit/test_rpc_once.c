@@ -1,6 +1,6 @@
 /*  What at-most-once is for, beside what happens without it: a reply is lost and the server killed before it can be asked
- *  again; a request is doubled on its way. Servers are processes of their own, killed with SIGKILL; the account they pay
- *  into is memory that outlives them.
+ *  again; a request is doubled on its way, or a copy of it comes late. Servers are processes of their own, killed with
+ *  SIGKILL; the account they pay into is memory that outlives them.
  */
 #include <signal.h>
 #include <sys/mman.h>
@@ -14,6 +14,7 @@
 typedef struct {
     atomic_int balance; /* every run adds 1 */
     atomic_bool hangs;  /* a run does not end */
+    atomic_int k, puts; /* the value at k; how often one was put there */
     char endpoint[300];
     atomic_bool listens;
 } account_t;
@@ -31,11 +32,28 @@ static int pay (rm_rpc_call_t *call, void *arg)
     return rm_rpc_reply (call, rm_rpc_values (rm_rpc_int (balance)));
 }
 
+static int put (rm_rpc_call_t *call, void *arg)
+{
+    (void)arg;
+    atomic_store (&account->k, (int)rm_rpc_call_int (call, 0));
+    atomic_fetch_add (&account->puts, 1);
+    return rm_rpc_reply (call, NULL, 0);
+}
+
+static int get (rm_rpc_call_t *call, void *arg)
+{
+    (void)arg;
+    return rm_rpc_reply (call, rm_rpc_values (rm_rpc_int (atomic_load (&account->k))));
+}
+
 static void serve_for_life (bool once)
 {
     prctl (PR_SET_PDEATHSIG, SIGKILL);
     rm_rpc_server_t *server = rm_rpc_server_new ();
     rm_rpc_server_add (server, "pay", ":i", pay, NULL);
+    rm_rpc_server_add (server, "put_k", "i:", put, NULL);
+    rm_rpc_server_add (server, "get_k", ":i", get, NULL);
+    rm_rpc_server_set (server, "threads", "1"); /* in the order in which they come */
     rm_rpc_server_set (server, "semantics", once ? "at-most-once" : "at-least-once");
     if (once)
         rm_rpc_server_set (server, "table", table);
@@ -109,8 +127,6 @@ static int story (bool once, int *told)
     call_pay (client);
     cr_assert_eq (atomic_load (&proxy.doubled), 1);
     AWAIT (once || atomic_load (&account->balance) >= after_first + 2);
-    rm_rpc_client_destroy (&client); /* with the doubled reply that it would have to get rid of */
-    client = patient_client ();
     call_pay (client); /* the second copy has been dealt with by now: a server reads in order */
     rm_rpc_client_destroy (&client);
     proxy_stop (&proxy);
@@ -170,6 +186,54 @@ Test (rpc_once, a_call_that_ran_when_the_server_died_is_not_run_again_and_its_cl
     cr_assert_eq ((int)(intptr_t)error, RM_EINTERRUPTED, "%s", rm_rpc_client_error (client));
     cr_assert (strstr (rm_rpc_client_error (client), "may have been done or not"));
     cr_assert_eq ((int)(intptr_t)call_pay (client), 2, "the next call runs as ever");
+    rm_rpc_client_destroy (&client);
+    proxy_stop (&proxy);
+    server_kill (server);
+}
+
+/* What is at k after a 10, a 20, and a copy of the 10 that was slow. */
+static int put_twice (bool once)
+{
+    rm_rpc_answer_t *answer;
+    atomic_store (&account->puts, 0);
+    pid_t server = server_start (once);
+    proxy_start (&proxy, account->endpoint);
+    rm_rpc_client_t *client = patient_client ();
+    atomic_store (&proxy.late, 1);
+    for (int value = 10; value <= 20; value += 10)
+        cr_assert_eq (rm_rpc_client_call (client, "put_k", rm_rpc_values (rm_rpc_int (value)), PATIENCE_MS, NULL), 0,
+                      "%s", rm_rpc_client_error (client));
+    AWAIT (once || atomic_load (&account->puts) >= 3);
+    cr_assert_eq (rm_rpc_client_call (client, "get_k", NULL, 0, PATIENCE_MS, &answer), 0, "%s",
+                  rm_rpc_client_error (client));
+    int value = (int)rm_rpc_answer_int (answer, 0);
+    rm_rpc_answer_destroy (&answer);
+    cr_assert_eq (atomic_load (&account->puts), once ? 2 : 3);
+    rm_rpc_client_destroy (&client);
+    proxy_stop (&proxy);
+    server_kill (server);
+    return value;
+}
+
+Test (rpc_once, a_late_copy_of_an_old_put_overwrites_a_newer_one_at_least_once_and_nothing_at_most_once,
+      .init = make_account, .fini = drop_account)
+{
+    cr_assert_eq (put_twice (false), 10, "at-least-once: the late copy of 10 comes after 20");
+    cr_assert_eq (put_twice (true), 20, "at-most-once: the late copy is not run");
+}
+
+Test (rpc_once, a_late_copy_of_a_reply_holds_up_nothing, .init = make_account, .fini = drop_account)
+{
+    pid_t server = server_start (true);
+    proxy_start (&proxy, account->endpoint);
+    rm_rpc_client_t *client = rm_rpc_client_new (proxy.endpoint);
+    char initial[16]; /* who waited for a try to time out would be too late */
+    snprintf (initial, sizeof initial, "%d", 2 * PATIENCE_MS);
+    cr_assert_eq (rm_rpc_client_set (client, "cap", initial), 0);
+    cr_assert_eq (rm_rpc_client_set (client, "initial", initial), 0);
+    atomic_store (&proxy.stale, 1);
+    for (int balance = 1; balance <= 3; balance++)
+        cr_assert_eq ((int)(intptr_t)call_pay (client), balance, "the copy of the first reply is not the second's");
     rm_rpc_client_destroy (&client);
     proxy_stop (&proxy);
     server_kill (server);
