@@ -15,6 +15,7 @@
  *     unmoved-slot    a slot that does not move is never held back by a resize
  *     slots-told      a job starts only in a slot that the program was told of as gained; it is told of one as lost when nothing
  *                     runs in it, and `ok` is said when that has returned
+ *     timeouts        a handler is told to stop for its timeout when it has said nothing for so long, and not before
  *     stale           what is of an older term or epoch, or of another incarnation, changes nothing
  *     one-owner       a slot has one owner in an epoch, and an epoch is used once
  *     rebuilt         the state rebuilt from the log is the live state, at every index, on every master
@@ -78,6 +79,8 @@ void check_unknown (check_t *self, uint32_t who, uint64_t id);
 /* ---- handlers */
 void check_starts (check_t *self, uint32_t who, const struct sim_run *run);
 void check_ends (check_t *self, uint32_t who, const struct sim_run *run);
+/* It is told to stop. */
+void check_stops (check_t *self, uint32_t who, const struct sim_run *run);
 
 /* ---- the master */
 /* A master knows its batch number `index` (from 1) to be committed, which was stamped at `written_us`: the shadow applies

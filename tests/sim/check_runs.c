@@ -5,6 +5,8 @@
 
 #include "check_inside.h"
 
+enum { LATE_MS = 5 /* a worker looks at its clock so late, at most */ };
+
 /* What was paused while it ran, or still is, cannot know that it should stop. */
 static bool excused (const check_t *self, uint32_t who, const sim_run_t *run)
 {
@@ -110,10 +112,30 @@ void check_starts (check_t *self, uint32_t who, const sim_run_t *run)
     note (self, "start", who, run, known, "");
 }
 
+void check_stops (check_t *self, uint32_t who, const sim_run_t *run)
+{
+    uint64_t quiet_ms = sim_clock_ms (self->sim, who) - run->told_ms;
+    if (run->job->stop == RM_WORK_STOP_TIMEOUT && quiet_ms < run->job->timeout_ms)
+        VIOLATION (self, "timeouts",
+                   "job %" PRIu64 " is told to stop for its timeout of %u ms, and was quiet for %" PRIu64, run->job->id,
+                   run->job->timeout_ms, quiet_ms);
+}
+
+static void check_in_time (check_t *self, uint32_t who, const sim_run_t *run)
+{
+    uint64_t quiet_ms = sim_clock_ms (self->sim, who) - run->told_ms;
+    if (run->job->timeout_ms && run->job->stop == RM_WORK_GO_ON && quiet_ms > run->job->timeout_ms + LATE_MS &&
+        !excused (self, who, run))
+        VIOLATION (self, "timeouts",
+                   "job %" PRIu64 " was quiet for %" PRIu64 " ms, and was not told to stop after its %u", run->job->id,
+                   quiet_ms, run->job->timeout_ms);
+}
+
 void check_ends (check_t *self, uint32_t who, const sim_run_t *run)
 {
     const check_job_t *known = check_job (self, run->job->id);
     abstract_ends (self->abstract, who, run);
+    check_in_time (self, who, run);
     bool ok = run->job->result.verdict == RM_VERDICT_OK;
     note (self, "end", who, run, known, run->job->cancelled ? " cancelled" : ok ? " ok" : " failed");
 }

@@ -18,6 +18,7 @@ typedef enum {
     SIM_CONNECTED,  /* a worker has found the master */
     SIM_START,      /* a thread looks for a job */
     SIM_END,        /* number: thread; what: nothing; a handler returns */
+    SIM_TELLS,      /* number: thread; more: its run; a handler says how far it is */
     SIM_TOLD,       /* the program of a worker returns from what it was told of its slots */
     SIM_BOOTS,      /* a process starts */
     SIM_GOES_ON,    /* a paused process goes on */

@@ -269,6 +269,24 @@ static void draw_options (plan_item_t *item, uint64_t *random)
         item->priority = (uint32_t)between (random, 1, 9);
 }
 
+/* In one life of four there are handlers that run for longer than their timeout, and say in time how far they are: some to
+ * their end, and some that fall silent. Drawn by itself, so that the other lives are what they would be without it. */
+static void draw_progress (plan_t *self)
+{
+    uint64_t random = self->seed * 0xda942042e4dd58b5u + self->master_count;
+    if (!once_in (&random, 4))
+        return;
+    for (uint32_t i = 0; i < self->item_count; i++) {
+        plan_item_t *item = &self->items[i];
+        if (!once_in (&random, 3))
+            continue;
+        item->timeout_ms = (uint32_t)between (&random, 40, 120);
+        item->tell_ms = (uint32_t)between (&random, item->timeout_ms / 4, item->timeout_ms * 2 / 3);
+        item->run_us = (uint32_t)(item->timeout_ms * MS * between (&random, 2, 5));
+        item->tells = once_in (&random, 3) ? (uint32_t)between (&random, 1, 3) : UINT32_MAX;
+    }
+}
+
 static void draw_orders (plan_t *self, uint64_t until_us)
 {
     uint64_t random = self->seed * 0xaef17502108ef2d9u + self->master_count;
@@ -354,10 +372,11 @@ void plan_draw (plan_t *self, uint32_t masters, bool orders, uint64_t seed)
         draw_fault (self, &random, kinds, trouble_us);
     draw_streams (self);
     draw_hurry (self, trouble_us);
-    if (orders)
+    if (orders) {
         draw_orders (self, trouble_us);
-    if (orders)
         draw_holds (self, trouble_us);
+        draw_progress (self);
+    }
     self->calm_us = trouble_us + 200 * MS;
 }
 

@@ -76,6 +76,7 @@ typedef struct {
     bool dies;                                /* the last of these for good */
     uint32_t delay_ms, deadline_ms, priority; /* 0: none, none, normal */
     bool deaf;                                /* its handler does not hear that it should stop, for a while */
+    uint32_t tell_ms, tells; /* its handler says so often how far it is, at most so many times; 0: never */
 } plan_item_t;
 
 typedef struct {

@@ -286,6 +286,9 @@ static void of_process (sim_t *self, const sim_event_t *event)
     case SIM_START:
         sim_worker_start (self, event->who);
         break;
+    case SIM_TELLS:
+        sim_worker_tells (self, event->who, event->number, event->more);
+        break;
     case SIM_TOLD:
         sim_worker_told (self, event->who);
         break;

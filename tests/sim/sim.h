@@ -254,6 +254,8 @@ void sim_worker_connect (sim_t *self, uint32_t who);
 /* A thread takes a job out of the run queue. */
 void sim_worker_start (sim_t *self, uint32_t who);
 void sim_worker_told (sim_t *self, uint32_t who);
+/* The handler in that thread says how far it is. */
+void sim_worker_tells (sim_t *self, uint32_t who, uint64_t thread, uint64_t run);
 /* The handler in that thread returns. */
 void sim_worker_end (sim_t *self, uint32_t who, uint64_t thread, uint64_t run);
 void sim_worker_leave (sim_t *self, uint32_t who);
@@ -269,6 +271,7 @@ typedef struct sim_run {
     uint64_t inc;       /* its worker's, when it started */
     uint32_t slot;
     uint64_t started_us;
+    uint64_t told_ms; /* when it said last, in time, how far it is, or else started; of its process's clock */
 } sim_run_t;
 
 /* The threads of a worker that is up. */

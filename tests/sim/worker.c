@@ -30,7 +30,10 @@ struct sim_worker {
     rm_work_job_t *offered[OFFERED_MAX];
     uint32_t offered_count;
     sim_run_t runs[THREADS_MAX];
-    uint64_t end_us[THREADS_MAX]; /* when the handler returns */
+    uint64_t end_us[THREADS_MAX];   /* when the handler returns */
+    uint32_t permille[THREADS_MAX]; /* what the handler said, and … */
+    uint64_t said_ms[THREADS_MAX];  /* … when, until the loop takes it; 0: nothing */
+    uint32_t tells_left[THREADS_MAX];
     uint64_t run_count;
     bool searches;             /* for a master */
     const rm_slots_t *telling; /* its program is being told that; NULL: nothing */
@@ -157,6 +160,16 @@ static const plan_item_t *item_of (const sim_t *self, const rm_work_job_t *job)
     return NULL;
 }
 
+static void in_run (sim_t *self, uint32_t who, uint32_t thread, sim_event_kind_t kind, uint64_t at_us)
+{
+    sim_events_add (&self->events, (sim_event_t){.at_us = at_us,
+                                                 .kind = kind,
+                                                 .who = who,
+                                                 .boot = self->processes[who].boot,
+                                                 .number = thread,
+                                                 .more = worker_of (self, who)->runs[thread].run});
+}
+
 static void begin_run (sim_t *self, uint32_t who, uint32_t thread, rm_work_job_t *job)
 {
     sim_worker_t *worker = worker_of (self, who);
@@ -168,17 +181,16 @@ static void begin_run (sim_t *self, uint32_t who, uint32_t thread, rm_work_job_t
                                        .run = ++worker->run_count,
                                        .inc = rm_work_incarnation (worker->half),
                                        .slot = job->slot,
-                                       .started_us = self->now_us};
+                                       .started_us = self->now_us,
+                                       .told_ms = sim_clock_ms (self, who)};
     uint64_t run_us = item ? item->run_us : 0;
     worker->end_us[thread] = self->now_us + run_us;
     story (self, who, "starts job %" PRIu64 "/%u of slot %u", job->id, job->attempt, job->slot);
     check_starts (self->check, who, &worker->runs[thread]);
-    sim_events_add (&self->events, (sim_event_t){.at_us = worker->end_us[thread],
-                                                 .kind = SIM_END,
-                                                 .who = who,
-                                                 .boot = self->processes[who].boot,
-                                                 .number = thread,
-                                                 .more = worker->run_count});
+    in_run (self, who, thread, SIM_END, worker->end_us[thread]);
+    worker->tells_left[thread] = item ? item->tells : 0;
+    if (worker->tells_left[thread])
+        in_run (self, who, thread, SIM_TELLS, self->now_us + item->tell_ms * 1000);
 }
 
 void sim_worker_start (sim_t *self, uint32_t who)
@@ -195,6 +207,37 @@ void sim_worker_start (sim_t *self, uint32_t who)
         begin_run (self, who, thread, job);
     else
         rm_work_declined (worker->half, job);
+    sim_want_turn (self, who);
+}
+
+/* What the handlers have said since the turn before, with the time when they did. */
+static void take_said (sim_worker_t *worker)
+{
+    for (uint32_t thread = 0; thread < THREADS_MAX; thread++) {
+        if (worker->said_ms[thread])
+            rm_work_progress (worker->half, worker->runs[thread].job, worker->permille[thread], rm_bytes ("so far"),
+                              worker->said_ms[thread]);
+        worker->said_ms[thread] = 0;
+    }
+}
+
+/* One that was told to stop says no more. */
+void sim_worker_tells (sim_t *self, uint32_t who, uint64_t thread, uint64_t run)
+{
+    sim_worker_t *worker = worker_of (self, who);
+    sim_run_t *tells = &worker->runs[thread];
+    if (!tells->job || tells->run != run || tells->job->cancelled)
+        return;
+    const plan_item_t *item = item_of (self, tells->job);
+    uint64_t now_ms = sim_clock_ms (self, who);
+    worker->permille[thread] = (uint32_t)((self->now_us - tells->started_us) * 1000 / item->run_us);
+    worker->said_ms[thread] = now_ms;
+    if (now_ms < tells->told_ms + tells->job->timeout_ms)
+        tells->told_ms = now_ms;
+    story (self, who, "job %" PRIu64 "/%u says that it is at %u permille", tells->job->id, tells->job->attempt,
+           worker->permille[thread]);
+    if (--worker->tells_left[thread])
+        in_run (self, who, (uint32_t)thread, SIM_TELLS, self->now_us + item->tell_ms * 1000);
     sim_want_turn (self, who);
 }
 
@@ -230,6 +273,7 @@ void sim_worker_end (sim_t *self, uint32_t who, uint64_t thread, uint64_t run)
     if (!ended->job || ended->run != run || self->now_us < worker->end_us[thread])
         return;
     rm_work_job_t *job = ended->job;
+    take_said (worker);
     conclude (self, job);
     job->result.ran_us = self->now_us - ended->started_us;
     story (self, who, "ends job %" PRIu64 "/%u%s", job->id, job->attempt, job->cancelled ? ", told to stop" : "");
@@ -246,17 +290,13 @@ static void cancel (sim_t *self, uint32_t who, const rm_work_job_t *job)
     for (uint32_t thread = 0; thread < self->plan->threads; thread++) {
         if (worker->runs[thread].job != job)
             continue;
+        check_stops (self->check, who, &worker->runs[thread]);
         const plan_item_t *item = item_of (self, job);
         uint64_t in_us = item && item->deaf ? DEAF_US : sim_draw (self, HEAR_US);
         if (worker->end_us[thread] < self->now_us + in_us)
             return;
         worker->end_us[thread] = self->now_us + in_us;
-        sim_events_add (&self->events, (sim_event_t){.at_us = worker->end_us[thread],
-                                                     .kind = SIM_END,
-                                                     .who = who,
-                                                     .boot = self->processes[who].boot,
-                                                     .number = thread,
-                                                     .more = worker->runs[thread].run});
+        in_run (self, who, thread, SIM_END, worker->end_us[thread]);
     }
 }
 
@@ -354,6 +394,7 @@ void sim_worker_turn (sim_t *self, uint32_t who)
 {
     sim_worker_t *worker = worker_of (self, who);
     uint64_t now_ms = sim_clock_ms (self, who);
+    take_said (worker);
     rm_work_tick (worker->half, now_ms, sim_draw (self, UINT64_MAX));
     const rm_work_effects_t effects = *rm_work_effects (worker->half, now_ms);
     send_all (self, who, &effects);
