@@ -179,6 +179,10 @@ RM_EXPORT uint64_t rm_client_last_id (const rm_client_t *self);
 /* The last error as a sentence for a person; lives until the next call. */
 RM_EXPORT const char *rm_client_error (const rm_client_t *self);
 
+/* After RM_EUNREACHABLE: the jobs endpoint of a master that is up, but leads and follows nobody, since no majority of the masters
+ * answers it; "" if none said so. Lives until the next request. */
+RM_EXPORT const char *rm_client_leaderless (const rm_client_t *self);
+
 /* What became of a job. What these hand out lives until the result is destroyed. */
 RM_EXPORT uint64_t rm_result_id (const rm_result_t *self);        /* 0: it was not accepted */
 RM_EXPORT uint64_t rm_result_tag (const rm_result_t *self);       /* of a stream's job: what its spec said */

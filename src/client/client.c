@@ -535,3 +535,8 @@ const char *rm_client_error (const rm_client_t *self)
 {
     return self->error;
 }
+
+const char *rm_client_leaderless (const rm_client_t *self)
+{
+    return self->pirate.line.leaderless ? self->pirate.line.alone : "";
+}

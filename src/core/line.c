@@ -48,7 +48,7 @@ void rm_line_begin (rm_line_t *self, uint64_t now_ms)
     self->heard_ms = now_ms;
     self->leaderless = false;
     self->failures = self->redirects = 0;
-    *self->words = 0;
+    *self->alone = *self->words = 0;
 }
 
 static uint64_t min_u64 (uint64_t a, uint64_t b)
@@ -81,6 +81,12 @@ uint64_t rm_line_try_ms (const rm_line_t *self, uint64_t random)
     return spread (rm_line_listen_ms (self), random);
 }
 
+/* With a third of jitter, so that it stays a glance. */
+uint64_t rm_line_glance_ms (uint64_t random)
+{
+    return RM_LINE_GLANCE_MS + random % (RM_LINE_GLANCE_MS / 3 + 1);
+}
+
 void rm_line_heard (rm_line_t *self, uint64_t now_ms)
 {
     self->heard_ms = now_ms;
@@ -103,10 +109,16 @@ void rm_line_silent (rm_line_t *self, uint64_t sent_ms, uint64_t now_ms)
     turn_away (self, now_ms);
 }
 
+void rm_line_pass_by (rm_line_t *self, uint64_t now_ms)
+{
+    turn_away (self, now_ms);
+}
+
 /* Follows at once to the leader it names, a few times in a row; waits for an election otherwise. */
 bool rm_line_turn (rm_line_t *self, const rm_msg_not_leader_t *reply, bool may_follow, uint64_t now_ms)
 {
     self->leaderless = true;
+    snprintf (self->alone, sizeof self->alone, "%s", reply->leader.size ? "" : rm_masters_current (&self->masters));
     rm_masters_learn (&self->masters, reply->masters, reply->master_count);
     turn_away (self, now_ms);
     if (may_follow && self->redirects < RM_LINE_REDIRECTS_MAX &&
@@ -156,6 +168,13 @@ void rm_line_tell_silence (const rm_line_t *self, uint64_t now_ms, char *text, s
         int more = snprintf (list + used, sizeof list - used, "%s%s", i ? ", " : "", self->masters.all[i].endpoint);
         used += more > 0 ? (size_t)more : 0;
     }
-    snprintf (text, size, "no %s %s for %.1f s (asked %s)", self->apart ? "server" : "master",
-              self->leaderless ? "led" : "answered", (double)(now_ms - self->heard_ms) / 1000, list);
+    double seconds = (double)(now_ms - self->heard_ms) / 1000;
+    if (self->leaderless && *self->alone)
+        snprintf (text, size,
+                  "no master led for %.1f s: the one at %s is up, but leads and follows nobody, since no majority of "
+                  "the masters answers it (asked %s)",
+                  seconds, self->alone, list);
+    else
+        snprintf (text, size, "no %s %s for %.1f s (asked %s)", self->apart ? "server" : "master",
+                  self->leaderless ? "led" : "answered", seconds, list);
 }

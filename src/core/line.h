@@ -21,6 +21,7 @@ enum {
     RM_LINE_FACTOR_PERMILLE = 2000, /* how it grows */
     RM_LINE_CAP_MS = 8000,          /* where its growth stops */
     RM_LINE_GROUP_MS = 400,         /* … where another master may lead by now: about an election */
+    RM_LINE_GLANCE_MS = 75,         /* for a hello's first try of a master that is not the last one known */
     RM_LINE_REDIRECTS_MAX = 5,      /* `not_leader` followed at once, in a row */
     RM_LINE_ASK_MS = 1000,          /* how long a master may sit on one `wait` */
     RM_LINE_WORDS_BYTES = 512
@@ -30,8 +31,9 @@ typedef struct {
     rm_backoff_t policy;      /* of the per-try timeout, without its jitter */
     rm_retry_budget_t budget; /* re-sends it may make, so that a fleet of clients does not become the outage */
     rm_masters_t masters;
-    bool connected;     /* there is a socket to the master in turn */
-    bool leaderless;    /* the last answer was "not me" */
+    bool connected;                        /* there is a socket to the master in turn */
+    bool leaderless;                       /* the last answer was "not me" */
+    char alone[RM_ENDPOINT_BYTES_MAX + 1]; /* who last said that, if it named no other one; else "" */
     bool apart;         /* they are RPC servers, each on its own, and no group that one of may lead */
     bool sure;          /* another master named the one in turn, and it is not taken to be dead */
     uint64_t heard_ms;  /* when a master last answered with more than "not me"; until then, when it began */
@@ -57,6 +59,8 @@ void rm_line_begin (rm_line_t *self, uint64_t now_ms);
 
 /* How long to wait for an answer to what is sent now, jitter included. */
 uint64_t rm_line_try_ms (const rm_line_t *self, uint64_t random);
+/* For a hello, which is harmless to ask twice: how long to wait before the next master is asked that was not asked yet. */
+uint64_t rm_line_glance_ms (uint64_t random);
 /* How long to listen on where there is no re-send left in the budget. */
 uint64_t rm_line_listen_ms (const rm_line_t *self);
 
@@ -65,6 +69,9 @@ void rm_line_heard (rm_line_t *self, uint64_t now_ms);
 
 /* The master in turn did not answer what was sent at `sent_ms`: the next one is in turn. */
 void rm_line_silent (rm_line_t *self, uint64_t sent_ms, uint64_t now_ms);
+
+/* It has not answered within a glance, and may well do so later: the next one is in turn, and nothing is held against it. */
+void rm_line_pass_by (rm_line_t *self, uint64_t now_ms);
 
 /* It does not lead: the one that leads, or the next one, is in turn. True: it has named the leader, which is to be asked at
  * once, if `may_follow`; false: wait first. */
@@ -77,7 +84,7 @@ uint64_t rm_line_busy_ms (rm_line_t *self, const rm_msg_busy_t *busy, uint64_t r
 
 /* Keeps what a master said, fit for a terminal. */
 void rm_line_keep_words (rm_line_t *self, rm_bytes_t words);
-/* "no master answered for 3.1 s (asked …)". */
+/* "no master answered for 3.1 s (asked …)", or that one is up, but has no majority with it. */
 void rm_line_tell_silence (const rm_line_t *self, uint64_t now_ms, char *text, size_t size);
 
 /* `base` plus `more`, or for ever. */

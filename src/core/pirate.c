@@ -198,6 +198,15 @@ static int encode (rm_pirate_t *self, uint32_t wait_ms, uint64_t now_ms)
     return rm_msg_encode (request, &self->frame);
 }
 
+/* Whoever introduces itself knows of no master whether it is there: it does not wait long for one while there are others.
+ * Who counts its tries does not spend them so. */
+static bool may_glance (const rm_pirate_t *self)
+{
+    const rm_line_t *line = &self->line;
+    return self->request.type == RM_MSG_HELLO && self->sends < line->masters.count && !line->sure &&
+           !line->policy.tries;
+}
+
 static void send_request (rm_pirate_t *self, uint64_t now_ms, uint64_t random, rm_pirate_effects_t *effects)
 {
     if (is_submit (self) && rm_seqs_too_old (&self->seqs, (int64_t)now_ms)) {
@@ -216,8 +225,10 @@ static void send_request (rm_pirate_t *self, uint64_t now_ms, uint64_t random, r
     self->line.connected = true;
     self->answered = false;
     self->sends++;
+    self->glances = may_glance (self);
     self->sent_ms = now_ms;
-    self->due_ms = rm_line_after (now_ms, wait_ms + rm_line_try_ms (&self->line, random));
+    self->due_ms = rm_line_after (
+        now_ms, wait_ms + (self->glances ? rm_line_glance_ms (random) : rm_line_try_ms (&self->line, random)));
     move_to (self, RM_PIRATE_ASKED);
     effects->until_ms = until (self);
 }
@@ -288,7 +299,10 @@ static void on_time (rm_pirate_t *self, uint64_t now_ms, uint64_t random, rm_pir
         effects->until_ms = until (self);
     } else {
         self->busy = false;
-        rm_line_silent (&self->line, self->sent_ms, now_ms);
+        if (self->glances)
+            rm_line_pass_by (&self->line, now_ms);
+        else
+            rm_line_silent (&self->line, self->sent_ms, now_ms);
         effects->close = true;
         send_request (self, now_ms, random, effects);
     }

@@ -82,6 +82,7 @@ typedef struct {
     bool heard;                      /* a master answered with more than "not me" */
     bool answered;                   /* the last send was answered, so its socket is free to send again */
     bool busy;                       /* … with "busy" */
+    bool glances;                    /* the try under way is a short one, since others were not asked yet */
     uint64_t sent_ms;                /* when it was sent last */
     uint64_t due_ms;                 /* when to send (again) */
     uint32_t sends;                  /* sends since it last got on */

@@ -237,6 +237,14 @@ void rm_ctl_say (const char *format, ...)
 
 int rm_ctl_fail (const rm_ctl_t *self, int error)
 {
+    const char *alone = rm_client_leaderless (self->client);
+    if (error == RM_EUNREACHABLE && *alone) {
+        rm_ctl_say (
+            "the master at %s is up, but leads and follows nobody for %d s: no majority of the masters answers it "
+            "(asked %s); start the others, its log says which it misses",
+            alone, self->patience_ms / 1000, self->masters);
+        return RM_CTL_UNREACHABLE;
+    }
     if (error == RM_EUNREACHABLE) {
         rm_ctl_say (
             "no master answered for %d s (asked %s); start one, or say with --master or $RINGMASTER where it is",

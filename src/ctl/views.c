@@ -166,8 +166,8 @@ static void show_masters (const json_t *answer)
     rm_ctl_table_t *table = rm_ctl_table_new (">ID|-PEERS|-JOBS|ROLE|->HEARD|>BEHIND");
     size_t i;
     json_t *master;
-    printf ("cluster %s, generation %s, term %s, format %s\n", rm_ctl_plain (rm_ctl_text_of (answer, "cluster")),
-            rm_ctl_count_of (answer, "generation"), rm_ctl_count_of (answer, "term"),
+    printf ("cluster %s, generation %s, Raft's term %s, format %s\n", rm_ctl_plain (rm_ctl_text_of (answer, "cluster")),
+            rm_ctl_count_of (answer, "generation"), rm_ctl_count_of (answer, "raft_term"),
             rm_ctl_count_of (answer, "format"));
     json_array_foreach (masters, i, master) {
         rm_ctl_cell_number (table, master, "id");

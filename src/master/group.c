@@ -64,7 +64,7 @@ json_t *rm_group_json (const rm_ledger_t *ledger)
     for (int i = 0; i < RM_LEDGER_CLUSTER_BYTES; i++)
         snprintf (cluster + 2 * i, 3, "%02x", status.cluster[i]);
     return json_pack ("{s:o, s:o, s:o, s:s, s:o, s:o, s:o}", "self", integer (self), "leader",
-                      integer (status.leader_id), "term", integer (status.term), "cluster", cluster, "generation",
+                      integer (status.leader_id), "raft_term", integer (status.term), "cluster", cluster, "generation",
                       integer (status.generation), "format", integer (status.format), "masters", list);
 }
 

@@ -17,7 +17,7 @@
 #include "proto/assert.h"
 #include "ringmaster/error.h"
 
-enum { RM_TICK_MS = 5, RM_LOOK_MS = 100 /* at the group */ };
+enum { RM_TICK_MS = 5, RM_LOOK_MS = 100, /* at the group */ RM_LEADERLESS_MS = 2000 /* several elections */ };
 
 /* core and net do not see each other: an address is what net calls a route. */
 _Static_assert(sizeof (rm_address_t) == sizeof (rm_route_t), "a route must fit into an address");
@@ -164,6 +164,25 @@ static void look_at_ledger (rm_master_t *self)
     self->leader.rising = self->leader.leading && self->state.term == 1 && !self->group.begun;
 }
 
+/* Says when a group has lost its majority: nobody leads it, for longer than an election takes. */
+static void watch_majority (rm_master_t *self, uint64_t now_ms)
+{
+    bool led = self->leader.leading ? !self->leader.cut_off : self->leader.group.leader.size > 0;
+    unsigned long long for_ms = now_ms - self->led_ms;
+    if (self->leader.group.count < 2)
+        return;
+    if (!led && self->led_ms && !self->lost && for_ms >= RM_LEADERLESS_MS) {
+        rm_log (RM_LOG_WARN, "event=majority_lost for_ms=%llu masters=%u text=%s", for_ms, self->leader.group.count,
+                RM_QUOTE_TEXT ("this master leads and follows nobody: no majority of the masters answers it"));
+        self->lost = true;
+    }
+    if (led && self->lost)
+        rm_log (RM_LOG_WARN, "event=majority_back for_ms=%llu", for_ms);
+    self->lost &= !led;
+    if (led || !self->led_ms)
+        self->led_ms = now_ms;
+}
+
 /* Where the masters are changes seldom. */
 static void look_at_group (rm_master_t *self)
 {
@@ -172,6 +191,7 @@ static void look_at_group (rm_master_t *self)
         return;
     self->looked_ms = now_ms;
     self->leader.group = rm_group_look (&self->group);
+    watch_majority (self, now_ms);
     if (self->leader.leading && self->state.term == 1)
         rm_group_begin (&self->group);
     if (self->leader.group.leader.size && !self->ready)

@@ -39,6 +39,8 @@ struct rm_master {
     uint64_t proposed, settled, leadership;
     rm_group_desk_t group;
     uint64_t looked_ms; /* at the group */
+    uint64_t led_ms; /* when somebody last led a group with a majority: this one, or the one it follows; 0: not yet */
+    bool lost;       /* and it was said that nobody does */
     rm_socket_t *jobs, *work, *sync;
     rm_watch_t *jobs_watch, *work_watch;
     rm_http_t *http;

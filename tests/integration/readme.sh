@@ -43,7 +43,8 @@ fail () { echo "README: $1"; cat err; exit 1; }
 [ $rc -eq 0 ] || fail "its last command answered $rc"
 grep -q '^HELLO, RING' out || fail "the first job did not shout"
 [ "$(wc -l <sums)" -gt 1 ] || fail "map made no sums"
-grep -qx 'ONE' out && grep -qx 'TWO' out || fail "the jobs of bob were not both answered"
+# No terminal: what has no newline of its own ends no line.
+grep -qxE '(HELLO, RING)?ONE' out && grep -qx 'TWO' out || fail "the jobs of bob were not both answered"
 grep -q '^Job 3 is done' out || fail "why did not say that job 3 is done"
 grep -qx '1000 greetings' out || fail "the C stream did not greet"
 grep -qx 'Hello, Bob!' out || fail "the C worker and client did not greet"

@@ -312,6 +312,64 @@ Test (pirate, busy_without_a_time_does_not_spin)
     cr_expect_geq (silence (), 10);
 }
 
+static void hello (uint64_t timeout_ms)
+{
+    static const rm_msg_t request = {.type = RM_MSG_HELLO};
+    begin (&request, timeout_ms);
+}
+
+Test (pirate, a_hello_does_not_wait_long_for_one_of_several)
+{
+    hello (5000);
+    cr_expect_eq (silence (), RM_LINE_GLANCE_MS);
+    cr_expect_str_eq (t.at, MASTERS[1]);
+    cr_expect_eq (silence (), RM_LINE_GLANCE_MS);
+    cr_expect_str_eq (t.at, MASTERS[2]);
+    cr_expect_eq (silence (), 250, "nobody is left who was not asked");
+    cr_expect_str_eq (t.at, MASTERS[0], "and the first may have been slow");
+    cr_expect_geq (silence (), 250);
+}
+
+Test (pirate, who_did_not_answer_a_hello_at_once_is_followed_to_and_given_time)
+{
+    hello (5000);
+    silence ();
+    not_leader (MASTERS[0]);
+    cr_expect_str_eq (t.at, MASTERS[0]);
+    cr_expect_eq (silence (), 250);
+}
+
+Test (pirate, a_hello_that_may_be_sent_so_often_is_not_sent_sooner)
+{
+    rm_backoff_t policy = rm_line_policy ();
+    policy.tries = 3;
+    cr_assert_eq (rm_pirate_configure (&t.pirate, &policy, NULL), 0);
+    hello (5000);
+    cr_expect_eq (silence (), 250);
+}
+
+Test (pirate, one_that_is_up_without_a_majority_is_named)
+{
+    hello (2000);
+    silence ();
+    while (!t.effects.ended) {
+        if (!strcmp (t.at, MASTERS[1]))
+            not_leader ("");
+        silence ();
+    }
+    cr_expect_eq (t.effects.error, RM_EUNREACHABLE);
+    cr_expect_str_eq (rm_pirate_text (&t.pirate),
+                      "no master led for 1.9 s: the one at tcp://b:1 is up, but leads and follows nobody, since no "
+                      "majority of the masters answers it (asked tcp://a:1, tcp://b:1, tcp://c:1)");
+    hello (2000);
+    not_leader ("");
+    silence ();
+    not_leader (MASTERS[2]); /* another one has heard of a leader since */
+    while (!t.effects.ended)
+        silence ();
+    cr_expect_null (strstr (rm_pirate_text (&t.pirate), "is up"), "%s", rm_pirate_text (&t.pirate));
+}
+
 Test (pirate, not_leader_is_followed_at_once)
 {
     submit ("x", 5000);
