@@ -36,7 +36,7 @@ typedef struct {
     bool json;           /* --json */
     const char *key;     /* submit */
     int64_t tries;
-    int64_t timeout_ms;
+    const char *timeout;
     bool wait;
     bool follow; /* submit, wait */
     bool at_most_once;

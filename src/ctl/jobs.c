@@ -247,18 +247,24 @@ static bool read_span (const rm_ctl_t *self, const char *option, const char *tex
     return false;
 }
 
-/* When it may begin and has to end; 0, or the exit code. */
+/* How long an attempt may run, when it may begin and has to end; 0, or the exit code. */
 static int read_times (const rm_ctl_t *self, rm_spec_t *spec)
 {
+    uint64_t timeout_ms;
     if (self->said.delay && self->said.at)
         return rm_options_refuse (self->program, self->command, "say --delay or --at, not both");
-    if (!read_span (self, "delay", self->said.delay, &spec->delay_ms) ||
+    if (!read_span (self, "timeout", self->said.timeout, &timeout_ms) ||
+        !read_span (self, "delay", self->said.delay, &spec->delay_ms) ||
         !read_span (self, "deadline", self->said.deadline, &spec->deadline_ms))
         return RM_CTL_USAGE;
     if (self->said.at && !rm_ctl_until (self->said.at, rm_clock_wall_ms (), &spec->delay_ms))
         return rm_options_refuse (
             self->program, self->command,
             "--at must be a time to come, like 14:30, '2031-12-24 18:00' or @1924344000, not '%s'", self->said.at);
+    if (timeout_ms > INT32_MAX)
+        return rm_options_refuse (self->program, self->command, "--timeout must be at most 24 days, not '%s'",
+                                  self->said.timeout);
+    spec->timeout_ms = (unsigned)timeout_ms;
     return 0;
 }
 
@@ -269,7 +275,6 @@ int rm_ctl_submit (rm_ctl_t *self)
         .queue = self->arguments[0],
         .key = self->said.key,
         .tries = (unsigned)self->said.tries,
-        .timeout_ms = (unsigned)self->said.timeout_ms,
         .at_most_once = self->said.at_most_once,
         .id = self->said.id,
         .priority = (unsigned)self->said.priority,

@@ -114,6 +114,8 @@ int rm_ctl_kick (rm_ctl_t *self)
         rm_options_refuse (self->program, self->command, "say which jobs, or --queue QUEUE for all dead ones of it");
         return RM_CTL_USAGE;
     }
+    if (self->said.most)
+        return rm_options_refuse (self->program, self->command, "--limit is for --queue");
     return rm_ctl_each_job (self, kick_one);
 }
 

@@ -161,11 +161,15 @@ static void listen_for (rm_watching_t *self, uint64_t time_ms)
 
 int rm_ctl_watch (rm_ctl_t *self)
 {
-    if (!strcmp (self->arguments[0], "jobs"))
-        return rm_ctl_watch_jobs (self);
-    if (strcmp (self->arguments[0], "sync"))
+    bool jobs = !strcmp (self->arguments[0], "jobs");
+    if (!jobs && strcmp (self->arguments[0], "sync"))
         return rm_options_refuse (self->program, self->command, "'%s' cannot be watched, only sync and jobs can",
                                   self->arguments[0]);
+    if (jobs ? self->said.until_commit : self->said.queue != NULL)
+        return rm_options_refuse (self->program, self->command, "%s is for %s", jobs ? "--until-commit" : "--queue",
+                                  jobs ? "sync" : "jobs");
+    if (jobs)
+        return rm_ctl_watch_jobs (self);
     rm_watching_t watching = {.ctl = self, .reachable = true};
     int error = look (&watching, RM_CTL_PATIENCE_MS);
     if (error)

@@ -29,6 +29,7 @@ refused () { # CODE WORDS COMMAND…
     timeout 60 "$@" >out 2>err
     [ $? -eq "$code" ] || die "$*: not exit code $code; $(cat out err)"
     grep -qF -- "$words" err || die "$*: '$(cat err)' does not say '$words'"
+    [ "$(wc -l <err)" -eq 1 ] || die "$*: more than a sentence: $(cat err)"
 }
 
 start_cluster
@@ -36,7 +37,19 @@ start_cluster
 # Before anybody serves it: what waits is cancelled, expires, is delayed, named and ordered; and all that outlives the master.
 refused 2 "time above 0" ringctl submit log x --delay 0
 refused 2 "time to come" ringctl submit log x --at 25:00
+refused 2 "time to come" ringctl submit log x --at '2000-01-01 12:00'
+refused 2 "time to come" ringctl submit log x --at "$(date +%Y -d '+1 year')-02-30 12:00"
+refused 2 "not both" ringctl submit log x --at 12:00 --delay 1s
+refused 2 "time above 0" ringctl submit log x --deadline -1s
+refused 2 "time above 0" ringctl submit log x --timeout soon
+refused 2 "deadline is over before" ringctl submit log x --delay 2s --deadline 1s
+refused 2 "number from 1" ringctl submit log x --tries -1
 refused 2 "number above 1" ringctl submit log x --retry 'delay=1s backoff=1'
+refused 2 "'delay' is from 1ms" ringctl submit log x --retry 'delay=0'
+refused 2 "begins with delay=TIME" ringctl submit log x --retry 'backoff=2'
+refused 2 "cap must not be less than delay" ringctl submit log x --retry 'delay=2s cap=1s'
+refused 2 "no setting 'colour'" ringctl submit log x --retry 'delay=1s colour=red'
+refused 2 "but no tries" ringctl submit log x --retry 'delay=1s tries=3'
 refused 2 "from 1 to 9" ringctl submit log x --priority 10
 is 1 ringctl submit log low --priority 1
 is 2 ringctl submit log cancelled
@@ -133,6 +146,14 @@ refused 2 "limit" ringctl kick --queue spare --limit 4097
 refused 4 "no job 99" ringctl cancel 99
 refused 2 "no setting 'colour'" ringctl queue log colour=red
 refused 2 "number above 1" ringctl queue log backoff=1
+refused 2 "'tries' is from 1" ringctl queue log tries=-1
+refused 2 "'delay' is from 1ms" ringctl queue log delay=0
+refused 2 "'delay' is from 1ms" ringctl queue log delay=-1s
+refused 2 "jitter' is none, full" ringctl queue log jitter=much
+refused 2 "written NAME=VALUE" ringctl queue log tries
+refused 2 "is for --queue" ringctl kick 19 --limit 1
+refused 2 "is for sync" ringctl watch jobs --until-commit
+refused 2 "is for jobs" ringctl watch sync --queue log
 refused 4 "only a dead one" ringctl kick 19
 # A queue takes so much of one client; each ringctl is one.
 ringctl queue crowd client-bytes-max=3 || die "queue crowd"

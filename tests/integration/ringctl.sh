@@ -56,7 +56,8 @@ gives 2 "" "--key needs a value" submit echo x --key
 gives 2 "" "QUEUE is missing" submit
 gives 2 "" "one argument too many" submit echo x y
 gives 2 "" "--tries must be a number from 1" submit echo x --tries none
-gives 2 "" "--timeout must be a number from 1" submit echo x --timeout 0
+gives 2 "" "--timeout must be a time above 0" submit echo x --timeout 0
+gives 2 "" "--timeout must be at most 24 days" submit echo x --timeout 30d
 gives 2 "" "ID is missing" wait
 gives 2 "" "'seven' is not a job's id" wait 1 seven
 gives 2 "" "'0' is not a job's id" why 0

@@ -35,14 +35,25 @@ Test (when, a_day_and_a_time)
     cr_assert_eq (until ("2026-11-27 12:00"), 24 * 3600000 - 500);
     cr_assert_eq (until ("2026-11-26 12:00:10"), 9500);
     cr_assert_eq (until ("2026-11-26T13:00"), 3600000 - 500);
+    cr_assert_eq (until ("2028-02-29 12:00"), 460ll * 24 * 3600000 - 500);
     cr_assert_eq (until ("@1795694500"), 99500);
 }
 
 Test (when, what_is_over_or_no_time_is_none)
 {
-    static const char *const texts[] = {
-        "2026-11-26 11:59", "@1795694400", "@", "@-5", "@12x", "25:00", "12", "12:00 tomorrow", "", "noon",
-        "2026-13-01 10:00"};
+    static const char *const texts[] = {"2026-11-26 11:59",
+                                        "@1795694400",
+                                        "@",
+                                        "@-5",
+                                        "@12x",
+                                        "25:00",
+                                        "12",
+                                        "12:00 tomorrow",
+                                        "",
+                                        "noon",
+                                        "2026-13-01 10:00",
+                                        "2027-02-30 10:00",
+                                        "2027-04-31T10:00"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         cr_assert_eq (until (texts[i]), -1, "%s", texts[i]);
 }

@@ -27,6 +27,14 @@ static bool read_seconds (const char *text, time_t *at)
     return text[1] >= '0' && text[1] <= '9' && !*end && !errno;
 }
 
+/* False if there is no such day, as the 30th of February: `mktime` would take another one. */
+static bool day_of (struct tm then, time_t *at)
+{
+    int day = then.tm_mday;
+    *at = mktime (&then);
+    return then.tm_mday == day;
+}
+
 static bool read_time (const char *text, time_t now, time_t *at)
 {
     static const char *const days[] = {"%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"};
@@ -37,10 +45,8 @@ static bool read_time (const char *text, time_t now, time_t *at)
     if (!localtime_r (&now, &then))
         return false;
     for (size_t i = 0; i < sizeof days / sizeof *days; i++)
-        if (read_as (days[i], text, &then)) {
-            *at = mktime (&then);
-            return true;
-        }
+        if (read_as (days[i], text, &then))
+            return day_of (then, at);
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
         if (!read_as (times[i], text, &then))
             continue;
