@@ -65,13 +65,20 @@ bool rm_retry_policy (const rm_spacing_t *retry, rm_backoff_t *policy)
     return true;
 }
 
-/* The job's own policy, else its queue's, else the master's. One that cannot be (settings of a queue are changed one by one)
- * is not. */
+bool rm_leader_queue_policy (const rm_leader_t *self, rm_spacing_t retry, rm_backoff_t *policy)
+{
+    if (!retry.delay_ms && (retry.permille || retry.cap_ms || retry.jitter))
+        retry.delay_ms = (uint32_t)self->config.retry.delay_ms;
+    return rm_retry_policy (&retry, policy);
+}
+
+/* The job's own policy, else its queue's, else the master's. One that cannot be (of two orders at once, or since the master
+ * has another delay of its own now) is not. */
 uint64_t rm_leader_retry_delay (rm_leader_t *self, const rm_record_t *record)
 {
     rm_backoff_t policy;
     if (!(record->extra && rm_retry_policy (&record->extra->retry, &policy)) &&
-        !rm_retry_policy (&record->queue->retry, &policy))
+        !rm_leader_queue_policy (self, record->queue->retry, &policy))
         policy = self->config.retry;
     if (rm_backoff_check (&policy, NULL))
         policy = self->config.retry;

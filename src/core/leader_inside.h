@@ -21,6 +21,8 @@ void rm_leader_free_peer (rm_peer_t *peer);
 
 /* What is set of it, as a policy; false: nothing is. */
 bool rm_retry_policy (const rm_spacing_t *retry, rm_backoff_t *policy);
+/* The same of a queue, whose attempts are spaced as the master's own in what it does not say. */
+bool rm_leader_queue_policy (const rm_leader_t *self, rm_spacing_t retry, rm_backoff_t *policy);
 uint64_t rm_leader_retry_delay (rm_leader_t *self, const rm_record_t *record);
 
 /* leader_learn.c */

@@ -325,6 +325,20 @@ static void log_settings (rm_leader_t *self, const rm_entry_queue_set_t *sets, u
         rm_entry_queue_set (entry, &sets[i]);
 }
 
+/* What is wrong with how attempts would be spaced if the queue was set so; NULL: nothing. */
+static const char *judge_spacing (const rm_leader_t *self, const rm_entry_queue_set_t *sets, uint32_t count)
+{
+    const rm_queue_t *queue = rm_state_queue (self->state, sets[0].queue);
+    rm_queue_t then = {.retry = queue ? queue->retry : (rm_spacing_t){0}};
+    rm_backoff_t policy;
+    const char *why = NULL;
+    for (uint32_t i = 0; i < count; i++)
+        rm_setting_put (&then, sets[i].setting, sets[i].value);
+    if (rm_leader_queue_policy (self, then.retry, &policy))
+        rm_backoff_check (&policy, &why);
+    return why;
+}
+
 /* All of them are taken, or none. */
 static void set_queue (rm_leader_t *self, const rm_address_t *from, const rm_msg_order_t *said)
 {
@@ -340,6 +354,11 @@ static void set_queue (rm_leader_t *self, const rm_address_t *from, const rm_msg
             return;
         }
         sets[count] = (rm_entry_queue_set_t){said->queue, setting, value};
+    }
+    const char *fault = count ? judge_spacing (self, sets, count) : NULL;
+    if (fault) {
+        rm_leader_refuse (self, from, RM_EINVAL, 0, "the queue cannot be set so: %s", fault);
+        return;
     }
     order_t *order = make_order (self, from);
     if (!order)

@@ -149,6 +149,7 @@ refused 2 "number above 1" ringctl queue log backoff=1
 refused 2 "'tries' is from 1" ringctl queue log tries=-1
 refused 2 "'delay' is from 1ms" ringctl queue log delay=0
 refused 2 "'delay' is from 1ms" ringctl queue log delay=-1s
+refused 2 "cap must not be less than delay" ringctl queue log delay=2s cap=1s
 refused 2 "jitter' is none, full" ringctl queue log jitter=much
 refused 2 "written NAME=VALUE" ringctl queue log tries
 refused 2 "is for --queue" ringctl kick 19 --limit 1

@@ -629,6 +629,24 @@ Test (leader_order, a_queue_says_how_its_attempts_are_spaced)
     cr_assert_eq (record_of (id)->not_before_ms, now.wall_ms + 30);
 }
 
+Test (leader_order, what_a_queue_does_not_say_of_its_spacing_is_as_the_masters)
+{
+    worker_t *worker = join_settled ("w", 1);
+    ordered ("set", 0, "q", "jitter=none");
+    uint64_t id = put (NULL, "a");
+    fail (worker, id, RM_VERDICT_RETRY);
+    cr_assert_eq (record_of (id)->not_before_ms, now.wall_ms + (uint64_t)config.retry.delay_ms);
+}
+
+Test (leader_order, a_queue_is_not_set_to_a_cap_below_its_delay)
+{
+    SAYS (text_of_order ("set", 0, "q", "cap=1ms"), "cap must not be less than delay");
+    SAYS (text_of_order ("set", 0, "q", "delay=2s cap=1s"), "cap must not be less than delay");
+    SAYS (text_of_order ("set", 0, "q", "cap=2s delay=1s"), "\"cap\": \"2s\"");
+    SAYS (text_of_order ("set", 0, "q", "delay=3s"), "cap must not be less than delay");
+    SAYS (text_of_order ("set", 0, "q", ""), "\"delay\": \"1s\"");
+}
+
 Test (leader_order, there_is_no_other_order)
 {
     SAYS (text_of_order ("fly", 0, "", ""), "no order 'fly'");
