@@ -5,6 +5,8 @@
 #include "master/parts.h"
 #include "master/raft_ledger.h"
 #include "net/clock.h"
+#include "net/context.h"
+#include "net/socket.h"
 #include "proto/alloc.h"
 #include "ringmaster/error.h"
 
@@ -36,9 +38,33 @@ static void pass_on (void *arg, const char *sentence)
     self->say (self->arg, sentence);
 }
 
+/* Whether the ports are free that the master takes next: else the new directory would be left behind for nothing. */
+static int check_ports (const rm_master_config_t *config, rm_fault_t *fault)
+{
+    enum { OF_CLIENTS_AND_WORKERS = 4, OF_GROUP };
+    unsigned base = (unsigned)config->port, count = config->peers.count ? OF_GROUP : OF_CLIENTS_AND_WORKERS;
+    int rc = base ? rm_net_init () : 0;
+    if (!base || rc)
+        return rc ? rm_fault (fault, rc, "%s", rm_strerror (rc)) : 0;
+    rm_socket_t *taken[OF_GROUP] = {0};
+    for (unsigned i = 0; i < count && !rc; i++)
+        if (!(taken[i] = rm_socket_bind (RM_SOCKET_JOBS_ROUTER, config->bind, base + i, fault)))
+            rc = RM_EBUSY;
+    for (unsigned i = 0; i < count; i++)
+        rm_socket_close (&taken[i]);
+    rm_net_term (); /* waits until they are free again */
+    return rc;
+}
+
 int rm_renew (const rm_master_config_t *config, void (*say) (void *arg, const char *sentence), void *arg)
 {
     char address[RM_LEDGER_ADDRESS_BYTES];
+    rm_fault_t fault = {0};
+    int rc = check_ports (config, &fault);
+    if (rc) {
+        say (arg, fault.text);
+        return rc;
+    }
     renewal_t *self = rm_calloc (1, sizeof *self);
     if (!self || rm_state_init (&self->state)) {
         say (arg, rm_strerror (RM_ENOMEM));
@@ -48,8 +74,8 @@ int rm_renew (const rm_master_config_t *config, void (*say) (void *arg, const ch
     self->say = say;
     self->arg = arg;
     rm_master_config_address (config, address, sizeof address);
-    int rc = rm_ledger_restore (&(rm_ledger_restore_t){config->restore, config->data, (uint64_t)config->id, address,
-                                                       self, renew, renewed, pass_on});
+    rc = rm_ledger_restore (&(rm_ledger_restore_t){config->restore, config->data, (uint64_t)config->id, address, self,
+                                                   renew, renewed, pass_on});
     rm_state_close (&self->state);
     rm_free (self);
     return rc;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What an operator of three masters reads when things go wrong: one is left without the others, one is stopped, a number that was
-# removed comes back.
+# removed comes back, ports are in use.
 #   operators.sh BIN-DIR
 set -u
 export PATH=$1:$PATH
@@ -90,6 +90,24 @@ master $first
 master $other
 wait_for 60 ringctl masters
 wait_for 60 grep -q event=majority_back m$lead.log
+
+# A restore whose ports are in use leaves nothing behind; when they are free, the same words do.
+ringctl backup saved >out || die "no backup"
+in_use () { # PORT
+    timeout 60 ringmaster --restore saved --data restored --id 3 --peers 3=${raft[3]} >out 2>err
+    [ $? -eq 1 ] && grep -qF "port $1 on 127.0.0.1 is in use: stop what uses it" err || complain "restore: port $1 is in use: $(cat out err)"
+    [ ! -e restored ] || complain "restore: port $1 is in use, and what it made is left there"
+    rm -rf restored
+}
+in_use "${at[3]#*:}"
+for id in 1 2 3; do stop $id; done
+ringmaster --data another --port "${raft[3]#*:}" >another.log 2>&1 &
+masters[4]=$!
+wait_for 60 grep -q ^ready another.log
+in_use "${raft[3]#*:}"
+stop 4
+ringmaster --restore saved --data restored --id 3 --peers 3=${raft[3]} >restored.log 2>&1 &
+wait_for 60 grep -q ^ready restored.log
 
 [ $bad -eq 0 ] && echo "an operator is told what is wrong"
 exit $bad
