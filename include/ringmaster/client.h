@@ -1,4 +1,4 @@
-/*  The lazy-pirate client: one request at a time, with timeouts that grow, reconnects, and the same
+/*  The lazy-pirate client: one request at a time on a REQ socket, with timeouts that grow, reconnects, and the same
  *  (session, seq) on every retry, so that a job is accepted once however often it had to be sent.
  *  (Lazy Pirate: the ZeroMQ guide, chapter 4; sessions: RIFL, Lee et al., SOSP 2015.)
  *

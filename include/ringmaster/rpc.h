@@ -194,7 +194,7 @@ RM_EXPORT void rm_rpc_answer_destroy (rm_rpc_answer_t **self_p); /* nulls the po
 
 /* ---- the lazy pirate ----------------------------------------------------------------------------------------------- */
 
-/* One call at a time. What is not answered is sent again, on a fresh socket, to the next of its servers,
+/* One call at a time on a REQ socket. What is not answered is sent again, on a fresh socket, to the next of its servers,
  * after a time that grows; at-most-once servers know it again. (Lazy Pirate: the ZeroMQ guide, chapter 4.) */
 typedef struct rm_rpc_client rm_rpc_client_t;
 

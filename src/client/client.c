@@ -22,7 +22,7 @@
 
 struct rm_client {
     rm_pirate_t pirate;  /* decides; we do */
-    rm_socket_t *socket; /* NULL: none is open. A DEALER: a REQ hears nothing more after a late or doubled reply */
+    rm_socket_t *socket; /* REQ; NULL: none is open */
     rm_frame_t frame;    /* the newest reply */
     char *json;          /* the newest answer, owned */
     uint64_t last_id;    /* of the newest accepted job */
@@ -107,15 +107,6 @@ int rm_client_set (rm_client_t *self, const char *option, const char *value)
 
 /* ---- one request ------------------------------------------------------------------------------------------------- */
 
-/* Lets go of what has come since the last reply: it would be taken for one to what is asked next. */
-static void drop_late (rm_client_t *self)
-{
-    rm_frame_t late = {0};
-    while (rm_socket_recv (self->socket, NULL, &late) == 1) {
-    }
-    rm_frame_close (&late);
-}
-
 static void perform (rm_client_t *self, const rm_pirate_effects_t *effects)
 {
     if (effects->close)
@@ -125,17 +116,14 @@ static void perform (rm_client_t *self, const rm_pirate_effects_t *effects)
         rm_socket_close (&self->socket);
         /* A master that cannot be connected to is one that does not answer. */
         if (!rm_endpoint_parse (&endpoint, effects->open, NULL))
-            self->socket = rm_socket_connect (RM_SOCKET_JOBS_DEALER, &endpoint, NULL);
+            self->socket = rm_socket_connect (RM_SOCKET_REQ, &endpoint, NULL);
     }
-    if (!effects->send || !self->socket)
-        return;
-    if (!effects->open)
-        drop_late (self);
-    (void)rm_socket_send (self->socket, NULL, effects->frame.data, effects->frame.size);
+    if (effects->send && self->socket)
+        (void)rm_socket_send (self->socket, NULL, effects->frame.data, effects->frame.size);
 }
 
-/* Waits for a reply until `until_ms`; true if one is there, decoded. Whatever else comes is dropped: time will tell. */
-static bool next_reply (rm_client_t *self, uint64_t until_ms, rm_msg_t *reply)
+/* Waits for a reply until `until_ms`. 1: it is there, decoded. -1: what came cannot be read. 0: none came. */
+static int next_reply (rm_client_t *self, uint64_t until_ms, rm_msg_t *reply)
 {
     uint64_t now_ms = rm_clock_ms ();
     int64_t wait_ms = -1;
@@ -143,10 +131,10 @@ static bool next_reply (rm_client_t *self, uint64_t until_ms, rm_msg_t *reply)
         wait_ms = until_ms > now_ms ? (int64_t)(until_ms - now_ms) : 0;
     rm_poll_t item = {.socket = self->socket, .fd = -1};
     if (rm_poll (&item, 1, wait_ms) < 1 || !item.readable) /* a signal's handler has run by now */
-        return false;
+        return 0;
     if (rm_socket_recv (self->socket, NULL, &self->frame) != 1)
-        return false;
-    return !rm_msg_decode (reply, rm_frame_data (&self->frame), rm_frame_size (&self->frame), NULL);
+        return -1;
+    return rm_msg_decode (reply, rm_frame_data (&self->frame), rm_frame_size (&self->frame), NULL) ? -1 : 1;
 }
 
 /* What is left of a timeout; -1 is for ever. */
@@ -204,12 +192,12 @@ static int ask_for (rm_client_t *self, const rm_msg_t *request, int timeout_ms, 
                 tell (self, &effects.reply->result);
             return 0; /* with the reply that did it */
         }
-        if (event.type == RM_PIRATE_REPLY)
+        if (event.type == RM_PIRATE_REPLY && event.msg)
             rm_msg_close (reply);
         if (effects.ended)
             return fail (self, effects.error, "%s", rm_pirate_text (&self->pirate));
-        bool replied = next_reply (self, effects.until_ms, reply);
-        event = (rm_pirate_event_t){.type = replied ? RM_PIRATE_REPLY : RM_PIRATE_TIME, .msg = reply};
+        int came = next_reply (self, effects.until_ms, reply);
+        event = (rm_pirate_event_t){.type = came ? RM_PIRATE_REPLY : RM_PIRATE_TIME, .msg = came > 0 ? reply : NULL};
         now_ms = rm_clock_ms ();
     }
 }

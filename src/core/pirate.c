@@ -72,7 +72,7 @@ __attribute__ ((format (printf, 2, 3))) static void say (rm_pirate_t *self, cons
 static void end (rm_pirate_t *self, int error, rm_pirate_effects_t *effects)
 {
     if (self->state == RM_PIRATE_ASKED && !self->answered) {
-        effects->close = true; /* or its reply might come in the place of the next one */
+        effects->close = true; /* a REQ socket that waits for a reply can do nothing else */
         self->line.connected = false;
     }
     move_to (self, RM_PIRATE_IDLE);
@@ -464,19 +464,36 @@ static void on_rpc (rm_pirate_t *self, const rm_msg_t *reply, uint64_t now_ms, u
     succeed (self, reply, effects);
 }
 
-/* A reply to something else (a late one, a doubled one, or nonsense) is ignored: time will tell. */
+/* A reply to something else (a late or a doubled one, or nonsense) has come in the place of ours, which a REQ socket does
+ * not hear any more: we ask again at once on another one, unless there was much of that of late; then time will tell. */
+static void on_stray (rm_pirate_t *self, uint64_t now_ms, uint64_t random, rm_pirate_effects_t *effects)
+{
+    if (out_of_tries (self) || !rm_retry_budget_take (&self->line.budget, now_ms))
+        return;
+    effects->close = true;
+    self->line.connected = false;
+    send_request (self, now_ms, random, effects);
+}
+
 static void on_reply (rm_pirate_t *self, const rm_msg_t *reply, uint64_t now_ms, uint64_t random,
                       rm_pirate_effects_t *effects)
 {
     effects->until_ms = until (self);
     if (self->state != RM_PIRATE_ASKED || self->answered)
         return;
+    if (!reply) {
+        on_stray (self, now_ms, random, effects);
+        return;
+    }
     self->answered = true;
     rm_masters_heard (&self->line.masters);
     rm_msg_type_t asked = self->request.type;
     if (is_rpc (self)) {
-        if ((self->answered = is_from_rpc (self, reply)))
+        self->answered = is_from_rpc (self, reply);
+        if (self->answered)
             on_rpc (self, reply, now_ms, random, effects);
+        else
+            on_stray (self, now_ms, random, effects);
     } else if (reply->type == RM_MSG_BUSY) {
         on_busy (self, &reply->busy, now_ms, random, effects);
     } else if (reply->type == RM_MSG_NOT_LEADER) {
@@ -498,6 +515,7 @@ static void on_reply (rm_pirate_t *self, const rm_msg_t *reply, uint64_t now_ms,
         succeed (self, reply, effects);
     } else {
         self->answered = false;
+        on_stray (self, now_ms, random, effects);
     }
 }
 

@@ -47,7 +47,7 @@ typedef struct {
     const rm_msg_t *msg;  /* begin: the request (hello, submit, wait for one id or for any of several, query, drain; to
                                     * an RPC server: rpc_hello, rpc_call),
                                     * what it points to must live until its end, and a submit's jobs are numbered there;
-                                    * reply: what came */
+                                    * reply: what came; NULL: it cannot be read */
     uint64_t deadline_ms; /* begin: when it ends unanswered; RM_PIRATE_FOREVER */
     uint64_t silence_ms;  /* begin: ends it after so long without any answer; RM_PIRATE_FOREVER */
     const rm_session_id_t *spare; /* begin: random bits, in case a new session is needed */

@@ -18,7 +18,7 @@ enum { BYE_MS = 100 }; /* for which a goodbye may still leave */
 
 struct rm_rpc_client {
     rm_pirate_t pirate;
-    rm_socket_t *socket; /* NULL: none is open. A DEALER: a REQ hears nothing more after a late or doubled reply */
+    rm_socket_t *socket; /* REQ; NULL: none is open */
     rm_session_id_t session;
     uint64_t seq; /* of the newest call */
     rm_frame_t frame;
@@ -61,6 +61,7 @@ no_memory:
     return NULL;
 }
 
+/* The socket is free to send on between calls. */
 static void say_goodbye (rm_rpc_client_t *self)
 {
     rm_msg_t bye = {.type = RM_MSG_RPC_BYE, .rpc_bye.session = self->session};
@@ -120,18 +121,21 @@ static void perform (rm_rpc_client_t *self, const rm_pirate_effects_t *effects)
         rm_socket_close (&self->socket);
     rm_endpoint_t endpoint;
     if (effects->open && !rm_endpoint_parse (&endpoint, effects->open, NULL))
-        self->socket = rm_socket_connect (RM_SOCKET_JOBS_DEALER, &endpoint, NULL);
+        self->socket = rm_socket_connect (RM_SOCKET_REQ, &endpoint, NULL);
     if (effects->send && self->socket)
         (void)rm_socket_send (self->socket, NULL, effects->frame.data, effects->frame.size);
 }
 
-/* Waits for a reply; false: none came in time, or nothing that can be read. */
-static bool next_reply (rm_rpc_client_t *self, uint64_t until_ms, uint64_t now_ms, rm_msg_t *reply)
+/* Waits for a reply. 1: it is there, decoded. -1: what came cannot be read. 0: none came. */
+static int next_reply (rm_rpc_client_t *self, uint64_t until_ms, uint64_t now_ms, rm_msg_t *reply)
 {
     rm_poll_t item = {.socket = self->socket, .fd = -1};
     int64_t wait_ms = until_ms == RM_PIRATE_FOREVER ? -1 : until_ms > now_ms ? (int64_t)(until_ms - now_ms) : 0;
-    return rm_poll (&item, 1, wait_ms) == 1 && rm_socket_recv (self->socket, NULL, &self->frame) == 1 &&
-           !rm_msg_decode (reply, rm_frame_data (&self->frame), rm_frame_size (&self->frame), NULL);
+    if (rm_poll (&item, 1, wait_ms) < 1)
+        return 0;
+    if (rm_socket_recv (self->socket, NULL, &self->frame) != 1)
+        return -1;
+    return rm_msg_decode (reply, rm_frame_data (&self->frame), rm_frame_size (&self->frame), NULL) ? -1 : 1;
 }
 
 /* Asks until there is an end: 0 and the reply, which aliases the frame (RPC messages have no arrays to free). */
@@ -152,14 +156,14 @@ static int ask (rm_rpc_client_t *self, const rm_msg_t *request, int timeout_ms, 
         perform (self, &effects);
         if (effects.ended)
             break;
-        if (event.type == RM_PIRATE_REPLY)
+        if (event.type == RM_PIRATE_REPLY && event.msg)
             rm_msg_close (reply);
-        bool replied = next_reply (self, effects.until_ms, now_ms, reply);
-        event = (rm_pirate_event_t){.type = replied ? RM_PIRATE_REPLY : RM_PIRATE_TIME, .msg = reply};
+        int came = next_reply (self, effects.until_ms, now_ms, reply);
+        event = (rm_pirate_event_t){.type = came ? RM_PIRATE_REPLY : RM_PIRATE_TIME, .msg = came > 0 ? reply : NULL};
         now_ms = rm_clock_ms ();
     }
     if (effects.error) {
-        if (event.type == RM_PIRATE_REPLY)
+        if (event.type == RM_PIRATE_REPLY && event.msg)
             rm_msg_close (reply);
         snprintf (self->error, sizeof self->error, "%s", rm_pirate_text (&self->pirate));
     }

@@ -260,7 +260,7 @@ Test (client, what_comes_before_the_answer_holds_up_nothing)
     cr_assert_eq (rm_client_set (client, "initial", "60000"), 0);
     cr_expect_eq (submit ("x"), 101);
     cr_expect_eq (submit ("y"), 102);
-    cr_expect_eq (master.asked, 2);
+    cr_expect_geq (master.asked, 4, "asked again at once behind each");
 }
 
 Test (client, garbage_is_no_answer)

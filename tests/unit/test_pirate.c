@@ -638,7 +638,7 @@ Test (pirate, an_inherited_request_of_a_forgotten_session_is_not_run_again)
     cr_expect_eq (t.effects.error, RM_EEXPIRED);
 }
 
-Test (pirate, replies_to_other_requests_are_ignored)
+Test (pirate, replies_to_other_requests_are_no_answer)
 {
     submit ("x", 1000);
     accept_it (1);
@@ -659,6 +659,28 @@ Test (pirate, replies_to_other_requests_are_ignored)
     cr_expect (t.effects.ended && !t.effects.error);
     accept_it (2);
     cr_expect (!t.effects.ended && !t.effects.send, "a doubled reply finds nobody");
+}
+
+/* A REQ socket hears one reply, and that was not ours. */
+Test (pirate, behind_a_reply_to_something_else_the_same_is_asked_at_once_on_another_socket)
+{
+    submit ("x", 1000);
+    accept_it (1);
+    submit ("y", 1000);
+    for (int strays = 0; strays < 2; strays++) {
+        accept_as (t.sent.submit.session, 1, 1);
+        cr_assert (t.effects.close && t.effects.open && t.effects.send);
+        cr_expect_str_eq (t.at, MASTERS[0], "the same master");
+        cr_expect_eq (t.sent.submit.jobs[0].seq, 2, "the same request");
+    }
+    reply (NULL);
+    cr_expect (t.effects.close && t.effects.send, "what cannot be read is no answer either");
+    int sends = t.sends;
+    for (int strays = 0; strays < 1000; strays++)
+        reply (NULL);
+    cr_expect_leq (t.sends - sends, RM_RETRY_TOKENS_MAX, "a flood of them is answered with no flood");
+    accept_it (2);
+    cr_expect (t.effects.ended && !t.effects.error);
 }
 
 Test (pirate, a_wait_is_answered_running_before_it_times_out_and_asks_again_at_once)
