@@ -338,6 +338,21 @@ static void submit (map_t *self, rm_map_job_t **jobs, size_t count, bool fresh)
     rm_free (ids);
 }
 
+/* Why what an earlier run was about to submit cannot be sent again as the same request. */
+static const char *why_anew (const rm_map_journal_t *journal, int error)
+{
+    if (journal->in_doubt)
+        return "not all of them are in this run";
+    switch (error) {
+    case RM_EEXPIRED:
+        return "that was too long ago to ask the master what came of it";
+    case RM_ECONFLICT:
+        return "the master does not take them for the same any more (was an option changed?)";
+    default:
+        return "the journal does not say how to ask the master what came of it";
+    }
+}
+
 /* What an earlier run was about to submit is sent again, as the same request. */
 static void submit_pending (map_t *self)
 {
@@ -353,8 +368,10 @@ static void submit_pending (map_t *self)
             return;
         self->code = -1;
     }
-    rm_ctl_say ("note: up to %zu commands that were about to be submitted when the last run ended may run twice",
-                journal->pending_count);
+    rm_ctl_say (
+        "note: the last run ended while it submitted %zu commands, and %s: they are submitted anew, and may run twice; "
+        "ringctl jobs --queue %s lists what the master has of both runs",
+        journal->pending_count, why_anew (journal, error), self->run->settings->queue);
 }
 
 /* How many commands may be under way. */
