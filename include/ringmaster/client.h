@@ -116,16 +116,16 @@ RM_EXPORT void rm_client_on_partial (rm_client_t *self, rm_partial_fn *told, voi
 RM_EXPORT int rm_client_wait_any (rm_client_t *self, const uint64_t *ids, size_t count, int timeout_ms,
                                   rm_result_t **results);
 
-/* Asks the master: `what` is "status", "workers", "ring", "jobs", "masters", "events" (with the "next" of the answer
- * before as id, 0 at first), "why" or "trace" (with the job's id) or "endpoints" (where its
- * other sockets are). The JSON text lives until the next answer to this client. */
+/* Asks the master: `what` is "status", "workers", "ring", "jobs", "progress" (jobs that run and say how far they are),
+ * "masters", "events" (with the "next" of the answer before as id, 0 at first), "why" or "trace" (with the job's id) or
+ * "endpoints" (where its other sockets are). The JSON text lives until the next answer to this client. */
 RM_EXPORT int rm_client_query (rm_client_t *self, const char *what, uint64_t id, const char *queue, unsigned limit,
                                int timeout_ms, const char **json_p);
 
 /* Which jobs rm_client_jobs lists; NULL, and 0, stand for all. */
 typedef struct {
     const char *queue;
-    const char *state; /* "waiting", "delayed", "running", "done", "dead", "cancelled", "expired" */
+    const char *state; /* "waiting", "delayed", "held", "running", "done", "dead", "cancelled", "expired" */
     const char *key;
     const char *worker; /* where they are */
     uint64_t before;    /* only those with a lower id */

@@ -97,16 +97,6 @@ int rm_ctl_queues (rm_ctl_t *self)
 
 /* ---- jobs -------------------------------------------------------------------------------------------------------- */
 
-/* "42.0 %, page 5"; a dash if it has not said anything. */
-static void cell_progress (rm_ctl_table_t *table, const json_t *job)
-{
-    char text[512];
-    const char *note = json_string_value (json_object_get (job, "note"));
-    long long permille = rm_ctl_number_of (job, "permille");
-    rm_ctl_table_cell (table, "%s",
-                       permille < 0 ? "-" : rm_ctl_progress_text (permille, note ? note : "", text, sizeof text));
-}
-
 /* Whether any of them has said how far it is: a column that says nothing is left out. */
 static bool any_progress (const json_t *jobs)
 {
@@ -138,7 +128,7 @@ static void show_jobs (const json_t *answer)
         rm_ctl_cell_number (table, job, "attempt");
         rm_ctl_cell_time (table, job, "age_ms");
         if (tells)
-            cell_progress (table, job);
+            rm_ctl_cell_progress (table, job);
     }
     rm_ctl_table_print (&table);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ctl/ctl.h"
+#include "ctl/show/answer.h"
 #include "ctl/show/board.h"
 #include "net/clock.h"
 
@@ -39,7 +40,9 @@ static void look (rm_ctl_t *self, rm_board_t *board)
 {
     json_t *status = ask (self, "status");
     json_t *workers = status ? ask (self, "workers") : NULL;
-    rm_board_take (board, status, workers, rm_clock_ms ());
+    bool run = rm_ctl_number_of (json_object_get (status, "jobs"), "running") > 0;
+    json_t *progress = workers && run ? ask (self, "progress") : NULL;
+    rm_board_take (board, status, workers, progress, rm_clock_ms ());
 }
 
 /* ---- the screen -------------------------------------------------------------------------------------------------- */

@@ -228,6 +228,21 @@ static json_t *jobs (const rm_view_t *self, const rm_msg_query_t *query)
     return json_pack ("{s:o, s:o*}", "jobs", listing.list, "next", next ? integer (next) : NULL);
 }
 
+/* Those that run and have said how far they are, worker by worker: a walk over what is at workers, however many jobs wait. */
+static json_t *progress (const rm_view_t *self, const rm_msg_query_t *query)
+{
+    json_t *list = json_array ();
+    size_t limit = query->limit ? query->limit : RM_LIST_JOBS_USUAL;
+    for (uint32_t i = 0; i < self->leader->peer_count; i++)
+        RM_LIST_EACH (&self->leader->peers[i]->flight, link) {
+            const rm_record_t *record = RM_OWNER (link, rm_record_t, lead.flight);
+            if (rm_leader_progress (record) && json_array_size (list) < limit &&
+                json_array_size (list) < RM_LIST_JOBS_MAX)
+                json_array_append_new (list, job (self, record));
+        }
+    return json_pack ("{s:o}", "jobs", list);
+}
+
 /* ---- events ----------------------------------------------------------------------------------------------------- */
 
 static void list_event (void *arg, const rm_event_t *event)
@@ -311,6 +326,8 @@ int rm_view_query (const rm_view_t *self, const rm_msg_query_t *query, rm_buf_t 
         document = ring (self);
     } else if (rm_bytes_equal (query->what, rm_bytes ("jobs"))) {
         document = jobs (self, query);
+    } else if (rm_bytes_equal (query->what, rm_bytes ("progress"))) {
+        document = progress (self, query);
     } else if (rm_bytes_equal (query->what, rm_bytes ("events"))) {
         int rc = events (self, query, &document);
         if (rc) {

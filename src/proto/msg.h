@@ -207,7 +207,7 @@ typedef struct {
 } rm_msg_welcome_t;
 
 typedef struct {
-    rm_bytes_t what; /* "status" | "workers" | "ring" | "jobs" | "events" | "masters" | "why" | "trace" | "peek" */
+    rm_bytes_t what; /* one of the words of docs/protocol.md, query */
     uint64_t id;     /* why, trace, peek: the job; events: after which number */
     rm_bytes_t
         queue;      /* jobs: only of this queue; empty: of all, and so with the next three. peek: the next one of it */

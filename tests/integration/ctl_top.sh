@@ -13,7 +13,9 @@ RINGMASTER=tcp://127.0.0.1:1 timeout 20 "$bin/ringctl" top >"$box/out" 2>"$box/e
     complain "top without a terminal" "$box/err"
 
 start_cluster
-worker w1 --queue echo=builtin:echo --queue slow=builtin:sleep --threads 2
+# shellcheck disable=SC2016
+worker w1 --queue echo=builtin:echo --queue slow=builtin:sleep --threads 2 \
+    --queue pages='exec:echo "333 page 4 of 12" >&$RM_PROGRESS; sleep 600'
 ctl submit echo one --wait >/dev/null
 ctl submit slow 600000 --key a >/dev/null
 ctl submit slow 600000 --key a >/dev/null
@@ -61,6 +63,8 @@ shows 'SLOTS'
 key p
 shows 'PAUSED'
 key p
+ctl submit pages book >/dev/null
+shows '33.3 %, page 4 of 12'
 key '\033[B'                        # down a line
 stty -F "$(cat "$box/tty.1")" cols 60 rows 20 # its size changes: columns that have no room are not drawn any more
 until_true 60 'a narrow table' 'shows "IN FLIGHT"; ! drawn SLOTS'

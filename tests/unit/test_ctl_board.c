@@ -32,7 +32,19 @@ static void take (long done, uint64_t now_ms)
     json_t *workers = json_pack ("{s:[{s:s, s:s, s:i, s:i, s:i}]}", "workers", "name", "w1", "inc", "aa", "inflight", 2,
                                  "threads", 4, "done", (int)done);
     cr_assert (status && workers);
-    rm_board_take (&board, status, workers, now_ms);
+    rm_board_take (&board, status, workers, NULL, now_ms);
+}
+
+/* … with two jobs that say how far they are. */
+static void take_progress (void)
+{
+    take (100, 1000);
+    json_t *status = json_incref (board.status), *workers = json_incref (board.workers);
+    json_t *progress = json_pack ("{s:[{s:i, s:s, s:s, s:i, s:i, s:s}, {s:i, s:s, s:s, s:i, s:i, s:s}]}", "jobs", "id",
+                                  12, "queue", "a", "worker", "w1", "age_ms", 2000, "permille", 420, "note", "page 5",
+                                  "id", 7, "queue", "b", "worker", "w1", "age_ms", 3000, "permille", 1000, "note", "");
+    cr_assert (progress);
+    rm_board_take (&board, status, workers, progress, 2000);
 }
 
 static const char *draw (size_t rows, uint64_t now_ms)
@@ -97,9 +109,21 @@ Test (board, a_master_that_is_gone_is_said_and_the_numbers_stay)
 
 Test (board, what_is_no_object_is_no_answer)
 {
-    rm_board_take (&board, json_array (), NULL, 1000);
+    rm_board_take (&board, json_array (), NULL, json_object (), 1000);
     cr_assert_not (board.answers);
     cr_assert (shows ("no master, trying\n"));
+}
+
+Test (board, jobs_that_say_how_far_they_are_stand_below_the_oldest_first)
+{
+    take (100, 1000);
+    cr_assert (!shows ("PROGRESS"), "none does: %s", draw (24, 1000));
+    take_progress ();
+    const char *text = draw (24, 2000), *old = strstr (text, "  7  [||||||||||]  b      w1      3 s  100.0 %\n");
+    const char *young = strstr (text, " 12  [||||      ]  a      w1      2 s  42.0 %, page 5\n");
+    cr_assert (old && young && old < young, "%s", text);
+    take (100, 3000);
+    cr_assert (!shows ("PROGRESS"), "they have ended: %s", draw (24, 3000));
 }
 
 /* The queues in the order in which they are shown. */
@@ -167,7 +191,7 @@ Test (board, help_and_pause_are_said)
 
 Test (board, no_line_is_wider_than_the_terminal)
 {
-    take (100, 1000);
+    take_progress ();
     for (size_t columns = 60; columns < 130; columns++) {
         rm_ctl_paper_t paper = {.columns = columns};
         rm_board_draw (&board, &paper, 24, 1000);

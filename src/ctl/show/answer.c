@@ -44,6 +44,15 @@ void rm_ctl_cell_time (rm_ctl_table_t *table, const json_t *object, const char *
     rm_ctl_table_cell (table, "%s", rm_ctl_time_text (rm_ctl_number_of (object, name), text, sizeof text));
 }
 
+void rm_ctl_cell_progress (rm_ctl_table_t *table, const json_t *job)
+{
+    char text[512];
+    const char *note = json_string_value (json_object_get (job, "note"));
+    long long permille = rm_ctl_number_of (job, "permille");
+    rm_ctl_table_cell (table, "%s",
+                       permille < 0 ? "-" : rm_ctl_progress_text (permille, note ? note : "", text, sizeof text));
+}
+
 void rm_ctl_cell_list (rm_ctl_table_t *table, const json_t *array)
 {
     char text[1024] = "";

@@ -22,6 +22,8 @@ const char *rm_ctl_count_of (const json_t *object, const char *name);
 void rm_ctl_cell_text (rm_ctl_table_t *table, const json_t *object, const char *name);
 void rm_ctl_cell_number (rm_ctl_table_t *table, const json_t *object, const char *name);
 void rm_ctl_cell_time (rm_ctl_table_t *table, const json_t *object, const char *name);
+/* … with how far a job is, "42.0 %, page 5"; a dash if it has not said anything. */
+void rm_ctl_cell_progress (rm_ctl_table_t *table, const json_t *job);
 /* Name, pool, and how many wait, (`held`) are held, run, are done, are dead and serve it: what a row of a queue begins with. */
 void rm_ctl_cells_queue (rm_ctl_table_t *table, const json_t *queue, bool held);
 void rm_ctl_cell_list (rm_ctl_table_t *table, const json_t *array);

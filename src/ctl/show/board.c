@@ -15,7 +15,7 @@ enum {
 /* One queue or worker, and what it is sorted by. */
 typedef struct {
     const json_t *object;
-    long long load;
+    long long load; /* a job's: its id */
     double rate;
 } row_t;
 
@@ -38,17 +38,19 @@ void rm_board_close (rm_board_t *self)
     clear_lines (self);
     json_decref (self->status);
     json_decref (self->workers);
+    json_decref (self->progress);
     json_decref (self->status_before);
     json_decref (self->workers_before);
 }
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
-void rm_board_take (rm_board_t *self, json_t *status, json_t *workers, uint64_t now_ms)
+void rm_board_take (rm_board_t *self, json_t *status, json_t *workers, json_t *progress, uint64_t now_ms)
 {
     if (!json_is_object (status) || !json_is_object (workers)) {
         json_decref (status);
         json_decref (workers);
+        json_decref (progress);
         rm_board_miss (self);
         return;
     }
@@ -62,8 +64,10 @@ void rm_board_take (rm_board_t *self, json_t *status, json_t *workers, uint64_t 
     }
     json_decref (self->status);
     json_decref (self->workers);
+    json_decref (self->progress);
     self->status = status;
     self->workers = workers;
+    self->progress = progress;
     self->taken_ms = now_ms;
     self->answers = true;
 }
@@ -276,6 +280,40 @@ static void draw_workers (rm_board_t *self, const rm_ctl_paper_t *paper)
         say (self, RM_TINT_NONE, "no workers");
 }
 
+static int by_id (const void *one, const void *other)
+{
+    return (((const row_t *)one)->load > ((const row_t *)other)->load) -
+           (((const row_t *)one)->load < ((const row_t *)other)->load);
+}
+
+/* The jobs that say how far they are, the oldest first; nothing at all if none does. */
+static void draw_progress (rm_board_t *self, const rm_ctl_paper_t *paper)
+{
+    const json_t *jobs = json_object_get (self->progress, "jobs");
+    size_t count = json_array_size (jobs);
+    row_t *rows = calloc (count + 1, sizeof *rows);
+    if (!rows || !count) {
+        free (rows);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        rows[i] =
+            (row_t){.object = json_array_get (jobs, i), .load = rm_ctl_number_of (json_array_get (jobs, i), "id")};
+    qsort (rows, count, sizeof *rows, by_id);
+    rm_ctl_table_t *table = rm_ctl_table_new (">JOB|->DONE|-QUEUE|--WORKER|--->AGE|PROGRESS");
+    for (size_t i = 0; i < count; i++) {
+        rm_ctl_cell_number (table, rows[i].object, "id");
+        cell_bar (table, rm_ctl_number_of (rows[i].object, "permille"), 1000);
+        rm_ctl_cell_text (table, rows[i].object, "queue");
+        rm_ctl_cell_text (table, rows[i].object, "worker");
+        rm_ctl_cell_time (table, rows[i].object, "age_ms");
+        rm_ctl_cell_progress (table, rows[i].object);
+    }
+    say (self, RM_TINT_NONE, "%s", "");
+    add_table (self, paper, table);
+    free (rows);
+}
+
 /* ---- the screen -------------------------------------------------------------------------------------------------- */
 
 static void draw_master (rm_board_t *self, uint64_t now_ms)
@@ -321,7 +359,8 @@ static void draw_help (rm_board_t *self)
         "h            this, and back; Ctrl-L draws all of it anew",
         "",
         "LOAD of a queue is what waits and runs there, beside the fullest one's; of a worker what it",
-        "holds, beside its threads. DONE/S is counted over the last seconds.",
+        "holds, beside its threads. DONE/S is counted over the last seconds. Jobs that say how far they",
+        "are stand below, the oldest first.",
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         say (self, RM_TINT_NONE, "%s", lines[i]);
@@ -347,6 +386,7 @@ void rm_board_draw (rm_board_t *self, const rm_ctl_paper_t *paper, size_t rows, 
         draw_queues (self, paper);
         say (self, RM_TINT_NONE, "%s", "");
         draw_workers (self, paper);
+        draw_progress (self, paper);
     }
     clamp (self, rows);
 }

@@ -1,4 +1,5 @@
-/*  What ringctl top shows, line by line: totals and rates over tables of the queues and the workers. Two answers of the master
+/*  What ringctl top shows, line by line: totals and rates over tables of the queues, of the workers,
+ *  and of jobs that say how far they are. Two answers of the master
  *  a known time apart make a rate.
  *
  *  Thread rule: one thread. Draws nothing: the time comes in, lines of text go out.
@@ -29,6 +30,7 @@ typedef struct {
 
 typedef struct {
     json_t *status, *workers;               /* the newest answers; NULL: none yet */
+    json_t *progress;                       /* jobs that say how far they are, as of status; NULL: none */
     json_t *status_before, *workers_before; /* those that rates are counted from */
     uint64_t taken_ms, before_ms;           /* when; mono */
     bool answers;                           /* the master answered when it was asked last */
@@ -44,8 +46,9 @@ typedef struct {
 void rm_board_init (rm_board_t *self);
 void rm_board_close (rm_board_t *self);
 
-/* The master's answers to status and workers; takes both over. What is no object counts as no answer. */
-void rm_board_take (rm_board_t *self, json_t *status, json_t *workers, uint64_t now_ms);
+/* The master's answers to status, workers and progress; takes them over. What is no object counts as no answer; of progress,
+ * that may be so, and is shown as nothing: it was not asked, or an older master does not know the question. */
+void rm_board_take (rm_board_t *self, json_t *status, json_t *workers, json_t *progress, uint64_t now_ms);
 /* It did not answer. */
 void rm_board_miss (rm_board_t *self);
 
