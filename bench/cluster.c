@@ -14,7 +14,7 @@ enum { READY_MS = 10000, PORTS = 5 /* of a master */, RAFT_PORT = 4 };
 static process_t *start_master (const bench_cluster_t *self, unsigned number, int base)
 {
     static unsigned starts;
-    char program[600], data[600], name[16], id[16], peers[256] = "";
+    char program[600], data[600], name[16], id[16], keep[16], peers[256] = "";
     size_t used = 0;
     for (unsigned i = 0; i < self->count; i++)
         used += (size_t)snprintf (peers + used, sizeof peers - used, "%s%u=127.0.0.1:%d", i ? "," : "", i + 1,
@@ -23,9 +23,19 @@ static process_t *start_master (const bench_cluster_t *self, unsigned number, in
     snprintf (data, sizeof data, "%s/data%u", scratch_dir (), ++starts);
     snprintf (name, sizeof name, "master%u", number);
     snprintf (id, sizeof id, "%u", number);
-    char *one[] = {program, "--data", data, "--port", "0", NULL};
-    char *several[] = {program, "--data", data, "--id", id, "--peers", peers, NULL};
-    return process_start (name, self->count > 1 ? several : one, NULL);
+    snprintf (keep, sizeof keep, "%u", self->keep_ms);
+    bool alone = self->count == 1;
+    char *argv[12] = {program, "--data", data, alone ? "--port" : "--id", alone ? "0" : id};
+    int argc = 5;
+    if (!alone) {
+        argv[argc++] = "--peers";
+        argv[argc++] = peers;
+    }
+    if (self->keep_ms) {
+        argv[argc++] = "--keep";
+        argv[argc++] = keep;
+    }
+    return process_start (name, argv, NULL);
 }
 
 /* Asks the master at `jobs`, and those it names, until one leads; its endpoint takes the place of that. */
@@ -101,4 +111,17 @@ void bench_cluster_stop (bench_cluster_t *self)
         if (process_wait (self->masters[i], READY_MS) != 0)
             harness_fail ("master %u did not end well", i + 1);
     process_destroy_all ();
+}
+
+long bench_resident_kib (const process_t *process)
+{
+    char path[64], line[256];
+    long kib = 0;
+    snprintf (path, sizeof path, "/proc/%d/status", (int)process_pid (process));
+    FILE *file = fopen (path, "r");
+    while (file && fgets (line, sizeof line, file))
+        sscanf (line, "VmRSS: %ld", &kib);
+    if (file)
+        fclose (file);
+    return kib;
 }

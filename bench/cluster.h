@@ -9,6 +9,7 @@
 enum { BENCH_MASTERS_MAX = 5 };
 
 typedef struct {
+    unsigned keep_ms; /* for which outcomes are kept; 0: as usual. To be set before the start */
     process_t *masters[BENCH_MASTERS_MAX];
     process_t *leader; /* the one that led when all were ready */
     unsigned count;
@@ -26,3 +27,6 @@ process_t *bench_cluster_worker (bench_cluster_t *self, const char *name, int th
 
 /* Ends everything, workers, too. */
 void bench_cluster_stop (bench_cluster_t *self);
+
+/* What a process has of the memory, in KiB; 0: it is gone. */
+long bench_resident_kib (const process_t *process);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cluster.h"
 #include "http.h"
 #include "net/clock.h"
 #include "net/options.h"
@@ -38,19 +39,6 @@ static process_t *start_master (void)
         sscanf (line, "ready jobs=%127s work=%*s sync=%*s http=http://127.0.0.1:%u", endpoint, &http_port) != 2)
         harness_fail ("the master did not get ready");
     return master;
-}
-
-static long resident_kib (const process_t *process)
-{
-    char path[64], line[256];
-    long kib = 0;
-    snprintf (path, sizeof path, "/proc/%d/status", (int)process_pid (process));
-    FILE *file = fopen (path, "r");
-    while (file && fgets (line, sizeof line, file))
-        sscanf (line, "VmRSS: %ld", &kib);
-    if (file)
-        fclose (file);
-    return kib;
 }
 
 static uint64_t metric (const char *name)
@@ -108,7 +96,7 @@ static void measure (void)
     process_t *master = start_master ();
     rm_client_t *client = rm_client_new (endpoint);
     submit (client, FIRST); /* what any master needs */
-    long before_kib = resident_kib (master);
+    long before_kib = bench_resident_kib (master);
     uint64_t begun_us = rm_clock_us ();
     submit (client, jobs);
     double took = (double)(rm_clock_us () - begun_us) / 1e6;
@@ -118,7 +106,7 @@ static void measure (void)
     double back = ready_again (&master);
     if (metric ("ringmaster_jobs_waiting") < (uint64_t)jobs)
         harness_fail ("jobs are missing");
-    long after_kib = resident_kib (master);
+    long after_kib = bench_resident_kib (master);
     printf ("%lld jobs of %lld B%s: accepted in %.2f s (%.0f/s); longest turn meanwhile %.1f ms; back %.2f s after "
             "kill -9; "
             "%.0f B a job beside its payload\n",

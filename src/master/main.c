@@ -8,6 +8,7 @@
 #include "master/raft_ledger.h"
 #include "master/renew.h"
 #include "net/failpoint.h"
+#include "net/files.h"
 #include "net/options.h"
 #include "net/streams.h"
 #include "ringmaster/error.h"
@@ -66,6 +67,7 @@ int main (int argc, char **argv)
     rm_fault_t fault = {0};
     int exit_code;
     rm_streams_open ();
+    rm_files_allow_many ();
     if (rm_failpoint_table (rm_points_names (), &fault)) {
         fprintf (stderr, "ringmaster: %s\n", fault.text);
         return RM_EXIT_USAGE;

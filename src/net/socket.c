@@ -17,15 +17,20 @@ _Static_assert(sizeof (zmq_msg_t) <= sizeof ((rm_frame_t *)NULL)->opaque, "a fra
 _Static_assert(RM_FRAME_BYTES_MAX <= INT32_MAX, "a frame's size must fit an int");
 
 enum {
-    HANDSHAKE_MS = 5000,      /* a peer that connects and says nothing is cut off (libzmq: 30 s) */
-    CONNECT_MS = 3000,        /* a connect into a void is given up and tried again (libzmq: minutes) */
-    RECONNECT_MS_MAX = 250,   /* tries get rarer up to this: a fraction of a lease, or a short absence costs one */
-    HEARTBEAT_MS = 2000,      /* ZMTP's PING finds half-open connections; it comes from the I/O thread and says */
-    HEARTBEAT_DEAD_MS = 6000, /* nothing about the peer's health: leases do that */
-    HEARTBEAT_TTL_MS = 8000,  /* after which the peer gives up on us; must stay below 65 s, where it wraps */
+    HANDSHAKE_MS = 5000,    /* a peer that connects and says nothing is cut off (libzmq: 30 s) */
+    CONNECT_MS = 3000,      /* a connect into a void is given up and tried again (libzmq: minutes) */
+    RECONNECT_MS_MAX = 250, /* tries get rarer up to this: a fraction of a lease, or a short absence costs one */
+    /* ZMTP's PING finds half-open connections; it comes from the I/O thread and says nothing about the peer's health:
+     * leases and the client's own resends do that. Clients are thousands, so theirs are rare: each answer to a ping has
+     * libzmq walk the timers of all connections, so that 10,000 that are asked every 2 s take more than a processor. */
+    HEARTBEAT_MS = 2000,
+    CLIENT_HEARTBEAT_MS = 15000,
+    HEARTBEATS_DEAD = 3, /* so many later it is taken to be dead … */
+    HEARTBEATS_TTL = 4,  /* … and so many later the peer gives up on us; must stay below 65 s, where it wraps */
     KEEPALIVE_IDLE_S = 10,
     KEEPALIVE_INTERVAL_S = 5,
     KEEPALIVE_COUNT = 3,
+    BACKLOG = 4096,               /* who waits to be taken in: thousands come when a master is back (libzmq: 100) */
     SUBSCRIPTION_BYTES_MAX = 256, /* all that a publisher reads */
     COPY_BYTES_MAX = 4096,        /* below this a copy is cheaper than giving memory away */
 };
@@ -41,22 +46,24 @@ typedef struct {
     int frame_bytes_max; /* a peer that claims more is cut off */
     bool routed;         /* messages have a route */
     bool delimited;      /* an empty frame stands before each message (REQ sees to its own) */
+    int heartbeat_ms;
 } shape_t;
 
 static const shape_t shapes[RM_SOCKET_KINDS] = {
     /* Clients: few requests each, answered as they come. A low receive mark leaves a flood in the client's kernel. */
-    [RM_SOCKET_JOBS_ROUTER] = {"jobs", ZMQ_ROUTER, 4096, 1024, RM_FRAME_BYTES_MAX, true, true},
+    [RM_SOCKET_JOBS_ROUTER] = {"jobs", ZMQ_ROUTER, 4096, 1024, RM_FRAME_BYTES_MAX, true, true, CLIENT_HEARTBEAT_MS},
     /* Workers: at worst one job a message, and never more jobs than a worker may hold. */
-    [RM_SOCKET_WORK_ROUTER] = {"work", ZMQ_ROUTER, RM_WORKER_HELD_MAX, 4096, RM_FRAME_BYTES_MAX, true, false},
-    [RM_SOCKET_SYNC_PUB] = {"sync", ZMQ_PUB, 1024, 1024, SUBSCRIPTION_BYTES_MAX, false, false},
-    [RM_SOCKET_REQ] = {"req", ZMQ_REQ, 16, 16, RM_FRAME_BYTES_MAX, false, false},
-    [RM_SOCKET_JOBS_DEALER] = {"jobs", ZMQ_DEALER, 1024, 4096, RM_FRAME_BYTES_MAX, false, true},
+    [RM_SOCKET_WORK_ROUTER] = {"work", ZMQ_ROUTER, RM_WORKER_HELD_MAX, 4096, RM_FRAME_BYTES_MAX, true, false,
+                               HEARTBEAT_MS},
+    [RM_SOCKET_SYNC_PUB] = {"sync", ZMQ_PUB, 1024, 1024, SUBSCRIPTION_BYTES_MAX, false, false, HEARTBEAT_MS},
+    [RM_SOCKET_REQ] = {"req", ZMQ_REQ, 16, 16, RM_FRAME_BYTES_MAX, false, false, CLIENT_HEARTBEAT_MS},
+    [RM_SOCKET_JOBS_DEALER] = {"jobs", ZMQ_DEALER, 1024, 4096, RM_FRAME_BYTES_MAX, false, true, CLIENT_HEARTBEAT_MS},
     [RM_SOCKET_WORK_DEALER] = {"work", ZMQ_DEALER, RM_WORKER_HELD_MAX, RM_WORKER_HELD_MAX, RM_FRAME_BYTES_MAX, false,
-                               false},
-    [RM_SOCKET_SUB] = {"sync", ZMQ_SUB, 16, 1024, RM_FRAME_BYTES_MAX, false, false},
+                               false, HEARTBEAT_MS},
+    [RM_SOCKET_SUB] = {"sync", ZMQ_SUB, 16, 1024, RM_FRAME_BYTES_MAX, false, false, HEARTBEAT_MS},
     /* Here a mark is what a slow subscriber may lag behind, on either side: beyond it is lost, and counted. */
-    [RM_SOCKET_NEWS_PUB] = {"news", ZMQ_XPUB, 1024, 1024, SUBSCRIPTION_BYTES_MAX, false, false},
-    [RM_SOCKET_NEWS_SUB] = {"news", ZMQ_SUB, 1024, 1024, RM_FRAME_BYTES_MAX, false, false},
+    [RM_SOCKET_NEWS_PUB] = {"news", ZMQ_XPUB, 1024, 1024, SUBSCRIPTION_BYTES_MAX, false, false, HEARTBEAT_MS},
+    [RM_SOCKET_NEWS_SUB] = {"news", ZMQ_SUB, 1024, 1024, RM_FRAME_BYTES_MAX, false, false, HEARTBEAT_MS},
 };
 
 struct rm_socket {
@@ -87,13 +94,14 @@ static void set_options (rm_socket_t *self)
     set (self, ZMQ_CONNECT_TIMEOUT, CONNECT_MS);
     set (self, ZMQ_RECONNECT_IVL, rm_context_reconnect_ms ());
     set (self, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MS_MAX);
-    set (self, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS);
-    set (self, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_DEAD_MS);
-    set (self, ZMQ_HEARTBEAT_TTL, HEARTBEAT_TTL_MS);
+    set (self, ZMQ_HEARTBEAT_IVL, self->shape->heartbeat_ms);
+    set (self, ZMQ_HEARTBEAT_TIMEOUT, self->shape->heartbeat_ms * HEARTBEATS_DEAD);
+    set (self, ZMQ_HEARTBEAT_TTL, self->shape->heartbeat_ms * HEARTBEATS_TTL);
     set (self, ZMQ_TCP_KEEPALIVE, 1);
     set (self, ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_IDLE_S);
     set (self, ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_INTERVAL_S);
     set (self, ZMQ_TCP_KEEPALIVE_CNT, KEEPALIVE_COUNT);
+    set (self, ZMQ_BACKLOG, BACKLOG);
     /* With IPV6 on, libzmq would look for IPv6 addresses only and miss a master on the IPv4 one of the same name. */
     set (self, ZMQ_IPV6, rm_endpoint_is_ipv6 (&self->endpoint));
     /* What is sent before a connection stands shall wait for it: a first request must not depend on luck, and the
