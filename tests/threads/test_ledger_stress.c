@@ -22,6 +22,14 @@ enum { STATE_BYTES = 512 << 10, BATCH_BYTES = 2000, LIVES = 6, BACKUPS = 8, DEAD
         }                                                                                                              \
     } while (0)
 
+/* libuv opens files in its threads and closes them by a bare system call, which the thread sanitizer does not see: when their
+ * descriptor has become another's, it takes what is done with that for a use of theirs. */
+__attribute__ ((visibility ("default"))) const char *__tsan_default_suppressions (void);
+const char *__tsan_default_suppressions (void)
+{
+    return "race_top:epoll_ctl\n";
+}
+
 static uv_loop_t loop;
 static rm_ledger_t *ledger;
 static uint8_t state[STATE_BYTES];
