@@ -1,4 +1,6 @@
 /*  One call to bank_server: deduct ACCOUNT AMOUNT, put KEY VALUE, get KEY. It is sent again until it is answered. */
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,15 @@ static int usage (void)
 {
     fprintf (stderr, "Usage: bank_client ENDPOINT deduct ACCOUNT AMOUNT | put KEY VALUE | get KEY\n");
     return 2;
+}
+
+/* Of a deduction. */
+static bool is_amount (const char *text)
+{
+    char *end;
+    errno = 0;
+    (void)strtol (text, &end, 10);
+    return end != text && !*end && !errno;
 }
 
 static int call (rm_rpc_client_t *client, char **words)
@@ -33,6 +44,10 @@ int main (int argc, char **argv)
 {
     if (argc < 4 || argc > 5 || (argc == 4) != !strcmp (argv[2], "get"))
         return usage ();
+    if (argc == 5 && !strcmp (argv[2], "deduct") && !is_amount (argv[4])) {
+        fprintf (stderr, "bank_client: %s is no amount: write a whole number\n", argv[4]);
+        return 2;
+    }
     rm_rpc_client_t *client = rm_rpc_client_new (argv[1]);
     if (!client) {
         perror (argv[1]);

@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,10 +56,13 @@ static int set (const char *verb, const char *name, const char *value)
     entry_t *it = entry (name, strcmp (verb, "deduct") ? value : account);
     if (!it)
         return 1;
+    long balance;
     if (strcmp (verb, "deduct"))
         strcpy (it->value, value);
+    else if (__builtin_sub_overflow (atol (it->value), atol (value), &balance))
+        return 1;
     else
-        snprintf (it->value, TEXT_BYTES, "%ld", atol (it->value) - atol (value));
+        snprintf (it->value, TEXT_BYTES, "%ld", balance);
     return 0;
 }
 
@@ -71,10 +75,18 @@ static void maybe_die (void)
     }
 }
 
+/* One word, as the journal has them. */
+static bool is_word (const char *text)
+{
+    return *text && strlen (text) < TEXT_BYTES && !strpbrk (text, " \t\n\v\f\r");
+}
+
 static int change (rm_rpc_call_t *call, void *verb)
 {
     char value[TEXT_BYTES];
     const char *name = rm_rpc_call_text (call, 0);
+    if (!is_word (name) || (!strcmp (verb, "put") && !is_word (rm_rpc_call_text (call, 1))))
+        return rm_rpc_fail (call, 2, "names and values are words of 1 to %d bytes", TEXT_BYTES - 1);
     if (!strcmp (verb, "put"))
         snprintf (value, sizeof value, "%s", rm_rpc_call_text (call, 1));
     else

@@ -76,7 +76,7 @@ RM_EXPORT int rm_sub_topic (rm_sub_t *self, const char *topic);
  * RM_EPROTO: what came is not from a publisher of ours, and was dropped; RM_ENOMEM. While there is no publisher it waits
  * for one. */
 RM_EXPORT int rm_sub_recv (rm_sub_t *self, int timeout_ms, rm_news_t *news);
-/* Lets the rm_sub_recv that waits, or the next one, answer RM_EINTERRUPTED. */
+/* Lets the rm_sub_recv that waits, or the next one, answer RM_EINTERRUPTED. Of NULL, nothing: a second signal may find it destroyed. */
 RM_EXPORT void rm_sub_stop (rm_sub_t *self);
 /* How many messages it has missed in all, as far as it was told. */
 RM_EXPORT uint64_t rm_sub_missed (const rm_sub_t *self);

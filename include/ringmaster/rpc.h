@@ -135,7 +135,7 @@ RM_EXPORT const char *rm_rpc_server_endpoint (const rm_rpc_server_t *self);
 /* Serves until it is stopped: lets calls that run end and answers them, refuses those that wait, and answers 0. Else as
  * rm_rpc_server_bind. May be called once. */
 RM_EXPORT int rm_rpc_server_run (rm_rpc_server_t *self);
-/* Tells it to end; does not wait for that. */
+/* Tells it to end; does not wait for that. Of NULL, nothing: a second signal may find it destroyed. */
 RM_EXPORT void rm_rpc_server_stop (rm_rpc_server_t *self);
 /* The last error as a sentence, "" if there was none; lives until the next call of the server's thread. */
 RM_EXPORT const char *rm_rpc_server_error (const rm_rpc_server_t *self);

@@ -170,6 +170,8 @@ int rm_rpc_server_run (rm_rpc_server_t *self)
 
 void rm_rpc_server_stop (rm_rpc_server_t *self)
 {
+    if (!self)
+        return;
     atomic_store (&self->stops, true);
     rm_wake_ring (&self->wake);
 }

@@ -198,6 +198,8 @@ int rm_sub_recv (rm_sub_t *self, int timeout_ms, rm_news_t *news)
 
 void rm_sub_stop (rm_sub_t *self)
 {
+    if (!self)
+        return;
     self->stopped = true;
     rm_wake_ring (&self->wake);
 }

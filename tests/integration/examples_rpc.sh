@@ -74,6 +74,9 @@ bank () { # EXPECTED-BALANCE OPTION…
     [ "$("$bin/bank_client" "$endpoint" get bob)" = "$expected" ] || die "$*: bob has not $expected"
     [ "$("$bin/bank_client" "$endpoint" put k 20)" = 20 ] || die "put does not answer"
     [ "$("$bin/bank_client" "$endpoint" get k)" = 20 ] || die "get does not answer"
+    "$bin/bank_client" "$endpoint" put 'two words' 1 >/dev/null 2>wrong.err && die "its journal takes two words for a name"
+    "$bin/bank_client" "$endpoint" deduct bob ten 2>wrong.err
+    [ $? = 2 ] || die "ten is taken for a number"
     stop
 }
 

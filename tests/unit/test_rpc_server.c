@@ -338,3 +338,11 @@ Test (rpc_server, stops_the_threads_of_clients_in_good_order)
 {
     ends_in_good_order ("connection");
 }
+
+Test (rpc_server, a_second_signal_finds_it_destroyed_and_does_nothing)
+{
+    rm_rpc_server_t *server = rm_rpc_server_new ();
+    rm_rpc_server_stop (server);
+    rm_rpc_server_destroy (&server);
+    rm_rpc_server_stop (server);
+}
