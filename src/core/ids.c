@@ -16,15 +16,15 @@ static uint32_t place_of (uint64_t id, uint32_t level)
 
 static bool reaches (const rm_ids_t *self, uint64_t id)
 {
-    return self->level + 1 == LEVELS || id >> (self->level + 1) * RM_IDS_BITS == 0;
+    return id <= self->reach;
 }
 
 /* The node of the lowest level that has, or would have, the id; NULL: there is none. */
 static rm_ids_node_t *leaf_of (const rm_ids_t *self, uint64_t id)
 {
     rm_ids_node_t *node = reaches (self, id) ? self->root : NULL;
-    for (uint32_t level = self->level; level && node; level--)
-        node = node->places[place_of (id, level)];
+    for (uint32_t shift = self->level * RM_IDS_BITS; shift && node; shift -= RM_IDS_BITS)
+        node = node->places[id >> shift & (RM_IDS_PLACES - 1)];
     return node;
 }
 
@@ -69,6 +69,7 @@ static int rise (rm_ids_t *self, uint64_t id)
             take (above, 0, self->root);
         self->root = above;
         self->level++;
+        self->reach = self->level + 1 == LEVELS ? UINT64_MAX : self->reach << RM_IDS_BITS | (RM_IDS_PLACES - 1);
     }
     if (!self->root)
         self->root = rm_calloc (1, sizeof *self->root);
@@ -78,8 +79,10 @@ static int rise (rm_ids_t *self, uint64_t id)
 int rm_ids_put (rm_ids_t *self, uint64_t id, void *value)
 {
     RM_ASSERT (value);
-    if (!self->root)
+    if (!self->root) {
         self->level = 0;
+        self->reach = RM_IDS_PLACES - 1;
+    }
     if (rise (self, id))
         return RM_ENOMEM;
     rm_ids_node_t *node = self->root;

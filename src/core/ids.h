@@ -24,6 +24,7 @@ typedef struct rm_ids_node {
 typedef struct {
     rm_ids_node_t *root; /* NULL: nothing is in */
     uint32_t level;      /* of the root; 0: the lowest */
+    uint64_t reach;      /* the highest id that has a place below the root */
     uint64_t count;
 } rm_ids_t;
 

@@ -219,6 +219,7 @@ void rm_leader_init (rm_leader_t *self, rm_state_t *state, const rm_leader_confi
     rm_list_init (&self->joins);
     rm_list_init (&self->orders);
     rm_list_init (&self->lingering);
+    rm_list_init (&self->spare_flights);
     self->format = 1;
     rm_leader_listen (self);
 }
@@ -285,16 +286,7 @@ static void park_all (rm_leader_t *self)
 {
     RM_RECORD_EACH (self->state, record)
     {
-        if (record->lead.peer)
-            rm_list_remove (&record->lead.flight);
-        record->lead.peer = NULL;
-        record->lead.seq = 0;
-        record->lead.given_ms = 0;
-        rm_list_remove (&record->lead.aside);
-        rm_heap_remove (&self->delays, &record->lead.delay);
-        rm_heap_remove (&self->deadlines, &record->lead.end);
-        record->lead.at = RM_AT_PARKED;
-        record->lead.kick = NULL;
+        rm_leader_park (self, record);
         rm_leader_drop_progress (self, record);
     }
     for (rm_queue_t *queue = self->state->queues; queue; queue = queue->hh.next)
@@ -309,6 +301,7 @@ static void park_all (rm_leader_t *self)
 void rm_leader_step_down (rm_leader_t *self)
 {
     park_all (self);
+    rm_leader_drop_spare_flights (self);
     rm_leader_drop_clients (self);
     rm_leader_answer_joins (self, NULL);
     for (uint32_t i = 0; i < self->peer_count; i++) {

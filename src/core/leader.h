@@ -81,11 +81,13 @@ typedef struct {
 struct rm_pool_lead {
     rm_slot_t slots[RM_SLOTS];
     rm_fair_t unkeyed;   /* READY jobs without a key, for whoever has credit */
-    rm_link_t solo;      /* rm_record_t.lead.aside: READY jobs without a key that must run alone */
+    rm_link_t solo;      /* rm_record_t.lead.fair.link: READY jobs without a key that must run alone */
     rm_link_t first;     /* the same: at-most-once, their turn came when no thread was free */
     uint64_t barrier_id; /* older jobs without a key wait until every member has reported */
     uint32_t unreported; /* members that have not */
 };
+
+enum { RM_SPARE_FLIGHTS_MAX = 4096 };
 
 /* The leader's half of a member. */
 typedef struct rm_peer {
@@ -103,7 +105,7 @@ typedef struct rm_peer {
     uint64_t current_job; /* its answer to phase 1 */
     uint32_t flight_count;
     uint32_t failed_count; /* of these: FAILED */
-    rm_link_t flight;      /* rm_record_t.lead.flight, by seq; STARTING ones and those learnt from a report have none */
+    rm_link_t flight;      /* rm_flight_t.link, by seq; STARTING ones and those learnt from a report have none */
     rm_fair_t lane;        /* READY keys of its slots */
     rm_link_t solo;        /* READY jobs with a key that must run alone here */
     rm_link_t first;       /* READY jobs with a key, at-most-once: their turn came when no thread was free */
@@ -251,13 +253,15 @@ typedef struct rm_leader {
     uint64_t pending_count, pending_bytes; /* new jobs of `submits` and `orders` */
     struct rm_leader_room *rooms;          /* the same by queue */
     rm_heap_t delays;                      /* rm_record_t.lead.delay, by ledger time */
-    rm_heap_t deadlines;                   /* rm_record_t.lead.end, by ledger time */
-    rm_heap_t polls;                       /* waiters by the end of their time, mono */
-    rm_link_t told;                        /* waiters to be answered when this batch has been applied */
-    rm_journal_t journal;                  /* while somebody watches */
-    uint64_t stamp;                        /* of what was told last; its high bits are the term */
-    uint64_t partial_bytes;                /* of all partial results that are kept */
-    rm_link_t lingering;                   /* rm_progress_t.linger, in the order they are due */
+    rm_link_t spare_flights;               /* rm_flight_t.link: of those that are over, RM_SPARE_FLIGHTS_MAX at most */
+    uint32_t spare_count;
+    rm_heap_t deadlines;    /* rm_extra_t.end, by ledger time */
+    rm_heap_t polls;        /* waiters by the end of their time, mono */
+    rm_link_t told;         /* waiters to be answered when this batch has been applied */
+    rm_journal_t journal;   /* while somebody watches */
+    uint64_t stamp;         /* of what was told last; its high bits are the term */
+    uint64_t partial_bytes; /* of all partial results that are kept */
+    rm_link_t lingering;    /* rm_progress_t.linger, in the order they are due */
     rm_journal_t past;      /* for whoever asks for a job's life: where it was before (core/leader_trace.c) */
     uint64_t refused_count; /* since the start, for the metrics */
     rm_dispatch_job_t dispatch[RM_DISPATCH_JOBS];

@@ -17,7 +17,7 @@ static rm_dispatch_job_t spell (const rm_record_t *record)
 {
     return (rm_dispatch_job_t){
         .id = record->id,
-        .token = record->lead.token,
+        .token = record->lead.flight->token,
         .slot = record->key ? record->key->slot : RM_SLOTS,
         .attempt = rm_record_attempt (record),
         .timeout_ms = timeout_of (record),
@@ -38,7 +38,7 @@ static void send_jobs (rm_leader_t *self, rm_peer_t *peer, uint64_t epoch, rm_re
     msg.dispatch = (rm_msg_dispatch_t){.term = self->state->term,
                                        .epoch = epoch,
                                        .inc = peer->member->inc,
-                                       .seq = records[0]->lead.seq,
+                                       .seq = records[0]->lead.flight->seq,
                                        .jobs = self->dispatch,
                                        .job_count = count};
     rm_leader_to_worker (self, &peer->route, &msg);
@@ -67,13 +67,12 @@ void rm_leader_send_of_epoch (rm_leader_t *self, uint64_t epoch)
 /* Numbers a job that is in flight at `peer` and sends it with the next message. */
 void rm_leader_dispatch (rm_leader_t *self, rm_peer_t *peer, rm_record_t *record)
 {
-    record->lead.token = self->state->term << 40 | ++self->dispatches;
-    record->lead.seq = ++peer->last_seq;
-    record->lead.given_attempt = rm_record_attempt (record);
-    record->lead.given_ms = self->now.wall_ms;
-    record->lead.given_inc = peer->member->inc;
-    rm_list_remove (&record->lead.flight);
-    rm_list_append (&peer->flight, &record->lead.flight);
+    rm_flight_t *flight = record->lead.flight;
+    flight->token = self->state->term << 40 | ++self->dispatches;
+    flight->seq = ++peer->last_seq;
+    flight->given = (rm_given_t){self->now.wall_ms, peer->member->inc, rm_record_attempt (record)};
+    rm_list_remove (&flight->link);
+    rm_list_append (&peer->flight, &flight->link);
     if (peer->out_count == RM_DISPATCH_JOBS || peer->out_bytes > RM_DISPATCH_BYTES)
         send_out (self, peer);
     peer->out[peer->out_count++] = record;
@@ -88,10 +87,10 @@ void rm_leader_resend (rm_leader_t *self, rm_peer_t *peer)
     uint32_t count = 0;
     send_out (self, peer);
     RM_LIST_EACH (&peer->flight, link) {
-        rm_record_t *record = RM_OWNER (link, rm_record_t, lead.flight);
-        if (record->lead.seq <= peer->upto)
+        rm_record_t *record = RM_OWNER (link, rm_flight_t, link)->record;
+        if (record->lead.flight->seq <= peer->upto)
             continue;
-        RM_ASSERT (!count || record->lead.seq == batch[count - 1]->lead.seq + 1);
+        RM_ASSERT (!count || record->lead.flight->seq == batch[count - 1]->lead.flight->seq + 1);
         batch[count++] = record;
         if (count == RM_DISPATCH_JOBS) {
             send_jobs (self, peer, self->state->epoch, batch, count);
@@ -120,7 +119,8 @@ static bool may_work (const rm_peer_t *peer)
 bool rm_leader_may_send (const rm_record_t *record)
 {
     const rm_key_t *key = record->key;
-    return may_work (record->lead.peer) && (!key || key->queue->pool->lead->slots[key->slot].state == RM_SLOT_OPEN);
+    return may_work (rm_record_peer (record)) &&
+           (!key || key->queue->pool->lead->slots[key->slot].state == RM_SLOT_OPEN);
 }
 
 /* At-most-once jobs are logged as started before they leave, and never wait at a worker for a thread: one whose turn comes
@@ -128,16 +128,18 @@ bool rm_leader_may_send (const rm_record_t *record)
 static bool hand_out (rm_leader_t *self, rm_peer_t *peer, rm_record_t *record)
 {
     if (!(record->flags & RM_JOB_AT_MOST_ONCE)) {
-        rm_leader_take_off (self, record, peer, RM_AT_SENT);
+        if (!rm_leader_take_off (self, record, peer, RM_AT_SENT))
+            return false;
         rm_leader_dispatch (self, peer, record);
         return true;
     }
     if (rm_peer_load (peer) >= peer->member->threads) {
-        if (!rm_list_linked (&record->lead.aside))
-            rm_list_append (record->key ? &peer->first : &peer->member->pool->lead->first, &record->lead.aside);
+        if (!rm_list_linked (&record->lead.fair.link))
+            rm_list_append (record->key ? &peer->first : &peer->member->pool->lead->first, &record->lead.fair.link);
         return false;
     }
-    rm_leader_take_off (self, record, peer, RM_AT_STARTING);
+    if (!rm_leader_take_off (self, record, peer, RM_AT_STARTING))
+        return false;
     rm_buf_t *entry = rm_leader_entry (self, RM_ENTRY_START, 32);
     if (entry)
         rm_entry_start (entry, &(rm_entry_start_t){record->id, peer->member->inc});
@@ -148,7 +150,7 @@ static bool hand_out (rm_leader_t *self, rm_peer_t *peer, rm_record_t *record)
 static rm_record_t *aside_for (rm_peer_t *peer, rm_link_t *list)
 {
     RM_LIST_EACH (list, link) {
-        rm_record_t *record = RM_OWNER (link, rm_record_t, lead.aside);
+        rm_record_t *record = RM_OWNER (link, rm_record_t, lead.fair.link);
         if (serves (record->queue->number, peer))
             return record;
     }

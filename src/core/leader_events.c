@@ -7,7 +7,7 @@ void rm_leader_note (rm_leader_t *self, const rm_record_t *record, rm_event_kind
         return;
     rm_journal_note (&self->journal,
                      &(rm_event_t){.id = record->id,
-                                   .inc = record->lead.peer ? record->lead.peer->member->inc : 0,
+                                   .inc = rm_record_peer (record) ? rm_record_peer (record)->member->inc : 0,
                                    .wall_ms = self->now.wall_ms,
                                    .attempt = rm_record_attempt (record),
                                    .kind = (uint16_t)kind,

@@ -41,7 +41,9 @@ void rm_leader_offer_queue (rm_leader_t *self, rm_queue_t *queue);
 void rm_leader_review_queue (rm_leader_t *self, rm_queue_t *queue);
 void rm_leader_withdraw_record (rm_leader_t *self, rm_record_t *record);
 void rm_leader_withdraw_key (rm_leader_t *self, rm_key_t *key);
-void rm_leader_take_off (rm_leader_t *self, rm_record_t *record, rm_peer_t *peer, rm_at_t to);
+bool rm_leader_take_off (rm_leader_t *self, rm_record_t *record, rm_peer_t *peer, rm_at_t to);
+void rm_leader_park (rm_leader_t *self, rm_record_t *record);
+void rm_leader_drop_spare_flights (rm_leader_t *self);
 void rm_leader_land (rm_leader_t *self, rm_record_t *record);
 void rm_leader_await_release (rm_leader_t *self, rm_record_t *record);
 void rm_leader_hand_back (rm_leader_t *self, rm_record_t *record);
@@ -178,5 +180,5 @@ static inline uint32_t rm_peer_load (const rm_peer_t *peer)
 /* True while an attempt is with a worker and not over. */
 static inline bool rm_record_runs (const rm_record_t *record)
 {
-    return record->lead.peer && record->lead.at != RM_AT_FAILED;
+    return rm_record_peer (record) && record->lead.at != RM_AT_FAILED;
 }

@@ -51,7 +51,7 @@ static void on_queue_set (void *arg, rm_queue_t *queue, uint32_t setting)
 /* Takes a record that is in a worker's hands, or on offer, out of the leader's books. */
 static void withdraw (rm_leader_t *self, rm_record_t *record)
 {
-    rm_peer_t *peer = record->lead.peer;
+    rm_peer_t *peer = rm_record_peer (record);
     if (peer) {
         rm_leader_commit_past (self, peer, record);
         rm_leader_land (self, record);
@@ -71,8 +71,12 @@ static void on_ended (void *arg, rm_record_t *record)
     if (!self->leading)
         return;
     rm_leader_note (self, record, RM_EVENT_ENDED);
-    rm_heap_remove (&self->deadlines, &record->lead.end);
+    if (record->extra)
+        rm_heap_remove (&self->deadlines, &record->extra->end);
+    const rm_flight_t *flight = rm_record_flight (record);
+    rm_given_t given = flight ? flight->given : (rm_given_t){0};
     withdraw (self, record);
+    record->lead.over.given = given;
     if (record->key)
         rm_leader_offer_head (self, record->key);
     rm_leader_note_waiters (self, record);
@@ -102,7 +106,7 @@ static void on_refused (void *arg, uint64_t id, uint64_t inc, uint32_t attempt)
     if (!peer)
         return;
     rm_record_t *record = rm_state_record (self->state, id);
-    if (record && record->lead.peer == peer && record->lead.at == RM_AT_REPORTED)
+    if (record && rm_record_peer (record) == peer && record->lead.at == RM_AT_REPORTED)
         rm_leader_move_record (record, RM_AT_SENT);
     rm_leader_commit_later (self, peer, id, attempt);
 }
@@ -111,11 +115,11 @@ static void on_refused (void *arg, uint64_t id, uint64_t inc, uint32_t attempt)
 static void on_started (void *arg, rm_record_t *record)
 {
     rm_leader_t *self = arg;
-    if (!rm_leader_acts (self) || record->lead.at != RM_AT_STARTING || record->lead.peer->removing)
+    if (!rm_leader_acts (self) || record->lead.at != RM_AT_STARTING || rm_record_peer (record)->removing)
         return;
     rm_leader_move_record (record, RM_AT_SENT);
     if (rm_leader_may_send (record) && !rm_record_stops (record))
-        rm_leader_dispatch (self, record->lead.peer, record);
+        rm_leader_dispatch (self, rm_record_peer (record), record);
     else
         rm_leader_hand_back (self, record);
 }
@@ -193,7 +197,8 @@ static void on_member_added (void *arg, rm_member_t *member)
 static void land_all (rm_leader_t *self, rm_peer_t *peer)
 {
     for (rm_link_t *first; (first = rm_list_first (&peer->flight));) {
-        rm_record_t *record = RM_OWNER (first, rm_record_t, lead.flight);
+        rm_record_t *record = RM_OWNER (first, rm_flight_t, link)->record;
+        rm_leader_remember_given (self, record);
         rm_leader_land (self, record);
         rm_leader_offer_record (self, record, true);
     }
@@ -250,7 +255,7 @@ static void on_key_freed (void *arg, rm_key_t *key)
 
 static void on_record_freed (void *arg, rm_record_t *record)
 {
-    RM_ASSERT (!record->lead.peer && rm_list_empty (&record->lead.waiters));
+    RM_ASSERT (!rm_record_peer (record) && rm_list_empty (&record->lead.waiters));
     rm_leader_drop_progress (arg, record);
 }
 

@@ -5,7 +5,7 @@
 
 static bool matches (const rm_record_t *record, const rm_msg_query_t *query, const rm_queue_t *queue, uint64_t wall_ms)
 {
-    const rm_peer_t *peer = record->lead.peer;
+    const rm_peer_t *peer = rm_record_peer (record);
     const rm_blob_t *key = record->key_bytes;
     if (query->queue.size && record->queue != queue)
         return false;

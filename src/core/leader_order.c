@@ -207,7 +207,7 @@ static const char *kick (rm_leader_t *self, order_t *order, rm_record_t *record)
         return what;
     }
     rm_entry_kick (entry, record->id);
-    record->lead.kick = order;
+    record->lead.over.kick = order;
     order->room = room;
     order->count++;
     order->bytes += bytes;
@@ -218,10 +218,10 @@ static const char *kick (rm_leader_t *self, order_t *order, rm_record_t *record)
 void rm_leader_kicked (rm_leader_t *self, const rm_record_t *again)
 {
     rm_record_t *dead = rm_state_record (self->state, again->extra->kicked_from);
-    if (dead && dead->lead.kick)
-        dead->lead.kick->kicked++;
+    if (dead && dead->lead.over.kick)
+        dead->lead.over.kick->kicked++;
     if (dead)
-        dead->lead.kick = NULL;
+        dead->lead.over.kick = NULL;
 }
 
 static bool may_be_kicked (const rm_record_t *record)
@@ -249,7 +249,7 @@ static void kick_job (rm_leader_t *self, const rm_address_t *from, uint64_t id)
     rm_record_t *record = find_job (self, from, id);
     if (!record)
         return;
-    if (record->lead.kick)
+    if (record->outcome != RM_OUTCOME_NONE && record->lead.over.kick)
         answer_job_later (self, from, id);
     else if (may_be_kicked (record))
         kick_dead (self, from, record);
@@ -266,11 +266,11 @@ static void kick_list (rm_leader_t *self, order_t *order, const rm_link_t *list,
 {
     RM_LIST_EACH (list, link) {
         rm_record_t *record = RM_OWNER (link, rm_record_t, line);
-        if (!may_be_kicked (record) || record->lead.kick)
+        if (!may_be_kicked (record) || record->lead.over.kick)
             continue;
         if (order->count < limit && !order->full)
             order->full = kick (self, order, record);
-        order->left += record->lead.kick != order;
+        order->left += record->lead.over.kick != order;
     }
 }
 

@@ -92,7 +92,7 @@ static rm_progress_t *progress_of (rm_leader_t *self, rm_record_t *record)
 static rm_record_t *find (const rm_leader_t *self, const rm_peer_t *peer, uint64_t id, uint32_t attempt)
 {
     rm_record_t *record = rm_state_record (self->state, id);
-    bool here = record && record->outcome == RM_OUTCOME_NONE && record->lead.peer == peer &&
+    bool here = record && record->outcome == RM_OUTCOME_NONE && rm_record_peer (record) == peer &&
                 record->lead.at == RM_AT_SENT && attempt == rm_record_attempt (record);
     return here ? record : NULL;
 }

@@ -1,5 +1,8 @@
 /*  Where the leader believes each job to be, and what may be handed out next. */
+#include <string.h>
+
 #include "core/leader_inside.h"
+#include "proto/alloc.h"
 
 /* from → to that are allowed (the drawing is above rm_at_t). */
 static const uint8_t moves[RM_AT_STATES] = {
@@ -13,11 +16,25 @@ static const uint8_t moves[RM_AT_STATES] = {
     [RM_AT_STOPPING] = 1 << RM_AT_PARKED,
 };
 
+/* What it has there begins with zeros, unless it stays in flight. */
+static void begin_place (rm_record_t *record)
+{
+    _Static_assert(sizeof record->lead.over >= sizeof record->lead.fair, "it is what all of them lie in");
+    memset (&record->lead.over, 0, sizeof record->lead.over);
+}
+
 void rm_leader_move_record (rm_record_t *record, rm_at_t to)
 {
-    RM_ASSERT (moves[record->lead.at] & 1 << to);
-    RM_ASSERT ((to == RM_AT_PARKED || to == RM_AT_READY || to == RM_AT_STOPPING) == !record->lead.peer);
+    rm_at_t from = record->lead.at;
+    RM_ASSERT (moves[from] & 1 << to);
+    RM_ASSERT (from != RM_AT_PARKED || !record->lead.delay.place);
+    RM_ASSERT (from != RM_AT_READY || !rm_fair_contains (&record->lead.fair));
     record->lead.at = to;
+    if (rm_at_flies (from) && rm_at_flies (to))
+        return;
+    begin_place (record);
+    if (to == RM_AT_READY)
+        rm_list_init (&record->lead.fair.link);
 }
 
 /* What a job costs its client's turn. */
@@ -29,8 +46,10 @@ static uint32_t cost_of (const rm_record_t *record)
 /* True when it must not be handed out before its time; it is remembered then. */
 static bool delayed (rm_leader_t *self, rm_record_t *record)
 {
-    if (record->not_before_ms <= self->now.wall_ms)
+    if (record->not_before_ms <= self->now.wall_ms) {
+        rm_heap_remove (&self->delays, &record->lead.delay);
         return false;
+    }
     if (rm_heap_put (&self->delays, &record->lead.delay, record->not_before_ms))
         rm_leader_out_of_memory (self);
     return true;
@@ -43,14 +62,16 @@ static uint64_t client_of (const rm_record_t *record)
 
 void rm_leader_withdraw_record (rm_leader_t *self, rm_record_t *record)
 {
-    rm_heap_remove (&self->delays, &record->lead.delay);
-    rm_list_remove (&record->lead.aside);
-    if (record->lead.at == RM_AT_STOPPING)
-        rm_leader_move_record (record, RM_AT_PARKED);
-    if (record->lead.at != RM_AT_READY)
+    if (record->lead.at == RM_AT_PARKED) {
+        rm_heap_remove (&self->delays, &record->lead.delay);
         return;
-    if (!record->key && rm_fair_contains (&record->lead.fair))
+    }
+    if (rm_record_flight (record))
+        return;
+    if (record->lead.at == RM_AT_READY && rm_fair_contains (&record->lead.fair))
         rm_fair_remove (&record->queue->pool->lead->unkeyed, &record->lead.fair);
+    else if (record->lead.at == RM_AT_READY)
+        rm_list_remove (&record->lead.fair.link);
     rm_leader_move_record (record, RM_AT_PARKED);
 }
 
@@ -79,18 +100,19 @@ void rm_leader_offer_key (rm_leader_t *self, rm_key_t *key, bool front)
     if (slot->state != RM_SLOT_OPEN || delayed (self, record))
         return;
     rm_peer_t *peer = self->state->members[slot->at]->peer;
+    rm_leader_move_record (record, RM_AT_READY);
     if (record->crashes) {
-        rm_list_append (&peer->solo, &record->lead.aside);
+        rm_list_append (&peer->solo, &record->lead.fair.link);
     } else {
         int rc = rm_fair_push (&peer->lane, key->queue->number, client_of (record), rm_record_priority (record),
                                &key->lead.fair, cost_of (record), front);
         if (rc) {
+            rm_leader_move_record (record, RM_AT_PARKED);
             rm_leader_out_of_memory (self);
             return;
         }
         key->lead.lane = &peer->lane;
     }
-    rm_leader_move_record (record, RM_AT_READY);
 }
 
 /* Its line is longer or shorter. A head that is on offer keeps its place, so that what comes behind it does not hold it up. */
@@ -111,14 +133,14 @@ static void offer_unkeyed (rm_leader_t *self, rm_record_t *record, bool front)
         return;
     if (rm_leader_stops (self, record) || record->queue->paused || delayed (self, record))
         return;
+    rm_leader_move_record (record, RM_AT_READY);
     if (record->crashes) {
-        rm_list_append (&lead->solo, &record->lead.aside);
+        rm_list_append (&lead->solo, &record->lead.fair.link);
     } else if (rm_fair_push (&lead->unkeyed, record->queue->number, client_of (record), rm_record_priority (record),
                              &record->lead.fair, cost_of (record), front)) {
+        rm_leader_move_record (record, RM_AT_PARKED);
         rm_leader_out_of_memory (self);
-        return;
     }
-    rm_leader_move_record (record, RM_AT_READY);
 }
 
 void rm_leader_offer_record (rm_leader_t *self, rm_record_t *record, bool front)
@@ -158,42 +180,90 @@ void rm_leader_review_queue (rm_leader_t *self, rm_queue_t *queue)
     rm_leader_offer_queue (self, queue);
 }
 
-/* Puts a job in flight at `peer`: chosen (STARTING), dispatched or learnt from a report (SENT). */
-void rm_leader_take_off (rm_leader_t *self, rm_record_t *record, rm_peer_t *peer, rm_at_t to)
+/* Flights come and go with every job: those that are over are kept for the next ones. */
+static rm_flight_t *new_flight (rm_leader_t *self)
 {
+    rm_link_t *spare = rm_list_first (&self->spare_flights);
+    if (!spare)
+        return rm_malloc (sizeof (rm_flight_t));
+    rm_list_remove (spare);
+    self->spare_count--;
+    return RM_OWNER (spare, rm_flight_t, link);
+}
+
+static void end_flight (rm_leader_t *self, rm_record_t *record)
+{
+    rm_flight_t *flight = record->lead.flight;
+    rm_list_remove (&flight->link);
+    rm_leader_move_record (record, RM_AT_PARKED);
+    if (self->spare_count == RM_SPARE_FLIGHTS_MAX) {
+        rm_free (flight);
+        return;
+    }
+    rm_list_append (&self->spare_flights, &flight->link);
+    self->spare_count++;
+}
+
+void rm_leader_drop_spare_flights (rm_leader_t *self)
+{
+    while (self->spare_count)
+        rm_free (new_flight (self));
+}
+
+/* Puts a job in flight at `peer`: chosen (STARTING), dispatched or learnt from a report (SENT). False: there is no memory for
+ * it, and it stays where it is. */
+bool rm_leader_take_off (rm_leader_t *self, rm_record_t *record, rm_peer_t *peer, rm_at_t to)
+{
+    rm_flight_t *flight = new_flight (self);
+    if (!flight) {
+        rm_leader_out_of_memory (self);
+        return false;
+    }
     if (record->key)
         rm_leader_withdraw_key (self, record->key);
     else
         rm_leader_withdraw_record (self, record);
-    record->lead.peer = peer;
+    *flight = (rm_flight_t){.record = record, .peer = peer};
     rm_leader_move_record (record, to);
+    record->lead.flight = flight;
     rm_leader_note (self, record, RM_EVENT_BEGUN);
-    rm_list_append (&peer->flight, &record->lead.flight);
+    rm_list_append (&peer->flight, &flight->link);
     peer->flight_count++;
     peer->alone = peer->alone || record->crashes;
     if (!record->key)
-        return;
+        return true;
     record->key->lead.busy = record;
     rm_slot_t *slot = &record->queue->pool->lead->slots[record->key->slot];
     RM_ASSERT (slot->state == RM_SLOT_UNKNOWN || slot->at == peer->member->number);
     if (!slot->in_flight)
         slot->at = peer->member->number;
     slot->in_flight++;
+    return true;
+}
+
+/* Nobody leads here any more: the job is where one is that no leader has looked at. */
+void rm_leader_park (rm_leader_t *self, rm_record_t *record)
+{
+    if (record->extra)
+        rm_heap_remove (&self->deadlines, &record->extra->end);
+    if (record->outcome != RM_OUTCOME_NONE)
+        begin_place (record);
+    else if (rm_record_flight (record))
+        end_flight (self, record);
+    else
+        rm_leader_withdraw_record (self, record);
 }
 
 /* Takes it out of flight; it is PARKED, and its slot may have become free. */
 void rm_leader_land (rm_leader_t *self, rm_record_t *record)
 {
-    rm_peer_t *peer = record->lead.peer;
-    rm_list_remove (&record->lead.flight);
+    rm_peer_t *peer = rm_record_peer (record);
     peer->flight_count--;
     if (record->lead.at == RM_AT_FAILED)
         peer->failed_count--;
     if (!rm_peer_load (peer))
         peer->alone = false;
-    record->lead.peer = NULL;
-    record->lead.seq = 0;
-    rm_leader_move_record (record, RM_AT_PARKED);
+    end_flight (self, record);
     if (!record->key)
         return;
     record->key->lead.busy = NULL;
@@ -206,7 +276,7 @@ void rm_leader_land (rm_leader_t *self, rm_record_t *record)
  * else's. */
 void rm_leader_await_release (rm_leader_t *self, rm_record_t *record)
 {
-    rm_peer_t *peer = record->lead.peer;
+    rm_peer_t *peer = rm_record_peer (record);
     rm_leader_move_record (record, RM_AT_FAILED);
     peer->failed_count++;
     if (!rm_peer_load (peer))
@@ -228,7 +298,7 @@ void rm_leader_hand_back (rm_leader_t *self, rm_record_t *record)
         rm_leader_note (self, record, RM_EVENT_RETURNED);
         rm_leader_remember_given (self, record);
         rm_leader_remember (self, &(rm_event_t){.id = record->id,
-                                                .inc = record->lead.peer->member->inc,
+                                                .inc = rm_record_peer (record)->member->inc,
                                                 .wall_ms = self->now.wall_ms,
                                                 .attempt = rm_record_attempt (record),
                                                 .kind = RM_EVENT_RETURNED});

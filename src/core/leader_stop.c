@@ -10,7 +10,7 @@
 static bool at_nobody (const rm_record_t *record)
 {
     const rm_pool_t *pool = record->queue->pool;
-    if (record->lead.peer || record->started_inc)
+    if (rm_record_peer (record) || record->started_inc)
         return false;
     if (!pool)
         return true;
@@ -92,7 +92,7 @@ void rm_leader_tell_stops (rm_leader_t *self, rm_peer_t *peer)
     if (!self->state->stopping_count)
         return;
     RM_LIST_EACH (&peer->flight, link) {
-        const rm_record_t *record = RM_OWNER (link, rm_record_t, lead.flight);
+        const rm_record_t *record = RM_OWNER (link, rm_flight_t, link)->record;
         if (!is_to_stop (record) || passed++ < peer->stops_told)
             continue;
         jobs[count++] = (rm_stop_job_t){record->id, rm_record_attempt (record)};
@@ -107,7 +107,7 @@ void rm_leader_tell_stops (rm_leader_t *self, rm_peer_t *peer)
 void rm_leader_stopping (rm_leader_t *self, rm_record_t *record)
 {
     if (is_to_stop (record))
-        tell (self, record->lead.peer, &(rm_stop_job_t){record->id, rm_record_attempt (record)}, 1);
+        tell (self, rm_record_peer (record), &(rm_stop_job_t){record->id, rm_record_attempt (record)}, 1);
     else if (record->lead.at == RM_AT_PARKED || record->lead.at == RM_AT_READY)
         rm_leader_stops (self, record);
 }
@@ -117,7 +117,7 @@ void rm_leader_stopping (rm_leader_t *self, rm_record_t *record)
 void rm_leader_watch_deadline (rm_leader_t *self, rm_record_t *record)
 {
     uint64_t deadline_ms = record->extra ? record->extra->deadline_ms : 0;
-    if (deadline_ms && rm_heap_put (&self->deadlines, &record->lead.end, deadline_ms))
+    if (deadline_ms && rm_heap_put (&self->deadlines, &record->extra->end, deadline_ms))
         rm_leader_out_of_memory (self);
 }
 
@@ -125,7 +125,7 @@ void rm_leader_end_overdue (rm_leader_t *self)
 {
     for (rm_heap_node_t *top; (top = rm_heap_top (&self->deadlines)) && top->due <= self->now.wall_ms;) {
         rm_heap_remove (&self->deadlines, top);
-        rm_leader_stop (self, RM_OWNER (top, rm_record_t, lead.end), RM_OUTCOME_EXPIRED,
+        rm_leader_stop (self, RM_OWNER (top, rm_extra_t, end)->record, RM_OUTCOME_EXPIRED,
                         rm_bytes ("past its deadline"));
     }
 }

@@ -30,13 +30,15 @@ void rm_leader_remember (rm_leader_t *self, const rm_event_t *event)
 /* The attempt that was with a worker is over, or was given back: what is known of its beginning goes to the memory. */
 void rm_leader_remember_given (rm_leader_t *self, rm_record_t *record)
 {
-    if (record->lead.given_ms)
+    rm_given_t *given = rm_record_flight (record) ? &record->lead.flight->given : NULL;
+    if (given && given->ms)
         rm_leader_remember (self, &(rm_event_t){.id = record->id,
-                                                .inc = record->lead.given_inc,
-                                                .wall_ms = record->lead.given_ms,
-                                                .attempt = record->lead.given_attempt,
+                                                .inc = given->inc,
+                                                .wall_ms = given->ms,
+                                                .attempt = given->attempt,
                                                 .kind = RM_EVENT_BEGUN});
-    record->lead.given_ms = 0;
+    if (given)
+        given->ms = 0;
 }
 
 /* ---- telling ----------------------------------------------------------------------------------------------------- */
@@ -50,6 +52,13 @@ static const char *name_of (const rm_leader_t *self, uint64_t inc)
 {
     const rm_member_t *member = rm_state_member (self->state, inc);
     return member ? member->name : NULL;
+}
+
+/* When its worker got it, or the last one that had it before it ended; NULL: it has not ended, and no worker has it. */
+static const rm_given_t *given_of (const rm_record_t *record)
+{
+    const rm_flight_t *flight = rm_record_flight (record);
+    return flight ? &flight->given : record->outcome != RM_OUTCOME_NONE ? &record->lead.over.given : NULL;
 }
 
 /* Puts a step among `count` others in the order of their times; the ones that come too late are not told. */
@@ -88,14 +97,15 @@ static void tell_moments (const teller_t *self, uint32_t attempt, bool given, co
                          .worker = name_of (leader, event->inc),
                          .inc = event->inc});
     }
-    if (record->lead.given_ms && record->lead.given_attempt == attempt) {
+    const rm_given_t *last = given_of (record);
+    if (last && last->ms && last->attempt == attempt) {
         knows = true;
         put (steps, &count,
              (rm_step_t){.kind = RM_STEP_GIVEN,
-                         .at_ms = record->lead.given_ms,
+                         .at_ms = last->ms,
                          .attempt = attempt,
-                         .worker = name_of (leader, record->lead.given_inc),
-                         .inc = record->lead.given_inc});
+                         .worker = name_of (leader, last->inc),
+                         .inc = last->inc});
     }
     if (given && !knows)
         tell (self, (rm_step_t){.kind = RM_STEP_GIVEN, .attempt = attempt, .worker = worker});
@@ -154,7 +164,7 @@ bool rm_leader_life (const rm_leader_t *self, uint64_t id, void (*each) (void *a
         tell (&teller,
               (rm_step_t){.kind = RM_STEP_DELAYED, .at_ms = record->accepted_ms, .until_ms = record->not_before_ms});
     tell_attempts (&teller);
-    const rm_peer_t *peer = record->lead.peer;
+    const rm_peer_t *peer = rm_record_peer (record);
     bool ended = record->outcome != RM_OUTCOME_NONE;
     bool last = ended ? record->outcome == RM_OUTCOME_DONE : rm_record_runs (record);
     if (last || !ended)

@@ -91,9 +91,9 @@ static void why_waiting (const rm_leader_t *self, const rm_record_t *record, cha
         snprintf (text, size, "waits %llu ms more before attempt %u: the one before failed (%s).",
                   (unsigned long long)(record->not_before_ms - wall_ms), rm_record_attempt (record),
                   record->reason ? (const char *)record->reason->data : "no reason given");
-    else if (record->lead.peer)
+    else if (rm_record_peer (record))
         snprintf (text, size, "waits until the worker %s, where it failed, has let go of it.",
-                  record->lead.peer->member->name);
+                  rm_record_peer (record)->member->name);
     else if (queue->paused)
         snprintf (text, size, "waits until the queue %s is resumed: it is paused.", queue->name);
     else if (!queue->pool || !served (self, queue, NULL))
@@ -111,7 +111,7 @@ static void why_waiting (const rm_leader_t *self, const rm_record_t *record, cha
 static void why_running (const rm_record_t *record, char *text, size_t size)
 {
     const rm_progress_t *progress = rm_leader_progress (record);
-    int used = snprintf (text, size, "is at the worker %s, attempt %u", record->lead.peer->member->name,
+    int used = snprintf (text, size, "is at the worker %s, attempt %u", rm_record_peer (record)->member->name,
                          rm_record_attempt (record));
     text += used;
     size -= (size_t)used;

@@ -71,7 +71,6 @@ static void adopt (rm_leader_t *self, rm_peer_t *peer, rm_record_t *record)
     if (!may_hold (peer, record))
         return;
     rm_leader_take_off (self, record, peer, RM_AT_SENT);
-    record->lead.token = 0;
 }
 
 /* At-most-once jobs that were logged as started here and are not held: whether they ran cannot be known. */
@@ -81,7 +80,7 @@ static void bury_lost (rm_leader_t *self, rm_peer_t *peer)
         return;
     RM_RECORD_EACH (self->state, record)
     {
-        if (record->started_inc != peer->member->inc || record->lead.peer)
+        if (record->started_inc != peer->member->inc || rm_record_peer (record))
             continue;
         rm_buf_t *entry = rm_leader_entry (self, RM_ENTRY_BURY, 32);
         if (entry)
@@ -111,11 +110,12 @@ static void mark_held (rm_leader_t *self, rm_peer_t *peer, const rm_report_t *re
             rm_leader_commit_later (self, peer, report->held[i], UINT32_MAX);
             continue;
         }
-        if (!peer->reported && !record->lead.peer)
+        if (!peer->reported && !rm_record_peer (record))
             adopt (self, peer, record);
-        else if (record->lead.peer == peer && record->lead.at == RM_AT_FAILED)
+        else if (rm_record_peer (record) == peer && record->lead.at == RM_AT_FAILED)
             rm_leader_commit_past (self, peer, record);
-        record->lead.mark = self->mark;
+        if (rm_record_flight (record))
+            record->lead.flight->mark = self->mark;
     }
 }
 
@@ -123,11 +123,11 @@ static void mark_held (rm_leader_t *self, rm_peer_t *peer, const rm_report_t *re
 static void hand_back_unheld (rm_leader_t *self, rm_peer_t *peer)
 {
     RM_LIST_EACH (&peer->flight, link) {
-        rm_record_t *record = RM_OWNER (link, rm_record_t, lead.flight);
-        if (record->lead.seq > peer->upto)
+        rm_record_t *record = RM_OWNER (link, rm_flight_t, link)->record;
+        if (record->lead.flight->seq > peer->upto)
             break;
         bool theirs = record->lead.at == RM_AT_SENT || record->lead.at == RM_AT_FAILED;
-        if (theirs && record->lead.mark != self->mark)
+        if (theirs && record->lead.flight->mark != self->mark)
             rm_leader_hand_back (self, record);
     }
 }
@@ -300,7 +300,7 @@ void rm_leader_remove_peer (rm_leader_t *self, rm_peer_t *peer, const char *why)
     }
     uint32_t count = 0;
     RM_LIST_EACH (&peer->flight, link) {
-        rm_record_t *record = RM_OWNER (link, rm_record_t, lead.flight);
+        rm_record_t *record = RM_OWNER (link, rm_flight_t, link)->record;
         if (record->lead.at == RM_AT_SENT || record->lead.at == RM_AT_STARTING)
             ids[count++] = record->id;
     }
@@ -355,11 +355,12 @@ static void propose_done (rm_leader_t *self, rm_peer_t *peer, rm_record_t *recor
 static void take_done (rm_leader_t *self, rm_peer_t *peer, const rm_done_job_t *job)
 {
     rm_record_t *record = rm_state_record (self->state, job->id);
-    bool here = record && record->outcome == RM_OUTCOME_NONE && record->lead.peer == peer;
+    bool here = record && record->outcome == RM_OUTCOME_NONE && rm_record_peer (record) == peer;
     if (here && record->lead.at == RM_AT_REPORTED)
         return;
-    if (!here || record->lead.at != RM_AT_SENT || record->lead.seq > peer->upto ||
-        job->attempt != rm_record_attempt (record) || (record->lead.token && record->lead.token != job->token)) {
+    if (!here || record->lead.at != RM_AT_SENT || record->lead.flight->seq > peer->upto ||
+        job->attempt != rm_record_attempt (record) ||
+        (record->lead.flight->token && record->lead.flight->token != job->token)) {
         rm_leader_commit_later (self, peer, job->id, job->attempt);
         return;
     }

@@ -284,8 +284,6 @@ static rm_record_t *new_record (rm_state_t *self, uint64_t id, rm_queue_t *queue
     record->queue = queue;
     rm_list_init (&record->open);
     rm_list_init (&record->line);
-    rm_list_init (&record->lead.flight);
-    rm_list_init (&record->lead.aside);
     rm_list_init (&record->lead.waiters);
     return record;
 }

@@ -100,7 +100,27 @@ typedef struct {
     rm_blob_t *stop_reason;
     rm_attempts_t *attempts; /* that were no success; NULL: none */
     UT_hash_handle hh;       /* rm_queue_t.uids by uid */
+
+    rm_heap_node_t end; /* the leader's: its deadline */
 } rm_extra_t;
+
+/* When a job was given to a worker, which is the leader's memory. */
+typedef struct {
+    uint64_t ms; /* wall; 0: not known, or over and remembered elsewhere */
+    uint64_t inc;
+    uint32_t attempt;
+} rm_given_t;
+
+/* A job's stay at a worker, from when it is chosen for it until the worker has let go of it: the leader's. */
+typedef struct {
+    rm_record_t *record;
+    struct rm_peer *peer;
+    uint64_t seq; /* of its dispatch in this term; 0: learnt from a report */
+    uint64_t token;
+    uint64_t mark;  /* of the newest report that named it */
+    rm_link_t link; /* in the peer's flight list, by seq */
+    rm_given_t given;
+} rm_flight_t;
 
 /* A job as the ledger keeps it, until it is forgotten. */
 struct rm_record {
@@ -128,20 +148,16 @@ struct rm_record {
 
     struct { /* the leader's */
         rm_at_t at;
-        uint32_t given_attempt; /* the newest one that was given to a worker, … */
-        uint64_t given_ms;      /* … when (0: not known, or over), … */
-        uint64_t given_inc;     /* … and to whom */
-        struct rm_peer *peer;   /* whose: unless PARKED, READY or STOPPING */
-        uint64_t seq;           /* of its dispatch in this term; 0: learnt from a report */
-        uint64_t token;
-        uint64_t mark;                /* of the newest report that named it */
-        rm_link_t flight;             /* in the peer's flight list, by seq */
-        rm_link_t aside;              /* while READY: in a solo or first list instead of a fair one */
-        rm_fair_item_t fair;          /* without a key, while READY */
-        rm_heap_node_t delay;         /* until not_before */
-        rm_heap_node_t end;           /* its deadline */
+        union {                   /* what a job has there: rm_leader_move_record begins it with zeros */
+            rm_heap_node_t delay; /* PARKED: until not_before */
+            rm_fair_item_t fair;  /* READY: without a key in a fair list; `link` alone: in a solo or first one */
+            rm_flight_t *flight;  /* in flight: all but PARKED, READY and STOPPING; owned */
+            struct {              /* PARKED for good, since it has ended */
+                rm_given_t given;
+                struct rm_leader_order *kick; /* dead: by which it is to be kicked; NULL: by none */
+            } over;
+        };
         rm_link_t waiters;            /* who waits for its end */
-        struct rm_leader_order *kick; /* dead: by which it is to be kicked; NULL: by none */
         struct rm_progress *progress; /* what its worker told of it; owned; NULL: nothing */
     } lead;
 };
@@ -331,6 +347,25 @@ static inline uint32_t rm_record_attempt (const rm_record_t *record)
 {
     bool failed = record->outcome != RM_OUTCOME_NONE && record->outcome != RM_OUTCOME_DONE;
     return record->failures + record->crashes + !failed;
+}
+
+/* True where a worker has a job, or may have it. */
+static inline bool rm_at_flies (rm_at_t at)
+{
+    return at != RM_AT_PARKED && at != RM_AT_READY && at != RM_AT_STOPPING;
+}
+
+/* Its stay at a worker; NULL: none has it. */
+static inline rm_flight_t *rm_record_flight (const rm_record_t *record)
+{
+    return rm_at_flies (record->lead.at) ? record->lead.flight : NULL;
+}
+
+/* The worker that has it, for the leader; NULL: none. */
+static inline struct rm_peer *rm_record_peer (const rm_record_t *record)
+{
+    const rm_flight_t *flight = rm_record_flight (record);
+    return flight ? flight->peer : NULL;
 }
 
 /* True if it is to end as its extra->stop says. */

@@ -41,7 +41,7 @@ static counts_t *count_queues (const rm_view_t *self)
         for (uint32_t q = 0; q < peer->member->queue_count; q++)
             counts[peer->member->queues[q]->number].workers++;
         RM_LIST_EACH (&peer->flight, link)
-            counts[RM_OWNER (link, rm_record_t, lead.flight)->queue->number].running++;
+            counts[RM_OWNER (link, rm_flight_t, link)->record->queue->number].running++;
     }
     return counts;
 }
@@ -205,9 +205,9 @@ static json_t *job (const rm_view_t *self, const rm_record_t *record)
     return json_pack (
         "{s:o, s:s, s:o, s:s, s:s?, s:o, s:o, s:o*, s:o*}", "id", integer (record->id), "queue", record->queue->name,
         "key", rm_view_key (record), "state", rm_record_state_name (record, self->now.wall_ms), "worker",
-        record->lead.peer ? record->lead.peer->member->name : NULL, "attempt", integer (rm_record_attempt (record)),
-        "age_ms", integer (age (self, record)), "permille", progress ? integer (progress->permille) : NULL, "note",
-        progress ? blob_text (progress->note) : NULL);
+        rm_record_peer (record) ? rm_record_peer (record)->member->name : NULL, "attempt",
+        integer (rm_record_attempt (record)), "age_ms", integer (age (self, record)), "permille",
+        progress ? integer (progress->permille) : NULL, "note", progress ? blob_text (progress->note) : NULL);
 }
 
 typedef struct {

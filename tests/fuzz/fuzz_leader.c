@@ -114,10 +114,11 @@ static void lie (fuzz_input_t *input)
         uint64_t id = 1 + fuzz_below (input, (uint32_t)state->last_id + 1);
         const rm_record_t *record = rm_state_record (state, id);
         msg.type = RM_MSG_DONE;
-        done = (rm_done_job_t){.id = id,
-                               .token = near (input, record ? record->lead.token : 0),
-                               .attempt = record ? rm_record_attempt (record) : 1 + fuzz_below (input, 3),
-                               .verdict = fuzz_below (input, RM_VERDICT_INTERRUPTED + 1)};
+        done =
+            (rm_done_job_t){.id = id,
+                            .token = near (input, record && rm_record_flight (record) ? record->lead.flight->token : 0),
+                            .attempt = record ? rm_record_attempt (record) : 1 + fuzz_below (input, 3),
+                            .verdict = fuzz_below (input, RM_VERDICT_INTERRUPTED + 1)};
         msg.done = (rm_msg_done_t){report, &done, 1};
         break;
     }

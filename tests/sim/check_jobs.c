@@ -270,7 +270,7 @@ static bool believed_at (const check_t *self, uint64_t id, uint64_t inc)
     uint32_t who;
     const rm_leader_t *leader = sim_leading (self->sim, &who);
     const rm_record_t *record = leader ? rm_state_record (leader->state, id) : NULL;
-    return record && record->lead.peer && record->lead.peer->member->inc == inc;
+    return record && rm_record_peer (record) && rm_record_peer (record)->member->inc == inc;
 }
 
 /* A worker forgets how a run ended then: that must be in the log, if the job is believed to be there. */

@@ -148,7 +148,7 @@ static void mix_books (uint64_t *digest, const rm_leader_t *leader)
     RM_RECORD_EACH (leader->state, record)
     {
         mix (digest, record->lead.at);
-        mix (digest, record->lead.seq);
+        mix (digest, rm_record_flight (record) ? record->lead.flight->seq : 0);
     }
     RM_LIST_EACH (&leader->batches, link)
         mix (digest, RM_OWNER (link, rm_batch_t, link)->bytes.size);

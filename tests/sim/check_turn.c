@@ -11,8 +11,8 @@ static void check_books (check_t *self, const rm_leader_t *leader)
     {
         bool over = record->outcome != RM_OUTCOME_NONE;
         ended += over;
-        running += !over && record->lead.peer;
-        queued += !over && !record->lead.peer;
+        running += !over && rm_record_peer (record);
+        queued += !over && !rm_record_peer (record);
     }
     for (uint32_t i = 0; i < leader->peer_count; i++)
         flights += leader->peers[i]->flight_count;

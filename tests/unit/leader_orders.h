@@ -19,7 +19,7 @@ static inline void orders_begin (void)
 static inline bool at (uint64_t id, const worker_t *worker)
 {
     const rm_record_t *record = record_of (id);
-    return record->lead.peer && record->lead.peer == peer_of (worker);
+    return rm_record_peer (record) && rm_record_peer (record) == peer_of (worker);
 }
 
 static inline void say_order (const char *what, uint64_t id, const char *queue, const char *text, uint32_t limit)

@@ -92,7 +92,7 @@ Test (leader_handout, a_keyed_job_waits_for_its_owner_even_if_others_are_idle)
     worker_t *busy = join_settled ("w", 1), *idle = join_settled ("x", 1);
     put (key_of (busy, 0), "a");
     uint64_t id = put (key_of (busy, 1), "b");
-    cr_assert_null (record_of (id)->lead.peer);
+    cr_assert_null (rm_record_peer (record_of (id)));
     cr_assert_eq (idle->held_count, 0);
 }
 
@@ -105,7 +105,7 @@ Test (leader_handout, an_owner_that_does_not_serve_a_queue_yet_does_not_get_its_
     turn ();
     settle ();
     uint64_t id = put_job (&client, job_of ("new", key_of (owner, 0), "a"));
-    cr_assert_null (record_of (id)->lead.peer);
+    cr_assert_null (rm_record_peer (record_of (id)));
     char why[256];
     cr_assert (rm_leader_why (leader, now, id, why, sizeof why));
     cr_assert (strstr (why, "w owns slot"), "%s", why);

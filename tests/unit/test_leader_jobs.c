@@ -8,7 +8,7 @@ TestSuite (leader_jobs, .init = cluster_begin, .fini = cluster_end);
 static bool at (uint64_t id, const worker_t *worker)
 {
     const rm_record_t *record = record_of (id);
-    return record->lead.peer && record->lead.peer == peer_of (worker);
+    return rm_record_peer (record) && rm_record_peer (record) == peer_of (worker);
 }
 
 static uint64_t put_once (const char *key)
@@ -41,7 +41,7 @@ Test (leader_jobs, the_next_of_a_key_is_handed_out_only_after_the_one_before_is_
     uint64_t first = put ("key", "a"), second = put ("key", "b");
     disk_slow = true;
     finish (worker, first);
-    cr_assert (!record_of (second)->lead.peer);
+    cr_assert (!rm_record_peer (record_of (second)));
     disk_slow = false;
     disk ();
     turn ();
@@ -89,9 +89,9 @@ Test (leader_jobs, a_failed_job_is_nobody_elses_before_its_worker_has_let_go_of_
     worker->silent = true;
     uint64_t id = put (NULL, "a");
     worker_t *holder = at (id, worker) ? worker : NULL;
-    cr_assert (holder || record_of (id)->lead.peer);
+    cr_assert (holder || rm_record_peer (record_of (id)));
     while (!at (id, worker)) {
-        rm_peer_t *peer = record_of (id)->lead.peer;
+        rm_peer_t *peer = rm_record_peer (record_of (id));
         cr_assert (peer);
         uint64_t filler = id;
         id = put (NULL, "b");
@@ -125,7 +125,7 @@ Test (leader_jobs, a_key_goes_on_in_order_after_its_worker_died)
     die_and_be_removed (worker);
     settle ();
     cr_assert (at (first, other));
-    cr_assert (!record_of (second)->lead.peer);
+    cr_assert (!rm_record_peer (record_of (second)));
     finish (other, first);
     finish (other, second);
 }
@@ -138,7 +138,7 @@ Test (leader_jobs, a_job_that_was_handed_back_goes_before_the_rest_of_its_key)
     beat (worker);
     turn ();
     cr_assert (at (first, worker));
-    cr_assert (!record_of (second)->lead.peer);
+    cr_assert (!rm_record_peer (record_of (second)));
 }
 
 Test (leader_jobs, a_key_goes_on_in_order_under_the_next_master)
@@ -148,7 +148,7 @@ Test (leader_jobs, a_key_goes_on_in_order_under_the_next_master)
     restart_from_log (0);
     settle ();
     cr_assert (at (first, worker));
-    cr_assert (!record_of (second)->lead.peer);
+    cr_assert (!rm_record_peer (record_of (second)));
     finish (worker, first);
     finish (worker, second);
 }
@@ -265,7 +265,7 @@ Test (leader_jobs, a_crashed_job_without_a_key_sets_one_worker_aside_not_all)
     worker_t *holder = at (ids[0], first) ? first : second, *other = holder == first ? second : first;
     fail (holder, ids[0], RM_VERDICT_INTERRUPTED);
     after (300);
-    cr_assert (!record_of (ids[0])->lead.peer);
+    cr_assert (!rm_record_peer (record_of (ids[0])));
     for (int i = 1; i < 4; i++)
         if (at (ids[i], other)) {
             finish (other, ids[i]); /* the other one has one left as well: the first was emptier before */
@@ -337,7 +337,7 @@ Test (leader_jobs, at_most_once_is_never_prefetched)
     cr_assert_gt (peer_of (worker)->window, 100, "short jobs: it prefetches");
     uint64_t running = put (NULL, "b"), once = put_once (NULL), prefetched = put (NULL, "c");
     cr_assert (at (running, worker));
-    cr_assert (!record_of (once)->lead.peer);
+    cr_assert (!rm_record_peer (record_of (once)));
     (void)prefetched;
     while (worker->held_count)
         finish (worker, worker->held[0].id);

@@ -16,7 +16,7 @@ static rm_at_t where (uint64_t id)
 static bool at (uint64_t id, const worker_t *worker)
 {
     const rm_record_t *record = record_of (id);
-    return record->lead.peer && record->lead.peer == peer_of (worker);
+    return rm_record_peer (record) && rm_record_peer (record) == peer_of (worker);
 }
 
 /* ---- the watermark ---------------------------------------------------------------------------------------------- */
@@ -95,13 +95,13 @@ Test (leader_report, a_report_that_comes_twice_changes_nothing_the_second_time)
     tell (worker, &msg);
     turn (); /* handed out again, under the next number */
     cr_assert (at (id, worker));
-    uint64_t token = record_of (id)->lead.token;
-    cr_assert_eq (record_of (id)->lead.seq, 2);
+    uint64_t token = record_of (id)->lead.flight->token;
+    cr_assert_eq (record_of (id)->lead.flight->seq, 2);
     msg.heartbeat.report.held_count = 0;
     tell (worker, &msg);
     turn ();
     cr_assert (at (id, worker));
-    cr_assert_eq (record_of (id)->lead.token, token);
+    cr_assert_eq (record_of (id)->lead.flight->token, token);
 }
 
 Test (leader_report, an_older_report_is_ignored)
@@ -159,8 +159,8 @@ Test (leader_report, a_gap_is_filled_with_the_same_jobs_under_the_same_numbers_i
     cr_assert_eq (last, 252, "the unkeyed ones and the first of the key");
     uint64_t tokens[600];
     RM_LIST_EACH (&peer_of (worker)->flight, link) {
-        const rm_record_t *record = RM_OWNER (link, rm_record_t, lead.flight);
-        tokens[record->lead.seq] = record->lead.token;
+        const rm_record_t *record = RM_OWNER (link, rm_flight_t, link)->record;
+        tokens[record->lead.flight->seq] = record->lead.flight->token;
     }
     mark ();
     beat (worker);
@@ -369,8 +369,8 @@ Test (leader_report, what_a_worker_says_it_holds_and_never_got_is_not_believed)
     restart_from_log (0);
     turn ();
     cr_assert (peer_of (other)->reported);
-    cr_assert_null (record_of (poolless)->lead.peer);
-    cr_assert_null (record_of (keyed)->lead.peer, "it was never a holder of the slot");
+    cr_assert_null (rm_record_peer (record_of (poolless)));
+    cr_assert_null (rm_record_peer (record_of (keyed)), "it was never a holder of the slot");
 }
 
 /* ---- leases ----------------------------------------------------------------------------------------------------- */

@@ -16,14 +16,14 @@ static void load_keys (void)
     for (int i = 0; i < KEYS; i++) {
         snprintf (keys[i], sizeof keys[i], "key%d", i);
         ids[i] = put (keys[i], "a");
-        cr_assert (record_of (ids[i])->lead.peer);
+        cr_assert (rm_record_peer (record_of (ids[i])));
     }
 }
 
 static bool at (uint64_t id, const worker_t *worker)
 {
     const rm_record_t *record = record_of (id);
-    return record->lead.peer && record->lead.peer == peer_of (worker);
+    return rm_record_peer (record) && rm_record_peer (record) == peer_of (worker);
 }
 
 /* The n-th key whose slot is to go from one worker to another in the present resize. */
@@ -134,7 +134,7 @@ Test (leader_resize, slots_that_do_not_move_are_dispatched_all_through_it)
     int stays = moving (first, first, 0);
     for (int round = 0; round < 4; round++) {
         uint64_t next = put (keys[stays], "b"), unkeyed = put (NULL, "c");
-        cr_assert (record_of (unkeyed)->lead.peer, "in %s", rm_resize_state_name (phase ()));
+        cr_assert (rm_record_peer (record_of (unkeyed)), "in %s", rm_resize_state_name (phase ()));
         finish (first, ids[stays]);
         cr_assert (at (next, first), "in %s", rm_resize_state_name (phase ()));
         ids[stays] = next;
@@ -162,10 +162,10 @@ Test (leader_resize, a_moved_slot_waits_for_the_job_that_runs_in_it_and_for_noth
     both_report (first, second);
     int one = moving (first, second, 0), other = moving (first, second, 1);
     uint64_t next = put (keys[one], "b"), blocked = put (keys[other], "b");
-    cr_assert (!record_of (next)->lead.peer && !record_of (blocked)->lead.peer);
+    cr_assert (!rm_record_peer (record_of (next)) && !rm_record_peer (record_of (blocked)));
     finish (first, ids[one]);
     cr_assert (at (next, second), "though others still drain, and nobody has said ok");
-    cr_assert (!record_of (blocked)->lead.peer);
+    cr_assert (!rm_record_peer (record_of (blocked)));
     cr_assert_eq (phase (), RM_RESIZE_PHASE2);
 }
 
@@ -178,7 +178,7 @@ Test (leader_resize, a_moved_slot_stays_closed_until_the_end_of_its_job_is_in_th
     uint64_t next = put (keys[one], "b");
     disk_slow = true;
     finish (first, ids[one]);
-    cr_assert (!record_of (next)->lead.peer);
+    cr_assert (!rm_record_peer (record_of (next)));
     disk_slow = false;
     disk ();
     turn ();
@@ -485,7 +485,8 @@ static void check_death_in (rm_resize_state_t wanted)
     const worker_t *owner = owner_of (keys[one]);
     cr_assert (owner == second || owner == third);
     for (int i = 0; i < 500 && outcome_of (next) == RM_OUTCOME_NONE; i++) {
-        cr_assert (outcome_of (ids[one]) == RM_OUTCOME_DONE || !record_of (next)->lead.peer, "the head comes first");
+        cr_assert (outcome_of (ids[one]) == RM_OUTCOME_DONE || !rm_record_peer (record_of (next)),
+                   "the head comes first");
         worker_t *workers[] = {second, third};
         for (int w = 0; w < 2; w++)
             if (workers[w]->held_count)
@@ -551,7 +552,7 @@ Test (leader_resize, slots_that_drain_keep_draining_when_it_is_superseded)
         cr_assert_eq (slot->state, RM_SLOT_CLOSED);
     cr_assert_eq (slot->in_flight, 1);
     cr_assert (at (ids[one], first));
-    cr_assert (!record_of (next)->lead.peer);
+    cr_assert (!rm_record_peer (record_of (next)));
     finish (first, ids[one]);
     cr_assert (at (next, owner_of (keys[one])));
     for (int i = 0; i < KEYS; i++)
@@ -710,7 +711,7 @@ Test (leader_resize, no_member_at_all_is_an_assignment_too)
     cr_assert_eq (state->committed_epoch, state->epoch);
     uint64_t keyed = put ("key", "a"), unkeyed = put (NULL, "b");
     after (100);
-    cr_assert (!record_of (keyed)->lead.peer && !record_of (unkeyed)->lead.peer);
+    cr_assert (!rm_record_peer (record_of (keyed)) && !rm_record_peer (record_of (unkeyed)));
     worker_t *next = join_settled ("x", 2);
     cr_assert (at (keyed, next) && at (unkeyed, next));
 }

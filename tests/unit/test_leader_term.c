@@ -10,7 +10,7 @@ enum { KEYS = 40, REMOVED_AFTER_MS = RM_LEASE_MS + RM_GRACE_MS + RM_MARGIN_MS };
 static bool at (uint64_t id, const worker_t *worker)
 {
     const rm_record_t *record = record_of (id);
-    return record->lead.peer && record->lead.peer == peer_of (worker);
+    return rm_record_peer (record) && rm_record_peer (record) == peer_of (worker);
 }
 
 static rm_slot_state_t slot_state (const char *key)
@@ -36,7 +36,7 @@ Test (leader_term, nothing_is_decided_before_the_barrier_is_applied)
     disk_slow = true;
     after (2000);
     cr_assert_eq (state->member_count, 1);
-    cr_assert (!record_of (id)->lead.peer);
+    cr_assert (!rm_record_peer (record_of (id)));
     disk_slow = false;
     disk ();
     turn ();
@@ -124,9 +124,9 @@ Test (leader_term, a_slot_is_dispatched_again_only_when_every_holder_has_reporte
     second->dead = false;
     after (300);
     cr_assert (peer_of (second)->reported && !peer_of (first)->reported);
-    cr_assert (!record_of (free_moved)->lead.peer, "its target has reported, its owner has not");
-    cr_assert (!record_of (free_stays)->lead.peer);
-    cr_assert (!record_of (ids[moved])->lead.peer);
+    cr_assert (!rm_record_peer (record_of (free_moved)), "its target has reported, its owner has not");
+    cr_assert (!rm_record_peer (record_of (free_stays)));
+    cr_assert (!rm_record_peer (record_of (ids[moved])));
     first->dead = false;
     after (300);
     cr_assert (at (free_moved, second));
@@ -144,7 +144,7 @@ Test (leader_term, a_slot_whose_holder_is_silent_is_dispatched_when_that_one_is_
     die (first);
     uint64_t begun = now.mono_ms;
     restart_from_log (0);
-    while (!record_of (held)->lead.peer) {
+    while (!rm_record_peer (record_of (held))) {
         cr_assert_lt (now.mono_ms, begun + 5000);
         cr_assert (!at (waits, second));
         after (10);
@@ -161,7 +161,7 @@ Test (leader_term, a_worker_gets_nothing_before_it_has_reported)
     restart_from_log (0);
     uint64_t id = put (NULL, "accepted after the barrier");
     after (500);
-    cr_assert (!record_of (id)->lead.peer);
+    cr_assert (!rm_record_peer (record_of (id)));
     worker->dead = false;
     beat (worker);
     turn ();
@@ -182,7 +182,8 @@ Test (leader_term, unkeyed_jobs_older_than_the_barrier_wait_until_all_have_repor
     finish (other, also_held);
     cr_assert (at (newer, other), "accepted after the barrier: nobody can hold it");
     finish (other, newer);
-    cr_assert (!record_of (held)->lead.peer && !record_of (older)->lead.peer, "the silent one might hold either");
+    cr_assert (!rm_record_peer (record_of (held)) && !rm_record_peer (record_of (older)),
+               "the silent one might hold either");
     after (REMOVED_AFTER_MS + 10);
     settle ();
     cr_assert_null (rm_state_member (state, holder->inc));
@@ -324,7 +325,7 @@ Test (leader_term, a_leader_that_steps_down_forgets_what_it_believed_and_answers
     cr_assert_null (sent ("waiter", RM_MSG_RESULT));
     settle ();
     cr_assert (at (keyed, worker) && at (unkeyed, worker));
-    cr_assert (!record_of (waits)->lead.peer);
+    cr_assert (!rm_record_peer (record_of (waits)));
     finish (worker, keyed);
     cr_assert (at (waits, worker));
     cr_assert_null (sent ("waiter", RM_MSG_RESULT), "who waited asks the next leader");
@@ -356,7 +357,7 @@ Test (leader_term, what_did_not_make_it_to_the_log_is_said_again)
     settle ();
     cr_assert_eq (outcome_of (id), RM_OUTCOME_NONE);
     cr_assert (at (id, worker), "it still holds it");
-    cr_assert (!record_of (next)->lead.peer);
+    cr_assert (!rm_record_peer (record_of (next)));
     finish (worker, id); /* sent again in the new term */
     cr_assert (at (next, worker));
 }
@@ -370,7 +371,7 @@ Test (leader_term, a_dispatch_of_an_older_leader_is_numbered_anew_by_the_next)
     restart_from_log (0);
     settle ();
     uint64_t id = put (NULL, "b");
-    cr_assert_eq (record_of (id)->lead.seq, 1);
+    cr_assert_eq (record_of (id)->lead.flight->seq, 1);
     cr_assert_eq (worker->upto, 1);
     cr_assert_eq (peer_of (worker)->flight_count, 6);
     while (worker->held_count)
@@ -389,7 +390,7 @@ Test (leader_term, a_failed_jobs_delay_outlives_its_master)
     settle ();
     finish (worker, next);
     after (2000);
-    cr_assert (!record_of (id)->lead.peer);
+    cr_assert (!rm_record_peer (record_of (id)));
     after (1500);
     cr_assert (at (id, worker));
 }

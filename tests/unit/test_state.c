@@ -25,6 +25,12 @@ static void cr_assert_dead (uint64_t id, const char *reason)
 
 /* ---- submit ----------------------------------------------------------------------------------------------------- */
 
+/* A million of them lie in memory. */
+Test (state, a_record_is_no_larger_than_it_was)
+{
+    cr_assert_leq (sizeof (rm_record_t), 232);
+}
+
 Test (state, a_request_seen_twice_makes_one_job)
 {
     uint64_t id = ledger_submit (1, 1, "bank", "bob", "10");
