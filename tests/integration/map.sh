@@ -217,4 +217,6 @@ refused ::: ''
 # Progress is on stderr, and says how it ended.
 timeout 60 ringctl map --bar 'exit {}' ::: 0 1 2>err.m >out.m
 grep -q '100% 2/2, 1 failed' err.m || complain "--bar does not say how it ended"
+timeout 60 ringctl map --jobs 1 --eta 'sleep {}' ::: 0.6 0.6 0.6 2>err.m >out.m
+grep -q '2/3, .* left' err.m && grep -q '100% 3/3' err.m || complain "--eta does not say how long it may take: $(cat err.m)"
 exit $bad

@@ -201,4 +201,25 @@ for what in '"attempt":1,"how":"failed","ended_ms":[0-9]*,"worker":"first","reas
 done
 ringctl why $flaky | grep -Eq '^ +2  crashed +first +20[0-9T:.-]*Z  -$' || die "why $flaky: $(ringctl why $flaky)"
 
+# Each jitter, of a queue and of a job.
+worker third --queue dice='exec:exit 75' --queue clock='exec:date +%s' --queue brief=builtin:echo --threads 1
+for jitter in none full equal decorrelated turns; do
+    ringctl queue dice "jitter=$jitter" || die "jitter=$jitter"
+    ringctl queue dice | grep -qx "jitter=$jitter" || die "jitter=$jitter: $(ringctl queue dice)"
+    refused 1 "is dead" ringctl submit dice x --wait --tries 2 --retry "delay=1ms backoff=2 cap=2ms jitter=$jitter"
+done
+
+# At a time of day, and what a queue keeps of its outcomes: so many bytes, the newest ones.
+at=$(($(date +%s) + 2))
+[ "$(timeout 60 ringctl submit clock x --at @$at --wait)" -ge $at ] || die "before its time"
+ringctl queue brief keep-bytes=4KiB || die "keep-bytes"
+first=$(ringctl submit brief "$(printf '%02000d' 1)")
+for n in 2 3 4; do
+    last=$(ringctl submit brief "$(printf '%02000d' $n)")
+    ringctl wait "$last" >/dev/null || die "wait $last"
+done
+until_true 30 'more is forgotten than may be kept' '! ringctl wait $first >/dev/null 2>err'
+grep -q "kept no longer\|forgotten" err || die "wait $first: $(cat err)"
+ringctl wait "$last" >/dev/null || die "the newest is not kept"
+
 end "orders: all as ordered"
