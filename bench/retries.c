@@ -2,9 +2,9 @@
  *  core/backoff decides when they come back. A simulation on a clock of its own, from a seed: the same figures on every
  *  machine. Prints a table, and with --svg draws requests per 100 ms.
  *
- *  The model: a client calls, has its answer after 20 ms, and calls again a tenth of a second or so later. While the server is down a
- *  call fails after 20 ms. When it is up it serves so many calls in 100 ms; what is beyond that is refused, and is tried
- *  again like any failure.
+ *  The model: a client calls, has its answer after 20 ms, and calls again a tenth of a second or so later. While the
+ *  server is down a call fails after 20 ms. When it is up it serves so many calls in 100 ms; what is beyond that is
+ *  refused, and is tried again like any failure.
  */
 #include <stdio.h>
 #include <stdlib.h>

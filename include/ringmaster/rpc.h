@@ -17,8 +17,8 @@
  *          printf ("%ld\n", (long)rm_rpc_answer_int (answer, 0));
  *      rm_rpc_answer_destroy (&answer);
  *
- *  Every verb answers 0 or a negative RM_E…; times are milliseconds, a timeout of -1 is for ever. docs/rpc.md is the guide,
- *  and says what at-most-once does and does not promise.
+ *  Every verb answers 0 or a negative RM_E…; times are milliseconds, a timeout of -1 is for ever. docs/rpc.md is the
+ *  guide, and says what at-most-once does and does not promise.
  *
  *  Thread rules:
  *  - A server belongs to the thread that calls rm_rpc_server_run; rm_rpc_server_stop and rm_rpc_server_endpoint may be
@@ -113,7 +113,8 @@ RM_EXPORT int rm_rpc_server_set (rm_rpc_server_t *self, const char *option, cons
  *   i integer   d floating-point number   t true or false   s text   b bytes   a any of these, or other MessagePack
  * and a `*` at the end of either: any number of the last one. "si:i", "", "s:s*". A call whose arguments are others does
  * not reach the function: it ends with RM_EINVAL and a sentence, at the client.
- * 0, RM_EINVAL (name or signature; rm_rpc_server_error says why), RM_ESTATE (the name is taken, or it runs), RM_ENOMEM. */
+ * 0, RM_EINVAL (name or signature; rm_rpc_server_error says why), RM_ESTATE (the name is taken, or it runs),
+ * RM_ENOMEM. */
 RM_EXPORT int rm_rpc_server_add (rm_rpc_server_t *self, const char *name, const char *signature, rm_rpc_fn *fn,
                                  void *arg);
 
@@ -172,9 +173,10 @@ RM_EXPORT int rm_rpc_fail (rm_rpc_call_t *self, int code, const char *format, ..
 /* What came of a call. What these hand out lives until the answer is destroyed. */
 typedef struct rm_rpc_answer rm_rpc_answer_t;
 
-/* 0: its values are the result. RM_EFAILED: the function failed. RM_EUNKNOWN: the server has no such function. RM_EINVAL:
- * its arguments are not those of the signature. RM_ETIMEDOUT, RM_EUNREACHABLE: no answer in time; it may have run, or may
- * still run. RM_EBUSY: it did not run, the server was full up to the end. RM_ESTALE, RM_ECONFLICT, RM_EPROTO, RM_ENOMEM. */
+/* 0: its values are the result. RM_EFAILED: the function failed. RM_EUNKNOWN: the server has no such function.
+ * RM_EINVAL: its arguments are not those of the signature. RM_ETIMEDOUT, RM_EUNREACHABLE: no answer in time; it may
+ * have run, or may still run. RM_EBUSY: it did not run, the server was full up to the end. RM_ESTALE, RM_ECONFLICT,
+ * RM_EPROTO, RM_ENOMEM. */
 RM_EXPORT int rm_rpc_answer_error (const rm_rpc_answer_t *self);
 /* RM_EFAILED: the code that the function gave; 0 otherwise. */
 RM_EXPORT int rm_rpc_answer_code (const rm_rpc_answer_t *self);
@@ -194,8 +196,8 @@ RM_EXPORT void rm_rpc_answer_destroy (rm_rpc_answer_t **self_p); /* nulls the po
 
 /* ---- the lazy pirate ----------------------------------------------------------------------------------------------- */
 
-/* One call at a time on a REQ socket. What is not answered is sent again, on a fresh socket, to the next of its servers,
- * after a time that grows; at-most-once servers know it again. (Lazy Pirate: the ZeroMQ guide, chapter 4.) */
+/* One call at a time on a REQ socket. What is not answered is sent again, on a fresh socket, to the next of its
+ * servers, after a time that grows; at-most-once servers know it again. (Lazy Pirate: the ZeroMQ guide, chapter 4.) */
 typedef struct rm_rpc_client rm_rpc_client_t;
 
 /* A client of the servers at `servers`, endpoints separated by commas. Nothing is sent yet. NULL with errno EINVAL or
@@ -213,7 +215,8 @@ RM_EXPORT int rm_rpc_client_set (rm_rpc_client_t *self, const char *option, cons
 
 /* Calls the function `name`: 0, or what rm_rpc_answer_error says. `answer_p` (may be NULL: who does not want it) gets
  * what came of it, to be destroyed, also after an error: its rm_rpc_answer_error_text says which; NULL only when memory
- * ran out. The timeout also bounds what the function is told of its time. A call is sent again for at most 300000 ms. */
+ * ran out. The timeout also bounds what the function is told of its time. A call is sent again for at most 300000
+ * ms. */
 RM_EXPORT int rm_rpc_client_call (rm_rpc_client_t *self, const char *name, const rm_rpc_value_t *args, size_t count,
                                   int timeout_ms, rm_rpc_answer_t **answer_p);
 
@@ -226,9 +229,9 @@ RM_EXPORT const char *rm_rpc_client_error (const rm_rpc_client_t *self);
 
 /* ---- the pipelined client ------------------------------------------------------------------------------------------ */
 
-/* Many calls under way at once, from any number of threads, on one DEALER socket of a thread of its own; replies come in
- * any order. What is not answered is sent again, after a time that grows; when a server says nothing at all, all of it
- * goes to the next one. It keeps itself known to the server without being told. */
+/* Many calls under way at once, from any number of threads, on one DEALER socket of a thread of its own; replies come
+ * in any order. What is not answered is sent again, after a time that grows; when a server says nothing at all, all of
+ * it goes to the next one. It keeps itself known to the server without being told. */
 typedef struct rm_rpc_pipe rm_rpc_pipe_t;
 
 /* As rm_rpc_client_new. */

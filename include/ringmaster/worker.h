@@ -1,10 +1,10 @@
 /*  The worker: runs handlers for the jobs of its queues, keeps its lease, takes part in every resize of the ring.
  *
  *  Thread rule: a worker belongs to the thread that calls rm_worker_run; handlers run on the worker's own threads;
- *  rm_worker_stop may be called from any thread and from a signal handler; rm_job_… from the handler's thread, and after
- *  rm_job_detach from any, one at a time.
- *  Ownership: what rm_job_… hands out lives until the handler returns (of a detached job: until rm_job_finish), and ends
- *  in a NUL.
+ *  rm_worker_stop may be called from any thread and from a signal handler; rm_job_… from the handler's thread, and
+ *  after rm_job_detach from any, one at a time.
+ *  Ownership: what rm_job_… hands out lives until the handler returns (of a detached job: until rm_job_finish), and
+ *  ends in a NUL.
  */
 #pragma once
 
@@ -46,11 +46,13 @@ RM_EXPORT void rm_worker_destroy (rm_worker_t **self_p);
  * 0 or RM_EINVAL (rm_worker_error says which). */
 RM_EXPORT int rm_worker_set (rm_worker_t *self, const char *option, const char *value);
 
-/* Serves `queue` with `handler`; `arg` is handed through. 0, RM_EINVAL (bad name), RM_ESTATE (served already, or running). */
+/* Serves `queue` with `handler`; `arg` is handed through. 0, RM_EINVAL (bad name), RM_ESTATE (served already, or
+ * running). */
 RM_EXPORT int rm_worker_handle (rm_worker_t *self, const char *queue, rm_handler_fn *handler, void *arg);
 
-/* Serves `queue` with a command: "exec:COMMAND" (run by sh -c), "builtin:echo|sleep|fail", or "shell": each job's payload
- * is a command (docs/map.md). The shell serves masters of this machine's loopback only, unless it is told `insecure`. */
+/* Serves `queue` with a command: "exec:COMMAND" (run by sh -c), "builtin:echo|sleep|fail", or "shell": each job's
+ * payload is a command (docs/map.md). The shell serves masters of this machine's loopback only, unless it is told
+ * `insecure`. */
 RM_EXPORT int rm_worker_handle_named (rm_worker_t *self, const char *queue, const char *handler);
 
 /* Called on the worker's thread once it is joined for the first time. */
@@ -70,8 +72,8 @@ typedef struct {
 /* The slot of a key, from 0 to 16383; `size` bytes, without a NUL that may end them. Any thread. */
 RM_EXPORT uint32_t rm_slot_of_key (const void *key, size_t size);
 
-/* Has `told` called whenever the worker gains or loses slots: to keep warm what belongs to its keys, and to let go of what
- * does not any more. Before rm_worker_run; NULL: nobody.
+/* Has `told` called whenever the worker gains or loses slots: to keep warm what belongs to its keys, and to let go of
+ * what does not any more. Before rm_worker_run; NULL: nobody.
  *   - Calls are made one at a time, on a thread that is for nothing else. What a call is given lives until it returns.
  *   - A slot is gained once before it is lost, and lost before it is gained again. At first the worker has none.
  *   - Gained: the call returns before the first job of the slot is started here. A slow one lets them wait.
@@ -83,10 +85,10 @@ RM_EXPORT uint32_t rm_slot_of_key (const void *key, size_t size);
 RM_EXPORT void rm_worker_on_slots (rm_worker_t *self, void (*told) (const rm_slots_t *slots, void *arg), void *arg);
 
 /* Works until it was stopped (SIGTERM, SIGINT or rm_worker_stop: finishes what runs, hands back the rest, leaves) or
- * drained by an operator: 0. RM_EINVAL: nothing to serve. RM_EDENIED: the master refused it for good, or the shell refuses it. RM_EUNREACHABLE: no
- * master answered for 10 s, before it had joined or while it was leaving.
- * Ends the process with exit code 1 at a second signal, and when a handler runs on past its timeout, or past the loss of
- * the lease, by the master's grace time: nobody could promise that the job runs once at a time otherwise. */
+ * drained by an operator: 0. RM_EINVAL: nothing to serve. RM_EDENIED: the master refused it for good, or the shell
+ * refuses it. RM_EUNREACHABLE: no master answered for 10 s, before it had joined or while it was leaving.
+ * Ends the process with exit code 1 at a second signal, and when a handler runs on past its timeout, or past the loss
+ * of the lease, by the master's grace time: nobody could promise that the job runs once at a time otherwise. */
 RM_EXPORT int rm_worker_run (rm_worker_t *self);
 /* Tells it to finish what runs and leave; does not wait for that. */
 RM_EXPORT void rm_worker_stop (rm_worker_t *self);
@@ -104,16 +106,17 @@ RM_EXPORT unsigned rm_job_attempt (const rm_job_t *self); /* from 1 */
 /* True once the job should stop: its time is over, or its worker lost the lease. */
 RM_EXPORT bool rm_job_cancelled (const rm_job_t *self);
 
-/* Says how far the job is, 0 … 1000, and a note of up to 256 bytes (cut there) about that; NULL: none. Whoever waits sees it,
- * and `ringctl` shows it. The job's timeout counts anew from here: a job that says so in time may run for long. Costs little:
- * of many in a row the last one is told. 0, RM_ESTATE (it has ended), RM_EINVAL (no such number). */
+/* Says how far the job is, 0 … 1000, and a note of up to 256 bytes (cut there) about that; NULL: none. Whoever waits
+ * sees it, and `ringctl` shows it. The job's timeout counts anew from here: a job that says so in time may run for
+ * long. Costs little: of many in a row the last one is told. 0, RM_ESTATE (it has ended), RM_EINVAL (no such
+ * number). */
 RM_EXPORT int rm_job_progress (rm_job_t *self, unsigned permille, const char *format, ...)
     __attribute__ ((format (printf, 3, 4)));
 
-/* A partial result of up to 64 KiB (copied), for whoever follows the job while it runs: told soon, in order, and before the
- * result. Nobody need have seen it: the master keeps the newest 256 KiB of a job in memory, until shortly after its end, and a
- * new master has none of them. What counts is the result. 0, RM_ESTATE (it has ended), RM_ETOOBIG, RM_EBUSY (4 MiB of the
- * worker wait to be told: later, or never), RM_ENOMEM. */
+/* A partial result of up to 64 KiB (copied), for whoever follows the job while it runs: told soon, in order, and before
+ * the result. Nobody need have seen it: the master keeps the newest 256 KiB of a job in memory, until shortly after its
+ * end, and a new master has none of them. What counts is the result. 0, RM_ESTATE (it has ended), RM_ETOOBIG, RM_EBUSY
+ * (4 MiB of the worker wait to be told: later, or never), RM_ENOMEM. */
 RM_EXPORT int rm_job_partial (rm_job_t *self, const void *data, size_t size);
 
 /* Ends the job with a result (copied): 0, RM_ESTATE (ended already), RM_ETOOBIG, RM_ENOMEM. */
@@ -124,15 +127,15 @@ RM_EXPORT int rm_job_fail (rm_job_t *self, int verdict, const char *format, ...)
     __attribute__ ((format (printf, 3, 4)));
 
 /* The job shall go on when its handler has returned (whatever that returns): its thread is free for the next one, and
- * the job is over when rm_job_finish says so, from any thread. Until then it is a running job in every respect: it counts
- * among the worker's `jobs` (not among its threads), its key waits, its timeout, a cancel and a lost lease set
+ * the job is over when rm_job_finish says so, from any thread. Until then it is a running job in every respect: it
+ * counts among the worker's `jobs` (not among its threads), its key waits, its timeout, a cancel and a lost lease set
  * rm_job_cancelled, and a worker that leaves waits for it. Whoever has it must look at that: a job that is not finished
  * by the master's grace time after it was cancelled for its timeout or the lease ends the process.
  * To be called by the handler, before it gives the job away. 0, RM_ESTATE (detached already), RM_ENOMEM (it is not). */
 RM_EXPORT int rm_job_detach (rm_job_t *self);
-/* Ends a detached job: with the rm_job_reply… or rm_job_fail that was said, or with a reply of no bytes; frees it. Every
- * detached job needs it, a cancelled one too: rm_worker_run does not return before. Nulls the pointer, takes NULL.
- * 0, RM_ESTATE (was not detached: nothing has happened). */
+/* Ends a detached job: with the rm_job_reply… or rm_job_fail that was said, or with a reply of no bytes; frees it.
+ * Every detached job needs it, a cancelled one too: rm_worker_run does not return before. Nulls the pointer, takes
+ * NULL. 0, RM_ESTATE (was not detached: nothing has happened). */
 RM_EXPORT int rm_job_finish (rm_job_t **self_p);
 
 #ifdef __cplusplus

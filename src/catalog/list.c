@@ -54,7 +54,8 @@ int rm_catalog_check (const char *catalogs, char *why, size_t size)
     return RM_EINVAL;
 }
 
-/* A service that fits, in its place among `count` others. Of those heard of in the same second the last one in the list is the newest. */
+/* A service that fits, in its place among `count` others. Of those heard of in the same second the last one in the list
+ * is the newest. */
 static int insert (rm_endpoint_t *list, json_int_t *heard, int count, const rm_endpoint_t *one, json_int_t when)
 {
     int at = count < RM_ENDPOINTS_MAX ? count : RM_ENDPOINTS_MAX - 1;

@@ -61,6 +61,6 @@ uint64_t rm_follow_due_ms (const rm_follow_t *self);
 
 /* A frame has come: to be called once for each, before its messages. A frame for another asker is to be dropped: false. */
 bool rm_follow_frame (rm_follow_t *self, const rm_news_frame_t *frame, uint64_t now_ms);
-/* A message of it, live or kept. 1: give it, with what `given` says; 0: nothing to give; RM_ENOMEM; RM_EPROTO: more topics than a
- * publisher has. */
+/* A message of it, live or kept. 1: give it, with what `given` says; 0: nothing to give; RM_ENOMEM; RM_EPROTO: more
+ * topics than a publisher has. */
 int rm_follow_item (rm_follow_t *self, const rm_news_item_t *item, rm_follow_given_t *given);

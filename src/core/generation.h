@@ -20,5 +20,6 @@ enum {
 
 /* Skips them, removes every member (which ends at-most-once jobs with a logged start, reason `lost`), and ends every session:
  * what comes of one is refused. All other jobs that have not ended wait as they did, and outcomes stay. `now_ms` is the wall
- * clock. 0, RM_ENOMEM, or RM_ETOOBIG (the numbers would run out: that of terms after some 167 restores); on error the state is to be closed. */
+ * clock. 0, RM_ENOMEM, or RM_ETOOBIG (the numbers would run out: that of terms after some 167 restores); on error the
+ * state is to be closed. */
 int rm_generation_begin (rm_state_t *state, uint64_t now_ms);

@@ -36,8 +36,9 @@ typedef struct {
 void rm_newest_init (rm_newest_t *self, size_t count_max, size_t bytes_max);
 void rm_newest_close (rm_newest_t *self);
 
-/* Makes `data` the newest value of `topic`; `item` is it, numbered, and lives until the next put of that topic. 0, RM_EINVAL (not
- * a topic), RM_ETOOBIG (data, or more topics or bytes than may be), RM_ENOMEM; then nothing has changed. */
+/* Makes `data` the newest value of `topic`; `item` is it, numbered, and lives until the next put of that topic. 0,
+ * RM_EINVAL (not a topic), RM_ETOOBIG (data, or more topics or bytes than may be), RM_ENOMEM; then nothing has
+ * changed. */
 int rm_newest_put (rm_newest_t *self, rm_bytes_t topic, rm_bytes_t data, uint64_t now_ms, rm_news_item_t *item);
 
 /* The next topic that has been silent for long enough, without its value; false if there is none now. */
@@ -47,6 +48,6 @@ uint64_t rm_newest_due (const rm_newest_t *self);
 
 /* Begins an answer. */
 void rm_newest_ask (const rm_newest_t *self, uint64_t asker, rm_bytes_t pattern, rm_newest_answer_t *answer);
-/* Collects the next part, up to RM_NEWS_PART_ITEMS_MAX items in `items`; how many. `last` says that no part follows. Between parts
- * others may be put. */
+/* Collects the next part, up to RM_NEWS_PART_ITEMS_MAX items in `items`; how many. `last` says that no part follows.
+ * Between parts others may be put. */
 uint32_t rm_newest_part (rm_newest_answer_t *answer, rm_news_item_t *items, bool *last);

@@ -51,7 +51,8 @@ void rm_seqs_renew (rm_seqs_t *self, rm_submit_job_t *jobs, const rm_session_id_
 bool rm_seqs_too_old (const rm_seqs_t *self, int64_t now_ms);
 
 /* Writes "session:seq:floor:pending:sent" (hex, decimal, decimal, hex, milliseconds of `unix_ms`' calendar clock), and
- * ":count" behind it if several jobs are pending, all another process needs to go on here; of a session that is over, one that rm_seqs_load finds too old. 0, or RM_ETOOBIG if `size` is too small. */
+ * ":count" behind it if several jobs are pending, all another process needs to go on here; of a session that is over,
+ * one that rm_seqs_load finds too old. 0, or RM_ETOOBIG if `size` is too small. */
 int rm_seqs_save (const rm_seqs_t *self, int64_t now_ms, int64_t unix_ms, char *text, size_t size);
 
 /* Reads a text of rm_seqs_save. 0, RM_EINVAL (not such a text), RM_EEXPIRED (too old to be sent again safely); `self`

@@ -84,8 +84,9 @@ void rm_services_close (rm_services_t *self);
 /* Writes "address:port:name"; its size. `key` has room for RM_SERVICE_KEY_BYTES_MAX + 1. */
 size_t rm_service_key (char *key, const char *address, uint16_t port, const char *name);
 
-/* It was heard of: what was known of it before is replaced. 0, RM_EINVAL (no address or name, or too long), RM_EBUSY (no room for
- * it, or for more of its address), RM_ENOMEM. `why_p`, if not NULL, gets a literal sentence. On an error nothing has changed. */
+/* It was heard of: what was known of it before is replaced. 0, RM_EINVAL (no address or name, or too long), RM_EBUSY
+ * (no room for it, or for more of its address), RM_ENOMEM. `why_p`, if not NULL, gets a literal sentence. On an error
+ * nothing has changed. */
 int rm_services_put (rm_services_t *self, const rm_service_said_t *said, const char **why_p);
 
 /* Forgets those whose time is over; how many. */

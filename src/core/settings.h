@@ -42,7 +42,8 @@ bool rm_duration_parse (rm_bytes_t text, uint64_t *ms);
 
 /* Its name ("tries"). */
 const char *rm_setting_name (rm_setting_t setting);
-/* Reads "NAME=VALUE" ("default" is what 0 stands for, where it does): 0, or RM_EINVAL and a sentence without a full stop in `why`. */
+/* Reads "NAME=VALUE" ("default" is what 0 stands for, where it does): 0, or RM_EINVAL and a sentence without a full
+ * stop in `why`. */
 int rm_setting_parse (rm_bytes_t text, rm_setting_t *setting, uint64_t *value, char *why, size_t size);
 /* Writes a value as rm_setting_parse reads it. */
 void rm_setting_write (rm_setting_t setting, uint64_t value, char text[RM_SETTING_TEXT_BYTES]);

@@ -162,8 +162,8 @@ typedef struct {
     bool slots; /* the program wants to be told of its slots */
 } rm_work_config_t;
 
-/* What to do, in this order: send, cancel, withdraw, start, tell of slots, reconnect, end. Valid until the next call on the half
- * (rm_work_try_start apart); a list's next element is to be read before its element is passed to the half. */
+/* What to do, in this order: send, cancel, withdraw, start, tell of slots, reconnect, end. Valid until the next call on
+ * the half (rm_work_try_start apart); a list's next element is to be read before its element is passed to the half. */
 typedef struct {
     const rm_msg_t *sends; /* to encode and send to the master; they alias jobs */
     size_t send_count;

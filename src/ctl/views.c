@@ -195,8 +195,8 @@ static const struct {
                {"transfer", "[ID]", "a master's id", 0, 1},
                {"upgrade", "FORMAT", "a format", 1, 1}};
 
-/* Who is the best to lead instead of the one that does: a voter that lacks the least. 0: there is none. Chosen here and by name,
- * so that a request that is repeated, since its answer was lost, does not move the lead once more. */
+/* Who is the best to lead instead of the one that does: a voter that lacks the least. 0: there is none. Chosen here and
+ * by name, so that a request that is repeated, since its answer was lost, does not move the lead once more. */
 static uint64_t heir (const json_t *answer)
 {
     const json_t *masters = json_object_get (answer, "masters");

@@ -43,8 +43,8 @@ typedef struct {
 
 void rm_group_init (rm_group_desk_t *self, rm_ledger_t *ledger, rm_group_answer_fn *answer, void *arg);
 
-/* A new cluster's log gets the newest format that all its masters read, as soon as all have said so. To be called again and again
- * by its first leader. */
+/* A new cluster's log gets the newest format that all its masters read, as soon as all have said so. To be called again
+ * and again by its first leader. */
 void rm_group_begin (rm_group_desk_t *self);
 
 /* Where the masters are now. What is in it lives until the next look. Nothing in a group of one. */

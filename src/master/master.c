@@ -155,8 +155,8 @@ static void on_settled (void *arg, uint64_t ticket, int status)
         announce (self);
 }
 
-/* Whether the others follow still, and what they all read, is asked before anything is done that another leader might do too: this process may have
- * been asleep. */
+/* Whether the others follow still, and what they all read, is asked before anything is done that another leader might
+ * do too: this process may have been asleep. */
 static void look_at_ledger (rm_master_t *self)
 {
     self->leader.cut_off = (self->leader.leading || self->leader.standing) && !rm_ledger_has_quorum (self->ledger);

@@ -220,7 +220,8 @@ int rm_ledger_backup_new (rm_ledger_t *self, rm_ledger_backup_t **backup_p);
 uint64_t rm_ledger_backup_bytes (const rm_ledger_backup_t *self);
 /* Any thread, one at a time. Seals it, which reads all of it, and fills in the XXH3_64 of all its bytes. 0 or RM_ENOMEM. */
 int rm_ledger_backup_seal (rm_ledger_backup_t *self, uint64_t *checksum);
-/* Any thread, one at a time; only of one that is sealed. Copies up to `size` of its bytes from `at` on; how many, 0 at its end. */
+/* Any thread, one at a time; only of one that is sealed. Copies up to `size` of its bytes from `at` on; how many, 0 at
+ * its end. */
 size_t rm_ledger_backup_read (rm_ledger_backup_t *self, uint64_t at, void *to, size_t size);
 /* The loop's thread, when no other reads it any more, and before the ledger is closed. Nulls the pointer. */
 void rm_ledger_backup_destroy (rm_ledger_backup_t **self_p);

@@ -30,7 +30,8 @@ static bool is_too_new (rm_ledger_t *self, uint64_t format)
     return self->broken;
 }
 
-/* A batch may be committed by the others, and so applied, before it is on this disk. Only what is on this disk may be marked. */
+/* A batch may be committed by the others, and so applied, before it is on this disk. Only what is on this disk may be
+ * marked. */
 static void note_place (rm_ledger_t *self, raft_index index)
 {
     unsigned count = self->unstored.count;

@@ -23,8 +23,8 @@
 #include "proto/alloc.h"
 #include "ringmaster/error.h"
 
-/* Where the new log begins, behind the snapshot; the chain of batches goes on. Not with index 1: libraft takes a snapshot of that
-   for the log's first entry, which it has not got, and a master that is added would be sent neither. */
+/* Where the new log begins, behind the snapshot; the chain of batches goes on. Not with index 1: libraft takes a snapshot
+ * of that for the log's first entry, which it has not got, and a master that is added would be sent neither. */
 enum { FIRST_TERM = 1, FIRST_INDEX = 2 };
 
 typedef struct {

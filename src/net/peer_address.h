@@ -1,6 +1,6 @@
 /*  A master as masters and their operators know it: HOST:PORT of its raft port. So --peers, `ringctl master add` and `ringctl
- *  backup --from` name it, and the ledger keeps it. Its jobs endpoint, which is what clients know and messages carry, is 4 ports
- *  below, so that the one tells the other.
+ *  backup --from` name it, and the ledger keeps it. Its jobs endpoint, which is what clients know and messages carry,
+ *  is 4 ports below, so that the one tells the other.
  *
  *  Thread rule: any thread.
  */

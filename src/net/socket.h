@@ -4,7 +4,8 @@
  *  Nothing here blocks: what cannot be done now is answered with a code. A message is one frame; the empty delimiter
  *  that the jobs socket has in front of it (docs/protocol.md, "Sockets and frames") is added and taken off here. A
  *  message of any other shape is dropped whole and counted.
- *  Thread rule: a socket belongs to one thread, or to those that hold a lock. The process must hold a share of the context (net/context.h).
+ *  Thread rule: a socket belongs to one thread, or to those that hold a lock. The process must hold a share of the
+ *  context (net/context.h).
  */
 #pragma once
 
@@ -61,7 +62,8 @@ void rm_socket_set_linger (rm_socket_t *self, int linger_ms);
  * Of a connecting one: where it connects to. */
 const rm_endpoint_t *rm_socket_endpoint (const rm_socket_t *self);
 
-/* Of a NEWS_SUB: takes part, or no longer, in what begins with these bytes. A connection that is renewed says all of it again. */
+/* Of a NEWS_SUB: takes part, or no longer, in what begins with these bytes. A connection that is renewed says all of it
+ * again. */
 void rm_socket_subscribe (rm_socket_t *self, const void *prefix, size_t size, bool wanted);
 
 /* For whoever shares a socket between threads, under a lock: a descriptor that is readable (once) when something has changed,

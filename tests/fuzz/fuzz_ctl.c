@@ -1,6 +1,6 @@
-/*  ringctl's view of a master that sends anything: answers to status, workers, ring, jobs, why, drain and masters, results, and the
- *  messages of the publisher. What it prints for people is text without anything a terminal might obey; what it prints as
- *  JSON of its own is JSON, a line each.
+/*  ringctl's view of a master that sends anything: answers to status, workers, ring, jobs, why, drain and masters,
+ *  results, and the messages of the publisher. What it prints for people is text without anything a terminal might
+ *  obey; what it prints as JSON of its own is JSON, a line each.
  *
  *  The client and the sockets are played here; the first byte chooses the command, the rest is what the master says.
  */

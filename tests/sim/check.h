@@ -13,8 +13,8 @@
  *     phase-2-ok      `ok` only when nothing at or below `sync_to` runs in a lost slot
  *     slot-released   a moved slot starts on its new owner only after release or fencing
  *     unmoved-slot    a slot that does not move is never held back by a resize
- *     slots-told      a job starts only in a slot that the program was told of as gained; it is told of one as lost when nothing
- *                     runs in it, and `ok` is said when that has returned
+ *     slots-told      a job starts only in a slot that the program was told of as gained; it is told of one as lost when
+ *                     nothing runs in it, and `ok` is said when that has returned
  *     timeouts        a handler is told to stop for its timeout when it has said nothing for so long, and not before
  *     stale           what is of an older term or epoch, or of another incarnation, changes nothing
  *     one-owner       a slot has one owner in an epoch, and an epoch is used once

@@ -1,5 +1,5 @@
-/*  A pipelined client: the real flow (core/flow.h), with a socket that is a number. What src/client/stream.c does around it, and
- *  nothing else.
+/*  A pipelined client: the real flow (core/flow.h), with a socket that is a number. What src/client/stream.c does
+ *  around it, and nothing else.
  *
  *  Thread rule: one thread.
  */

@@ -1,6 +1,6 @@
 /* A ledger's other threads under load: snapshots, digests and backups read the owner's pieces at the same time, while the
- * state goes on, and snapshots and digests while the ledger closes. Under the thread sanitizer a piece that somebody changes, or a result that is
- * looked at too early, shows as a race. */
+ * state goes on, and snapshots and digests while the ledger closes. Under the thread sanitizer a piece that somebody
+ * changes, or a result that is looked at too early, shows as a race. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>

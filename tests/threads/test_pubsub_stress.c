@@ -1,5 +1,5 @@
-/* Publisher and subscribers under load: several threads publish, subscribers come and go in others, and nobody is given a number
- * twice, or one that does not fit to what it is told it has missed. */
+/* Publisher and subscribers under load: several threads publish, subscribers come and go in others, and nobody is given
+ * a number twice, or one that does not fit to what it is told it has missed. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>

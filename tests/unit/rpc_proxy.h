@@ -1,4 +1,5 @@
-/*  Between a client and an RPC server: drops replies, doubles requests, delays copies of both, and lets the server be another one. One client. */
+/*  Between a client and an RPC server: drops replies, doubles requests, delays copies of both, and lets the server be
+ *  another one. One client. */
 #pragma once
 
 #include <criterion/criterion.h>

@@ -1,4 +1,5 @@
-/*  Looking a service up: which catalogs are meant, what one of them may answer, and that none can hold up or mislead who asks. */
+/*  Looking a service up: which catalogs are meant, what one of them may answer, and that none can hold up or mislead
+ *  who asks. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <pthread.h>

@@ -417,7 +417,8 @@ Test (ledger_damage_long, closed_segments_are_whole_or_refused)
     cr_assert (survive ("a missing segment", &gone));
 }
 
-/* It was killed when it had cut a segment, as a leader's word demands: both files are there, and perhaps half of the new one. */
+/* It was killed when it had cut a segment, as a leader's word demands: both files are there, and perhaps half of the
+ * new one. */
 Test (ledger_damage_long, a_cut_that_was_not_finished_is_no_damage)
 {
     char names[FILES_MAX][256];

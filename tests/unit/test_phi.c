@@ -1,5 +1,5 @@
-/*  The detector of heartbeats, on links that are drawn from a seed: never too short for a link that scatters, never too long for
- *  one that is dead. */
+/*  The detector of heartbeats, on links that are drawn from a seed: never too short for a link that scatters, never too
+ *  long for one that is dead. */
 #include <criterion/criterion.h>
 
 #include "core/phi.h"

@@ -1,5 +1,5 @@
-/*  What the parts of the name server share: server.c (its life), receive.c (what services say), names.c (who they are), answer.c (who asks), keep.c
- *  (the disk).
+/*  What the parts of the name server share: server.c (its life), receive.c (what services say), names.c (who they are),
+ *  answer.c (who asks), keep.c (the disk).
  *
  *  Thread rule: the loop's thread.
  */
@@ -75,8 +75,8 @@ void rm_catalog_take (rm_catalog_server_t *self, const char *address, const char
 
 /* ---- names.c ---- */
 
-/* What the sender of an update without a name is called. NULL: the resolver is asked, and the update, of which a copy was made, is
- * taken when it has answered. */
+/* What the sender of an update without a name is called. NULL: the resolver is asked, and the update, of which a copy
+ * was made, is taken when it has answered. */
 const char *rm_catalog_name (rm_catalog_server_t *self, const char *address, const struct sockaddr *from,
                              const void *data, size_t size);
 /* Once no lookup is under way. */

@@ -1,5 +1,6 @@
-/* Names of senders that gave none: what the resolver says of their address, asked beside the loop, and kept for a while. The update
- * waits meanwhile, since a record is known by its name; what there is no room for is named by its address at once. */
+/* Names of senders that gave none: what the resolver says of their address, asked beside the loop, and kept for a
+ * while. The update waits meanwhile, since a record is known by its name; what there is no room for is named by its
+ * address at once. */
 #include <ctype.h>
 #include <string.h>
 
