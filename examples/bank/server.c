@@ -165,7 +165,7 @@ static int serve (const char *endpoint, const char *semantics, const char *table
     if (error)
         fprintf (stderr, "bank_server: %s\n", rm_rpc_server_error (server));
     rm_rpc_server_destroy (&server);
-    return error ? 1 : 0;
+    return error == RM_EINVAL ? 2 : error ? 1 : 0;
 }
 
 static int usage (FILE *to)

@@ -213,5 +213,5 @@ int main (int argc, char **argv)
     if (error)
         fprintf (stderr, "hashtable_server: %s\n", rm_rpc_server_error (server));
     rm_rpc_server_destroy (&server);
-    return error ? 1 : 0;
+    return error == RM_EINVAL ? 2 : error ? 1 : 0;
 }

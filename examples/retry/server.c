@@ -140,6 +140,8 @@ int main (int argc, char **argv)
         default:
             return usage (stderr);
         }
+    if (optind != argc || fails_percent < 0 || fails_percent > 100)
+        return usage (stderr);
     setvbuf (stdout, NULL, _IOLBF, 0);
     server = rm_rpc_server_new ();
     if (!server)
@@ -166,5 +168,5 @@ int main (int argc, char **argv)
     if (error)
         fprintf (stderr, "retry_server: %s\n", rm_rpc_server_error (server));
     rm_rpc_server_destroy (&server);
-    return error ? 1 : 0;
+    return error == RM_EINVAL ? 2 : error ? 1 : 0;
 }

@@ -156,14 +156,14 @@ int rm_endpoint_bind_failed (const rm_endpoint_t *self, int error, rm_fault_t *f
 {
     switch (error) {
     case EADDRINUSE:
-        return rm_fault (fault, RM_EIO, "port %u on %s is in use: stop what uses it or give --port another base",
-                         self->port, self->host);
+        return rm_fault (fault, RM_EIO, "port %u on %s is in use: stop what uses it or choose another port", self->port,
+                         self->host);
     case EADDRNOTAVAIL:
     case ENODEV: /* what libzmq makes of it */
         return rm_fault (fault, RM_EINVAL, "%s is not an address of this machine: give --bind one that is", self->host);
     case EACCES:
-        return rm_fault (fault, RM_EDENIED, "port %u on %s is not allowed to this user: give --port another base",
-                         self->port, self->host);
+        return rm_fault (fault, RM_EDENIED, "port %u on %s is not allowed to this user: choose another one", self->port,
+                         self->host);
     default:
         return rm_fault (fault, RM_EIO, "cannot listen on %s: %s", self->text, strerror (error));
     }

@@ -80,6 +80,15 @@ bank () { # EXPECTED-BALANCE OPTION…
     stop
 }
 
+refused () { # COMMAND…: wrong usage
+    "$bin/$@" >refused.out 2>&1
+    [ $? = 2 ] || die "$* is not refused as wrong usage"
+}
+
+refused retry_server --endpoint nonsense
+refused retry_server --fails 101
+refused monitor_server nonsense
+refused bank_server journal --semantics never
 retry
 monitor
 bank 80

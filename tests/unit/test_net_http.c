@@ -394,8 +394,7 @@ Test (net_http, a_port_in_use_is_a_sentence)
     cr_assert (first);
     unsigned port = rm_http_endpoint (first)->port;
     char wanted[128];
-    snprintf (wanted, sizeof wanted, "port %u on 127.0.0.1 is in use: stop what uses it or give --port another base",
-              port);
+    snprintf (wanted, sizeof wanted, "port %u on 127.0.0.1 is in use: stop what uses it or choose another port", port);
     rm_fault_t fault = {0};
     cr_assert_null (rm_http_new (&loop, "127.0.0.1", port, routes, &fault));
     cr_assert_str_eq (fault.text, wanted);

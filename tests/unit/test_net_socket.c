@@ -102,8 +102,7 @@ Test (net_socket, a_port_in_use_is_a_sentence_that_names_it)
     rm_fault_t fault = {0};
     char wanted[128];
     unsigned port = rm_socket_endpoint (first)->port;
-    snprintf (wanted, sizeof wanted, "port %u on 127.0.0.1 is in use: stop what uses it or give --port another base",
-              port);
+    snprintf (wanted, sizeof wanted, "port %u on 127.0.0.1 is in use: stop what uses it or choose another port", port);
     cr_assert_null (rm_socket_bind (RM_SOCKET_WORK_ROUTER, "127.0.0.1", port, &fault));
     cr_assert_eq (fault.error, RM_EIO);
     cr_assert_str_eq (fault.text, wanted);

@@ -204,7 +204,7 @@ case_port () {
     for name in jobs work sync http; do
         port=$(sed -n "s|.* $name=[a-z]*://127.0.0.1:\([0-9]*\).*|\1|p" "$box/ready")
         [ -n "$port" ] || complain "no port of $name in the ready line"
-        gives 1 " is in use: stop what uses it or give --port another base" ringmaster --data other --port $((port - i))
+        gives 1 " is in use: stop what uses it or choose another port" ringmaster --data other --port $((port - i))
         # The one that was taken, or one below it that somebody else on this machine took meanwhile.
         named=$(sed -n 's/^ringmaster: port \([0-9]*\) on 127.0.0.1 is in use: .*/\1/p' "$box/err")
         [ "${named:-0}" -ge $((port - i)) ] && [ "$named" -le "$port" ] || complain "$name: which port is in use"
