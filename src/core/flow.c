@@ -298,10 +298,13 @@ static uint64_t silent_at_ms (const rm_flow_t *self)
     return wait_ms < at_ms ? wait_ms : at_ms;
 }
 
-/* A master that says other things meanwhile is slow, and not dead; but not for ever. */
+/* A master that says other things meanwhile is slow, and not dead; but not for ever, and only as long as it goes on to: it may
+ * have been killed right after it said something. */
 static bool is_slow (const rm_flow_t *self, uint64_t now_ms)
 {
-    return self->under_way && self->line.heard_ms > self->sent_ms && now_ms < self->sent_ms + RM_FLOW_PATIENCE_MS;
+    uint64_t quiet_ms = self->line.masters.count > 1 ? rm_line_listen_ms (&self->line) : RM_LINE_ASK_MS;
+    return self->under_way && self->line.heard_ms > self->sent_ms && now_ms < self->line.heard_ms + quiet_ms &&
+           now_ms < self->sent_ms + RM_FLOW_PATIENCE_MS;
 }
 
 static void check_silence (rm_flow_t *self, uint64_t now_ms)

@@ -346,6 +346,21 @@ Test (flow, a_master_that_says_other_things_meanwhile_is_slow_and_not_dead)
     cr_assert_gt (t.opens, 1, "but not for ever");
 }
 
+Test (flow, a_master_that_says_other_things_and_then_nothing_is_left_for_another)
+{
+    rm_flow_close (&t.flow);
+    open_with (3);
+    add (1);
+    accept_newest ();
+    add (2);
+    t.now_ms += 20;
+    result (101, RM_OUTCOME_DONE);
+    forget_sent ();
+    pass (2 * RM_LINE_GROUP_MS);
+    cr_assert_str_neq (t.at, "tcp://a:1");
+    cr_assert_eq (newest (RM_MSG_SUBMIT)->submit.jobs[0].seq, 2, "the same request");
+}
+
 Test (flow, what_was_sent_too_long_ago_is_not_sent_again)
 {
     add (1);
