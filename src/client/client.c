@@ -53,8 +53,8 @@ static int out_of_memory (rm_client_t *self)
 
 rm_client_t *rm_client_new (const char *masters)
 {
-    rm_setup_masters_t given;
-    if (!rm_setup_masters (&given, masters)) {
+    rm_endpoints_t given;
+    if (!rm_endpoints_parse (&given, rm_endpoint_masters (masters))) {
         errno = EINVAL;
         return NULL;
     }

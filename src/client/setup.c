@@ -9,15 +9,6 @@
 #include "net/random.h"
 #include "ringmaster/error.h"
 
-bool rm_setup_masters (rm_setup_masters_t *self, const char *masters)
-{
-    int count = rm_endpoint_parse_list (self->list, rm_endpoint_masters (masters), NULL);
-    for (int i = 0; i < count; i++)
-        self->texts[i] = self->list[i].text;
-    self->count = count > 0 ? (uint32_t)count : 0;
-    return count > 0;
-}
-
 rm_session_id_t rm_setup_session (void)
 {
     rm_session_id_t session;

@@ -1,23 +1,15 @@
-/*  What the clients have in common when they are set up: the masters they are given, random sessions, options of retries.
+/*  What the clients have in common when they are set up: random sessions, options of retries.
  *
  *  Thread rule: none of its own.
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/backoff.h"
-#include "net/endpoint.h"
 #include "proto/msg.h"
-
-typedef struct {
-    rm_endpoint_t list[RM_ENDPOINTS_MAX];
-    const char *texts[RM_ENDPOINTS_MAX]; /* of `list` */
-    uint32_t count;
-} rm_setup_masters_t;
-
-/* Reads what rm_client_new takes; false: those are no endpoints. */
-bool rm_setup_masters (rm_setup_masters_t *self, const char *masters);
 
 /* 128 random bits. */
 rm_session_id_t rm_setup_session (void);

@@ -11,6 +11,7 @@
 #include "core/flow.h"
 #include "net/clock.h"
 #include "net/context.h"
+#include "net/endpoint.h"
 #include "net/poll.h"
 #include "net/random.h"
 #include "net/ready.h"
@@ -83,8 +84,8 @@ static bool on_ended (void *arg, const rm_flow_job_t *job, const rm_result_job_t
 
 rm_stream_t *rm_stream_new (const char *masters)
 {
-    rm_setup_masters_t given;
-    if (!rm_setup_masters (&given, masters)) {
+    rm_endpoints_t given;
+    if (!rm_endpoints_parse (&given, rm_endpoint_masters (masters))) {
         errno = EINVAL;
         return NULL;
     }

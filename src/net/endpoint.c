@@ -120,6 +120,15 @@ int rm_endpoint_parse_list (rm_endpoint_t *list, const char *text, rm_fault_t *f
     }
 }
 
+bool rm_endpoints_parse (rm_endpoints_t *self, const char *text)
+{
+    int count = text ? rm_endpoint_parse_list (self->list, text, NULL) : 0;
+    for (int i = 0; i < count; i++)
+        self->texts[i] = self->list[i].text;
+    self->count = count > 0 ? (uint32_t)count : 0;
+    return count > 0;
+}
+
 const char *rm_endpoint_masters (const char *said)
 {
     if (!said)

@@ -20,6 +20,13 @@ typedef struct {
     uint16_t port;                        /* 0 only in what is to be bound */
 } rm_endpoint_t;
 
+/* A list of them, in place; `texts` are those of `list`, so that it is not to be copied. */
+typedef struct {
+    rm_endpoint_t list[RM_ENDPOINTS_MAX];
+    const char *texts[RM_ENDPOINTS_MAX];
+    uint32_t count;
+} rm_endpoints_t;
+
 /* Reads "tcp://host:port" or "host:port", the port from 1. 0 or RM_EINVAL. */
 int rm_endpoint_parse (rm_endpoint_t *self, const char *text, rm_fault_t *fault);
 
@@ -28,6 +35,9 @@ int rm_endpoint_parse_bound (rm_endpoint_t *self, const char *text, rm_fault_t *
 
 /* Reads a list separated by commas into `list`, which has room for RM_ENDPOINTS_MAX. The number read, or RM_EINVAL. */
 int rm_endpoint_parse_list (rm_endpoint_t *list, const char *text, rm_fault_t *fault);
+
+/* The same of a list that has to be there; false: `text` is NULL, or no list of endpoints. */
+bool rm_endpoints_parse (rm_endpoints_t *self, const char *text);
 
 /* Where the masters are: what was said, else what $RINGMASTER says, else this machine's usual port. A list's text. */
 const char *rm_endpoint_masters (const char *said);

@@ -33,20 +33,16 @@ struct rm_rpc_client {
 
 rm_rpc_client_t *rm_rpc_client_new (const char *servers)
 {
-    rm_endpoint_t list[RM_ENDPOINTS_MAX];
-    const char *texts[RM_ENDPOINTS_MAX];
-    int count = servers ? rm_endpoint_parse_list (list, servers, NULL) : 0;
-    if (count < 1) {
+    rm_endpoints_t given;
+    if (!rm_endpoints_parse (&given, servers)) {
         errno = EINVAL;
         return NULL;
     }
-    for (int i = 0; i < count; i++)
-        texts[i] = list[i].text;
     rm_rpc_client_t *self = rm_calloc (1, sizeof *self);
     if (!self)
         goto no_memory;
     rm_random_fill (self->session.bytes, sizeof self->session.bytes);
-    if (rm_pirate_init (&self->pirate, texts, (uint32_t)count, &self->session, rm_clock_ms ()))
+    if (rm_pirate_init (&self->pirate, given.texts, given.count, &self->session, rm_clock_ms ()))
         goto free_self;
     if (rm_net_init ())
         goto close_pirate;

@@ -291,22 +291,18 @@ static void init_locks (rm_rpc_pipe_t *self)
 
 rm_rpc_pipe_t *rm_rpc_pipe_new (const char *servers)
 {
-    rm_endpoint_t list[RM_ENDPOINTS_MAX];
-    const char *texts[RM_ENDPOINTS_MAX];
-    int count = servers ? rm_endpoint_parse_list (list, servers, NULL) : 0;
-    if (count < 1) {
+    rm_endpoints_t given;
+    if (!rm_endpoints_parse (&given, servers)) {
         errno = EINVAL;
         return NULL;
     }
-    for (int i = 0; i < count; i++)
-        texts[i] = list[i].text;
     rm_rpc_pipe_t *self = rm_calloc (1, sizeof *self);
     if (!self)
         goto no_memory;
     self->window_max = WINDOW;
     self->hello_every_ms = HELLO_MS;
     rm_random_fill (self->session.bytes, sizeof self->session.bytes);
-    if (rm_rpc_window_init (&self->window, texts, (uint32_t)count, rm_clock_ms ()))
+    if (rm_rpc_window_init (&self->window, given.texts, given.count, rm_clock_ms ()))
         goto free_self;
     if (rm_wake_init (&self->wake))
         goto close_window;

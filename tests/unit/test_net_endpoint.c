@@ -75,6 +75,18 @@ Test (net_endpoint, a_list_is_separated_by_commas)
     cr_assert_str_eq (fault.text, "more than 16 endpoints in a list");
 }
 
+Test (net_endpoint, a_list_that_has_to_be_there_has_its_texts_beside_it)
+{
+    static rm_endpoints_t list;
+    cr_assert (rm_endpoints_parse (&list, "a:1,b:2"));
+    cr_assert_eq (list.count, 2);
+    cr_assert_str_eq (list.texts[0], "tcp://a:1");
+    cr_assert_str_eq (list.texts[1], "tcp://b:2");
+    cr_assert_not (rm_endpoints_parse (&list, "a:1,"));
+    cr_assert_eq (list.count, 0);
+    cr_assert_not (rm_endpoints_parse (&list, NULL));
+}
+
 static bool is_loopback (const char *host)
 {
     rm_endpoint_t endpoint;
