@@ -6,7 +6,8 @@
 
 #include "net/endpoint.h"
 
-/* Reads "HOST[:PORT],…"; NULL: what $CATALOG_HOST says. `list` has room for RM_ENDPOINTS_MAX. How many, or RM_EINVAL. */
+/* Reads "HOST[:PORT],…"; NULL: what $CATALOG_HOST says. `list` has room for RM_ENDPOINTS_MAX. How many, or
+ * RM_EINVAL. */
 int rm_catalog_list (rm_endpoint_t *list, const char *text, rm_fault_t *fault);
 
 /* Reads the answer to /query.json for the services of `type` and `project`, the one that was heard of last first, into

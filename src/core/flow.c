@@ -140,7 +140,8 @@ static bool end_here (rm_flow_t *self, rm_flow_job_t *job, uint32_t outcome, con
 
 /* ---- sessions --------------------------------------------------------------------------------------------------- */
 
-/* What was sent and is not accepted goes without a number, since that is known not to have been taken, or is given up. */
+/* What was sent and is not accepted goes without a number, since that is known not to have been taken, or is given
+ * up. */
 static void unnumber (rm_flow_t *self)
 {
     RM_LIST_EACH (&self->gathered, link) {
@@ -163,7 +164,8 @@ static void renew (rm_flow_t *self)
     self->known = false;
 }
 
-/* What was sent and is not accepted ends: nobody can say what became of it. False: not all of it, for lack of memory. */
+/* What was sent and is not accepted ends: nobody can say what became of it. False: not all of it, for lack of
+ * memory. */
 static bool let_go (rm_flow_t *self, const char *reason)
 {
     self->under_way = 0;
@@ -298,8 +300,8 @@ static uint64_t silent_at_ms (const rm_flow_t *self)
     return wait_ms < at_ms ? wait_ms : at_ms;
 }
 
-/* A master that says other things meanwhile is slow, and not dead; but not for ever, and only as long as it goes on to: it may
- * have been killed right after it said something. */
+/* A master that says other things meanwhile is slow, and not dead; but not for ever, and only as long as it goes on to:
+ * it may have been killed right after it said something. */
 static bool is_slow (const rm_flow_t *self, uint64_t now_ms)
 {
     uint64_t quiet_ms = self->line.masters.count > 1 ? rm_line_listen_ms (&self->line) : RM_LINE_ASK_MS;
@@ -430,8 +432,8 @@ static void on_not_leader (rm_flow_t *self, const rm_msg_not_leader_t *reply, ui
             rm_line_after (now_ms, rm_line_pause_ms (&self->line, self->turns, now_ms, rm_splitmix (&self->random)));
 }
 
-/* One of the jobs cannot be, and none of the submit was accepted. The others go on under new numbers: a late copy of this
- * submit is behind the floor then, or of a session that was left. */
+/* One of the jobs cannot be, and none of the submit was accepted. The others go on under new numbers: a late copy of
+ * this submit is behind the floor then, or of a session that was left. */
 static void refuse (rm_flow_t *self, uint64_t seq, const char *reason)
 {
     uint32_t i = 0, count = self->under_way;

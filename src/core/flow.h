@@ -10,13 +10,13 @@
  *           └─────────────────────────────────────────────────────▲──────────────────┤        ▲
  *                                                                                     └─ ended ┘
  *
- *  One submit is under way at a time: what is added meanwhile is gathered, and leaves with the next. So nothing waits where
- *  nothing is under way, a message grows with the load, and jobs are accepted in the order in which they were added, whatever
- *  is lost or refused on the way. Waits are beside that, as many as it takes.
+ *  One submit is under way at a time: what is added meanwhile is gathered, and leaves with the next. So nothing waits
+ *  where nothing is under way, a message grows with the load, and jobs are accepted in the order in which they were
+ *  added, whatever is lost or refused on the way. Waits are beside that, as many as it takes.
  *
- *  Invariants: of the jobs that are not accepted, those that were sent come first, and their numbers are in a row; a number
- *  stands for one job as long as the session lives; everything below the first of them is behind the floor; a job is not sent
- *  again later than half the session's ttl after it was sent first; each job ends once.
+ *  Invariants: of the jobs that are not accepted, those that were sent come first, and their numbers are in a row; a
+ *  number stands for one job as long as the session lives; everything below the first of them is behind the floor; a
+ *  job is not sent again later than half the session's ttl after it was sent first; each job ends once.
  *  Thread rule: none of its own; pure. The clock is the caller's, monotonic, in milliseconds. In-place struct.
  */
 #pragma once
@@ -95,8 +95,8 @@ typedef struct {
     rm_buf_t frame;
 } rm_flow_t;
 
-/* A client of the masters at `masters` (copied). 0, RM_EINVAL (as rm_line_init), RM_ENOMEM. Both sessions are 128 random
- * bits, `seed` is of the jitter. */
+/* A client of the masters at `masters` (copied). 0, RM_EINVAL (as rm_line_init), RM_ENOMEM. Both sessions are 128
+ * random bits, `seed` is of the jitter. */
 int rm_flow_init (rm_flow_t *self, const char *const *masters, uint32_t count, const rm_session_id_t session[2],
                   uint64_t seed, const rm_flow_out_t *out, uint64_t now_ms);
 /* Nobody is told of the jobs that are left. */

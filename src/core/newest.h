@@ -1,9 +1,9 @@
-/*  A publisher's memory: the newest value of each topic, with the number of what was published of it. It numbers what is sent,
- *  says which topics have fallen silent since, and hands out what late joiners ask for.
+/*  A publisher's memory: the newest value of each topic, with the number of what was published of it. It numbers what
+ *  is sent, says which topics have fallen silent since, and hands out what late joiners ask for.
  *
  *  Bounded in topics and in bytes: what would go beyond is refused, so that every topic there is has its value here.
- *  A topic that falls silent is named again, only its number, after RM_NEWEST_QUIET_MS and then in growing distances: who
- *  missed the last of it learns that, though nothing follows.
+ *  A topic that falls silent is named again, only its number, after RM_NEWEST_QUIET_MS and then in growing distances:
+ *  who missed the last of it learns that, though nothing follows.
  *
  *  Invariants: seqs of a topic grow by one; `bytes` is the sum of the values. Topics are never taken away.
  *  Thread rule: none of its own; pure.

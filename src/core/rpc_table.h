@@ -1,5 +1,5 @@
-/*  At-most-once: which calls were begun, and what came of them. A call is known by its session and its seq (its xid); one
- *  that comes again is not run again.
+/*  At-most-once: which calls were begun, and what came of them. A call is known by its session and its seq (its xid);
+ *  one that comes again is not run again.
  *
  *            begin: NEW                  end
  *      ───▶ PENDING (it runs now) ─────────────▶ DONE (its reply is kept) ───▶ discarded
@@ -14,8 +14,8 @@
  *
  *  A session of which nothing is left is forgotten, floor and all, `keep_ms` after it was last heard of.
  *
- *  Invariants: no entry is at or below its session's floor, unless it is pending; done entries lie in `aging` in the order
- *  of done_ms, sessions in `heard` in the order of heard_ms; `bytes` is the sum of the kept replies.
+ *  Invariants: no entry is at or below its session's floor, unless it is pending; done entries lie in `aging` in the
+ *  order of done_ms, sessions in `heard` in the order of heard_ms; `bytes` is the sum of the kept replies.
  *  Thread rule: belongs to one thread. Pure. Times are milliseconds of the caller's clock, which does not go back.
  */
 #pragma once
@@ -71,11 +71,12 @@ typedef enum {
 void rm_rpc_table_init (rm_rpc_table_t *self, uint64_t keep_ms, uint64_t bytes_max);
 void rm_rpc_table_close (rm_rpc_table_t *self);
 
-/* A call came. `hash` is of what is called. After NEW, PENDING and DONE `entry` is its entry, NULL otherwise; `*raised` says
- * whether the session's floor rose. */
+/* A call came. `hash` is of what is called. After NEW, PENDING and DONE `entry` is its entry, NULL otherwise; `*raised`
+ * says whether the session's floor rose. */
 rm_rpc_found_t rm_rpc_table_begin (rm_rpc_table_t *self, const rm_msg_rpc_call_t *call, uint64_t hash, uint64_t now_ms,
                                    rm_rpc_entry_t **entry, bool *raised);
-/* A pending call has ended; takes the reply over. It is discarded at once if the floor has passed it: true if it is kept. */
+/* A pending call has ended; takes the reply over. It is discarded at once if the floor has passed it: true if it is
+ * kept. */
 bool rm_rpc_table_end (rm_rpc_table_t *self, rm_rpc_entry_t *entry, uint8_t *reply, uint32_t size, uint64_t now_ms);
 /* A pending call was not run, and may come again. */
 void rm_rpc_table_forget (rm_rpc_table_t *self, rm_rpc_entry_t *entry);

@@ -1,5 +1,5 @@
-/*  The deciding half of the pipelined RPC client: many calls under way at once, each known by its seq; which is to be sent
- *  (again), which has run out of time, and when another server is to be asked (core/line.h: which).
+/*  The deciding half of the pipelined RPC client: many calls under way at once, each known by its seq; which is to be
+ *  sent (again), which has run out of time, and when another server is to be asked (core/line.h: which).
  *
  *                    next: SEND                        time, not answered
  *      add ──▶ due ─────────────▶ sent ──────────────────────────────────────▶ due again, after a time that grows
@@ -7,10 +7,11 @@
  *                                  ▼
  *                                 out
  *
- *  A call that goes unanswered is sent again to the same server, together with a question whether it is there; if by its next
- *  turn nothing at all was heard, the next server is asked (next: TURN) and all calls are sent to that one.
+ *  A call that goes unanswered is sent again to the same server, together with a question whether it is there; if by
+ *  its next turn nothing at all was heard, the next server is asked (next: TURN) and all calls are sent to that one.
  *
- *  Invariants: calls lie in `calls` in the order of their seq; the floor is one below the first of them; each is in the heap.
+ *  Invariants: calls lie in `calls` in the order of their seq; the floor is one below the first of them; each is in the
+ *  heap.
  *  Thread rule: belongs to one thread at a time. Pure. Times are milliseconds of the caller's clock.
  */
 #pragma once

@@ -1,8 +1,8 @@
-/*  What a name server knows: services, each by its address, port and name, until they have not been heard of for too long.
- *  (The records of the Notre Dame catalog server; docs/catalog.md.)
+/*  What a name server knows: services, each by its address, port and name, until they have not been heard of for too
+ *  long. (The records of the Notre Dame catalog server; docs/catalog.md.)
  *
- *  Invariants: no key is there twice; never more than the limits allow, in all and of one address, so that no sender takes
- *  the room of all others; what is full refuses what is new, and never forgets what it has before its time.
+ *  Invariants: no key is there twice; never more than the limits allow, in all and of one address, so that no sender
+ *  takes the room of all others; what is full refuses what is new, and never forgets what it has before its time.
  *  Thread rule: belongs to one thread. Pure. In-place struct. Times are milliseconds of the caller's clock. Strings are
  *  copied, and what is handed out lives until the next put or expire.
  */
@@ -95,6 +95,6 @@ uint32_t rm_services_expire (rm_services_t *self, uint64_t now_ms);
 /* NULL: there is none. */
 const rm_service_t *rm_services_find (const rm_services_t *self, const char *key);
 
-/* All of them in the order of `column`, those that are equal by name and key; `down` turns it round. To be freed by rm_free;
- * NULL: there are none, or memory ran out. */
+/* All of them in the order of `column`, those that are equal by name and key; `down` turns it round. To be freed by
+ * rm_free; NULL: there are none, or memory ran out. */
 const rm_service_t **rm_services_sorted (const rm_services_t *self, rm_service_column_t column, bool down);

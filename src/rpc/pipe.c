@@ -1,4 +1,5 @@
-/*  The pipelined client: one thread with the socket; whoever calls gives it the call and waits. core/rpc_window.h decides. */
+/*  The pipelined client: one thread with the socket; whoever calls gives it the call and waits. core/rpc_window.h
+ *  decides. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -260,7 +260,8 @@ void rm_rpc_server_finish (rm_rpc_server_t *self, rm_rpc_line_t *ended, uint64_t
             settle (self, call, now_ms);
         self->under_way--;
     }
-    /* A reply that could not be noted is sent all the same: that the call was begun is on the disk, so it is not run again. */
+    /* A reply that could not be noted is sent all the same: that the call was begun is on the disk, so it is not run
+     * again. */
     if (self->store && ended->first)
         (void)rm_rpc_store_commit (self->store, NULL);
     while ((call = rm_rpc_line_take (ended))) {

@@ -4,8 +4,8 @@
  *      ROUTER ──▶ the loop ── push ──▶     connection: one a client, with one)   ──▶ the loop ──▶ ROUTER
  *                      └──────────────── mode event: the function runs here ─────────────┘
  *
- *  The loop's thread has the socket, the table of calls, the roll of clients and the store; a lane's thread has the call
- *  that it took, until it gives it back.
+ *  The loop's thread has the socket, the table of calls, the roll of clients and the store; a lane's thread has the
+ *  call that it took, until it gives it back.
  */
 #pragma once
 
@@ -115,8 +115,8 @@ rm_rpc_call_t *rm_rpc_line_take (rm_rpc_line_t *self); /* NULL: it is empty */
 /* Calls: one as the message says, whose arguments are what the function takes. NULL with RM_E… and a sentence. */
 rm_rpc_call_t *rm_rpc_call_new (rm_rpc_server_t *server, const rm_msg_rpc_call_t *msg, uint64_t now_ms, int *error,
                                 char *text, size_t size);
-/* Runs its function, as often as its retry says, or refuses it if its time is over or the server is told to stop; it has
- * ended then. Any thread. */
+/* Runs its function, as often as its retry says, or refuses it if its time is over or the server is told to stop; it
+ * has ended then. Any thread. */
 void rm_rpc_call_run (rm_rpc_call_t *self);
 /* It ends without being run. */
 void rm_rpc_call_refuse (rm_rpc_call_t *self, int error, const char *text);

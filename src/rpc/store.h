@@ -1,7 +1,8 @@
 /*  The table of calls on the disk (SQLite), so that an at-most-once server that is started anew still knows them.
  *
- *  What is noted is on the disk after rm_rpc_store_commit: a call before its function runs, its reply before it is sent. A
- *  call that was begun and not ended when the process died is not run again: whoever asks is told that it may have run.
+ *  What is noted is on the disk after rm_rpc_store_commit: a call before its function runs, its reply before it is
+ *  sent. A call that was begun and not ended when the process died is not run again: whoever asks is told that it may
+ *  have run.
  *  Thread rule: belongs to one thread. The file belongs to one process.
  */
 #pragma once

@@ -1,5 +1,5 @@
-/*  What all records look like, written once for everyone who asks while nothing changes, and read by the threads of their
- *  connections while the records change.
+/*  What all records look like, written once for everyone who asks while nothing changes, and read by the threads of
+ *  their connections while the records change.
  *
  *  Invariant: at most RM_COPIES_MAX of a kind are held, however slowly they are read; when so many are, the newest is
  *  given out again, though it may be older than the last change.

@@ -1,6 +1,7 @@
 /*  What those who ask are shown: all records as JSON and as text, a table to read, one record by itself.
  *
- *  Whatever services say of themselves is escaped: it is text, and never markup, a line of its own or a way out of a string.
+ *  Whatever services say of themselves is escaped: it is text, and never markup, a line of its own or a way out of a
+ *  string.
  *  Thread rule: one thread.
  */
 #pragma once

@@ -77,7 +77,8 @@ static int listen_tcp (rm_catalog_server_t *self, const rm_endpoint_t *endpoint)
     return rc ? rc : rm_catalog_receive (self);
 }
 
-/* Opens all ports, those at `udp` and the one behind, `tcp`. False, with the reason in `fault`; nothing is open then. */
+/* Opens all ports, those at `udp` and the one behind, `tcp`. False, with the reason in `fault`; nothing is open
+ * then. */
 static bool open_ports (rm_catalog_server_t *self, const rm_endpoint_t *udp, rm_endpoint_t *tcp, rm_fault_t *fault)
 {
     const rm_endpoint_t *failed = udp;

@@ -1,11 +1,11 @@
-/*  The name server: takes what services say of themselves, over UDP and TCP, keeps it for as long as it is said again, and
- *  shows it over HTTP. (The protocol of the Notre Dame catalog server; docs/catalog.md.)
+/*  The name server: takes what services say of themselves, over UDP and TCP, keeps it for as long as it is said again,
+ *  and shows it over HTTP. (The protocol of the Notre Dame catalog server; docs/catalog.md.)
  *
  *      UDP on N, TCP on N+1 ──updates──▶ services ──▶ HTTP on N
  *                                            └──────▶ a file, every few seconds
  *
- *  A record is a hint and no more: anyone may say anything. So senders are bounded (rates, shares, sizes, connections and
- *  their time), and nothing here is decided by what they say.
+ *  A record is a hint and no more: anyone may say anything. So senders are bounded (rates, shares, sizes, connections
+ *  and their time), and nothing here is decided by what they say.
  *  Thread rule: the loop's thread; nothing of it is shared.
  */
 #pragma once

@@ -23,8 +23,8 @@ typedef struct {
 /* Makes the folder if it is not there. 0, RM_EIO, RM_EINVAL. */
 int rm_store_init (rm_store_t *self, const char *folder, rm_fault_t *fault);
 
-/* Reads the records' JSON; empty if there is no file. 0, RM_EIO, RM_ENOMEM; RM_ECORRUPT: they are not what was written, and the
- * file is put aside, under a name that `fault` says. */
+/* Reads the records' JSON; empty if there is no file. 0, RM_EIO, RM_ENOMEM; RM_ECORRUPT: they are not what was written,
+ * and the file is put aside, under a name that `fault` says. */
 int rm_store_read (const rm_store_t *self, rm_buf_t *json, rm_fault_t *fault);
 
 /* 0 or RM_EIO. */

@@ -13,7 +13,8 @@ static int refuse (const char **why_p, int error, const char *why)
     return error;
 }
 
-/* How deep it goes, and of how many values it is made, is seen without a parser: brackets and commas outside of strings. */
+/* How deep it goes, and of how many values it is made, is seen without a parser: brackets and commas outside of
+ * strings. */
 static int measure (const char *text, size_t size, const char **why_p)
 {
     size_t depth = 0, values = 0;

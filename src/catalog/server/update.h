@@ -1,7 +1,7 @@
 /*  What a service says of itself: a JSON object, or, behind a first byte 0x1A, one that zlib has compressed.
  *
- *  Nothing that comes is believed to be small: what is inflated, how deep it is nested and of how many values it is made is
- *  bounded before a parser sees it.
+ *  Nothing that comes is believed to be small: what is inflated, how deep it is nested and of how many values it is
+ *  made is bounded before a parser sees it.
  *  Thread rule: an update belongs to one thread.
  */
 #pragma once
