@@ -132,7 +132,7 @@ static void submit (void)
     }
     if (!count)
         return;
-    msg.submit = (rm_msg_submit_t){session, floor_seq, jobs, count};
+    msg.submit = (rm_msg_submit_t){.session = session, .floor = floor_seq, .jobs = jobs, .job_count = count};
     say (&msg, NULL);
 }
 

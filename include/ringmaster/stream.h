@@ -1,7 +1,7 @@
 /*  The pipelined client: many jobs under way at a time, in few messages, and their results as they end.
  *
- *  A job is sent at once where nothing is under way; else it is gathered with those that come meanwhile, until the
- *  master has answered. So nothing waits on an idle stream, and messages grow with the load. Jobs are accepted in the
+ *  A job is sent at once where nothing is under way, or one message only; else it is gathered with those that come
+ *  meanwhile, until the master has answered. So nothing waits on an idle stream, and messages grow with the load. Jobs are accepted in the
  *  order in which they were sent; those of one key run in that order. Masters may die: what was sent is sent again,
  *  under the same number in its session, to whichever master leads then, so that it is neither lost nor doubled, as
  *  long as it takes.

@@ -45,6 +45,7 @@ int rm_flow_init (rm_flow_t *self, const char *const *masters, uint32_t count, c
     rm_list_init (&self->unasked);
     rm_list_init (&self->asked);
     self->most = RM_MESSAGE_JOBS_MAX;
+    self->ahead = 1;
     int rc = rm_line_init (&self->line, masters, count, now_ms);
     if (rc)
         return rc;
@@ -140,6 +141,12 @@ static bool end_here (rm_flow_t *self, rm_flow_job_t *job, uint32_t outcome, con
 
 /* ---- sessions --------------------------------------------------------------------------------------------------- */
 
+/* What was sent and is not accepted is sent again. */
+static void forget_submits (rm_flow_t *self)
+{
+    self->under_way = self->submits = 0;
+}
+
 /* What was sent and is not accepted goes without a number, since that is known not to have been taken, or is given
  * up. */
 static void unnumber (rm_flow_t *self)
@@ -151,7 +158,7 @@ static void unnumber (rm_flow_t *self)
         job->seq = 0;
         job->state = RM_FLOW_GATHERED;
     }
-    self->under_way = 0;
+    forget_submits (self);
 }
 
 /* Goes on in another session: nobody knows this one. */
@@ -168,7 +175,7 @@ static void renew (rm_flow_t *self)
  * memory. */
 static bool let_go (rm_flow_t *self, const char *reason)
 {
-    self->under_way = 0;
+    forget_submits (self);
     for (rm_flow_job_t *job; (job = first_of (&self->gathered)) && job->seq;)
         if (!end_here (self, job, RM_FLOW_UNSURE, reason))
             return false;
@@ -182,7 +189,8 @@ static bool let_go (rm_flow_t *self, const char *reason)
 static void hang_up (rm_flow_t *self)
 {
     self->out.close (self->out.arg);
-    self->under_way = 0;
+    self->ahead = 1; /* as long as the next master has not said that it takes more */
+    forget_submits (self);
     self->due_ms = 0;
     for (rm_flow_job_t *job; (job = first_of (&self->asked));)
         move_to (job, RM_FLOW_UNASKED, &self->unasked);
@@ -206,12 +214,12 @@ static void connect (rm_flow_t *self)
     send_msg (self, &(rm_msg_t){.type = RM_MSG_HELLO}); /* who else there is */
 }
 
-/* How many of those gathered go into a submit now, written into `jobs`. */
-static uint32_t fill_submit (rm_flow_t *self, uint64_t now_ms)
+/* How many of those gathered, from `first`, go into a submit now, written into `jobs`. */
+static uint32_t fill_submit (rm_flow_t *self, rm_flow_job_t *first, uint64_t now_ms)
 {
     uint32_t count = 0;
     size_t bytes = 0;
-    RM_LIST_EACH (&self->gathered, link) {
+    for (rm_link_t *link = &first->link; link != &self->gathered; link = link->next) {
         rm_flow_job_t *job = RM_OWNER (link, rm_flow_job_t, link);
         bytes += RM_MESSAGE_ROW_BYTES + job->job.queue.size + job->job.key.size + job->job.data.size;
         if (count && (count == self->most || bytes > RM_FLOW_FRAME_BYTES))
@@ -224,32 +232,60 @@ static uint32_t fill_submit (rm_flow_t *self, uint64_t now_ms)
         job->state = RM_FLOW_SENT;
         self->jobs[count] = job->job;
         self->jobs[count++].seq = job->seq;
+        self->newest = job;
     }
     return count;
 }
 
-static void send_submit (rm_flow_t *self, uint64_t now_ms)
+/* The first of those gathered that is in no submit under way; NULL: there is none. */
+static rm_flow_job_t *next_to_send (const rm_flow_t *self)
 {
-    const rm_flow_job_t *oldest = first_of (&self->gathered);
-    if (oldest->seq && now_ms - oldest->first_ms >= RM_SESSION_TTL_MS / 2) {
-        if (!let_go (self, "it was sent and not answered for so long that to send it again might run it twice: it may "
-                           "have been accepted, look before you send it anew"))
-            self->due_ms = now_ms + AGAIN_MS;
-        else if (!rm_list_empty (&self->gathered))
-            send_submit (self, now_ms);
-        return;
-    }
+    rm_link_t *link = self->under_way ? self->newest->link.next : self->gathered.next;
+    return link == &self->gathered ? NULL : RM_OWNER (link, rm_flow_job_t, link);
+}
+
+/* False: it could not. */
+static bool send_submit (rm_flow_t *self, rm_flow_job_t *first, uint64_t now_ms)
+{
     rm_msg_t msg = {.type = RM_MSG_SUBMIT};
+    const rm_flow_job_t *oldest = first_of (&self->gathered);
     self->renewed = !self->known && !self->last_seq;
-    uint32_t count = fill_submit (self, now_ms);
-    msg.submit = (rm_msg_submit_t){self->session, self->jobs[0].seq - 1, self->jobs, count};
+    uint32_t count = fill_submit (self, first, now_ms);
+    msg.submit = (rm_msg_submit_t){.session = self->session,
+                                   .floor = oldest->seq - 1,
+                                   .jobs = self->jobs,
+                                   .job_count = count,
+                                   .after = self->submits ? self->jobs[0].seq - 1 : 0};
     if (!send_msg (self, &msg)) {
-        self->due_ms = now_ms + AGAIN_MS;
-        return;
+        if (!self->submits)
+            self->due_ms = now_ms + AGAIN_MS;
+        return false;
     }
-    self->under_way = count;
-    self->sent_ms = now_ms;
-    self->due_ms = rm_line_after (now_ms, rm_line_try_ms (&self->line, rm_splitmix (&self->random)));
+    if (!self->submits) {
+        self->sent_ms = now_ms;
+        self->due_ms = rm_line_after (now_ms, rm_line_try_ms (&self->line, rm_splitmix (&self->random)));
+    }
+    self->parts[self->submits++] = count;
+    self->under_way += count;
+    return true;
+}
+
+/* Sends as many submits as may be under way. */
+static void send_submits (rm_flow_t *self, uint64_t now_ms)
+{
+    rm_flow_job_t *next;
+    while ((next = next_to_send (self))) {
+        uint32_t most = self->known && !self->busy && !self->alone ? self->ahead : 1;
+        bool late = next->seq && now_ms - next->first_ms >= RM_SESSION_TTL_MS / 2;
+        if (self->submits >= most || (!self->submits && now_ms < self->due_ms) || (self->submits && late))
+            return;
+        if (late &&
+            !let_go (self, "it was sent and not answered for so long that to send it again might run it twice: it "
+                           "may have been accepted, look before you send it anew"))
+            self->due_ms = now_ms + AGAIN_MS;
+        else if (!late && !send_submit (self, next, now_ms))
+            return;
+    }
 }
 
 /* Asks for those that are not asked for, and for those whose wait is about to end, so that many waits become one. */
@@ -283,8 +319,7 @@ static void pump (rm_flow_t *self, uint64_t now_ms)
         return;
     self->paused_ms = 0;
     connect (self);
-    if (!self->under_way && !rm_list_empty (&self->gathered) && now_ms >= self->due_ms)
-        send_submit (self, now_ms);
+    send_submits (self, now_ms);
     while (!rm_list_empty (&self->unasked))
         send_wait (self, now_ms);
 }
@@ -369,6 +404,20 @@ static void accept_job (rm_flow_t *self, rm_flow_job_t *job, uint64_t id)
         end_here (self, job, RM_FLOW_UNSURE, rm_strerror (RM_ENOMEM));
 }
 
+/* The first of the submits under way is answered: now the master owes an answer to the one behind it. */
+static void next_submit (rm_flow_t *self, uint64_t now_ms)
+{
+    self->submits--;
+    memmove (self->parts, self->parts + 1, self->submits * sizeof *self->parts);
+    self->busy = false;
+    self->alone = self->alone && self->submits;
+    self->most = self->most > RM_MESSAGE_JOBS_MAX / 2 ? RM_MESSAGE_JOBS_MAX : self->most * 2;
+    self->sent_ms = now_ms;
+    self->due_ms = 0;
+    if (self->submits)
+        self->due_ms = rm_line_after (now_ms, rm_line_try_ms (&self->line, rm_splitmix (&self->random)));
+}
+
 /* An answer to a copy that was sent before may name fewer than are under way. */
 static void on_accepted (rm_flow_t *self, const rm_msg_accepted_t *accepted, uint64_t now_ms)
 {
@@ -382,14 +431,10 @@ static void on_accepted (rm_flow_t *self, const rm_msg_accepted_t *accepted, uin
         if (accepted->jobs[i].seq < job->seq)
             continue;
         self->known = true;
-        self->under_way -= self->under_way > 0;
+        if (self->under_way && self->under_way-- && !--self->parts[0])
+            next_submit (self, now_ms);
         accept_job (self, job, accepted->jobs[i].id);
     }
-    if (self->under_way)
-        return;
-    self->busy = false;
-    self->due_ms = 0;
-    self->most = self->most > RM_MESSAGE_JOBS_MAX / 2 ? RM_MESSAGE_JOBS_MAX : self->most * 2;
 }
 
 static void on_result (rm_flow_t *self, const rm_msg_result_t *result, uint64_t now_ms)
@@ -418,7 +463,7 @@ static void on_busy (rm_flow_t *self, const rm_msg_busy_t *busy, uint64_t now_ms
     if (self->under_way)
         self->most = self->under_way > 1 ? self->under_way / 2 : 1;
     self->busy = true;
-    self->under_way = 0;
+    forget_submits (self);
     self->due_ms = rm_line_after (now_ms, wait_ms);
 }
 
@@ -432,8 +477,8 @@ static void on_not_leader (rm_flow_t *self, const rm_msg_not_leader_t *reply, ui
             rm_line_after (now_ms, rm_line_pause_ms (&self->line, self->turns, now_ms, rm_splitmix (&self->random)));
 }
 
-/* One of the jobs cannot be, and none of the submit was accepted. The others go on under new numbers: a late copy of
- * this submit is behind the floor then, or of a session that was left. */
+/* One of the jobs cannot be, and none of the first submit was accepted, nor what was sent behind it. The others go
+ * on under new numbers: a late copy of those submits is behind the floor then, or of a session that was left. */
 static void refuse (rm_flow_t *self, uint64_t seq, const char *reason)
 {
     uint32_t i = 0, count = self->under_way;
@@ -450,12 +495,28 @@ static void refuse (rm_flow_t *self, uint64_t seq, const char *reason)
         renew (self);
 }
 
+/* A submit is refused, and one before it is not answered yet: what is behind that is sent again once it is, and will be
+ * refused again, as the first one. */
+static void keep_first_submit (rm_flow_t *self)
+{
+    self->submits = 1;
+    self->under_way = self->parts[0];
+    self->newest = first_of (&self->gathered);
+    for (uint32_t i = 1; i < self->under_way; i++)
+        self->newest = RM_OWNER (self->newest->link.next, rm_flow_job_t, link);
+    self->alone = true;
+}
+
 static void on_error (rm_flow_t *self, const rm_msg_error_t *error, uint64_t now_ms)
 {
     const rm_flow_job_t *first = first_of (&self->gathered);
     if (!self->under_way || (error->seq && (error->seq < first->seq || error->seq - first->seq >= self->under_way)))
         return; /* an answer to what was sent before */
     heard_from (self, now_ms);
+    if (self->submits > 1 && (!error->seq || error->seq - first->seq >= self->parts[0])) {
+        keep_first_submit (self);
+        return;
+    }
     rm_line_keep_words (&self->line, error->text);
     const char *reason = *self->line.words ? self->line.words : rm_strerror (error->code);
     if (error->code == RM_EEXPIRED && !self->renewed)
@@ -477,6 +538,8 @@ void rm_flow_reply (rm_flow_t *self, const rm_msg_t *msg, uint64_t now_ms)
     case RM_MSG_WELCOME:
         heard_from (self, now_ms);
         rm_masters_learn (&self->line.masters, msg->welcome.masters, msg->welcome.master_count);
+        self->ahead = msg->welcome.ahead < RM_FLOW_SUBMITS_MAX ? msg->welcome.ahead : RM_FLOW_SUBMITS_MAX;
+        self->ahead += !self->ahead;
         break;
     case RM_MSG_ACCEPTED:
         on_accepted (self, &msg->accepted, now_ms);

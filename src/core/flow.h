@@ -3,16 +3,17 @@
  *
  *           ┌──────── busy, silence, another leader: the same (session, seq) once more ───────┐
  *           ▼                                                                                 │
- *      ──▶ GATHERED ── nothing under way, or that is answered ──▶ SENT ───────────────────────┤
+ *      ──▶ GATHERED ── no more under way than may be ───────────▶ SENT ───────────────────────┤
  *                                                                  │ accepted                 │ refused, or nobody
  *                                                                  ▼                          ▼ knows
  *           ┌─────────── its wait is over, or lost ─────────── UNASKED ── wait ──▶ ASKED    ended
  *           └─────────────────────────────────────────────────────▲──────────────────┤        ▲
  *                                                                                     └─ ended ┘
  *
- *  One submit is under way at a time: what is added meanwhile is gathered, and leaves with the next. So nothing waits
- *  where nothing is under way, a message grows with the load, and jobs are accepted in the order in which they were
- *  added, whatever is lost or refused on the way. Waits are beside that, as many as it takes.
+ *  One submit is under way, or a few, where the master says that it takes them one after the other or not at all: what
+ *  is added meanwhile is gathered, and leaves with the next. So nothing waits where nothing is under way, a message
+ *  grows with the load, and jobs are accepted in the order in which they were added, whatever is lost or refused on
+ *  the way. Waits are beside that, as many as it takes.
  *
  *  Invariants: of the jobs that are not accepted, those that were sent come first, and their numbers are in a row; a
  *  number stands for one job as long as the session lives; everything below the first of them is behind the floor; a
@@ -32,6 +33,7 @@
 
 enum {
     RM_FLOW_FRAME_BYTES = 1 << 20, /* a submit grows no larger; one job may be */
+    RM_FLOW_SUBMITS_MAX = 2,       /* under way at a time; more make smaller messages and no more jobs */
     RM_FLOW_MERGE_MS = 100,        /* waits that end this close together become one */
     RM_FLOW_PATIENCE_MS = 4000     /* a submit goes unanswered for so long while the master says other things */
 };
@@ -80,8 +82,13 @@ typedef struct {
     rm_link_t unasked;  /* accepted, and no wait of ours stands */
     rm_link_t asked;    /* by `asked_ms` */
     rm_flow_job_t *by_id;
-    uint32_t count;        /* jobs in all */
-    uint32_t under_way;    /* the first so many of `gathered` are in a submit that is not answered */
+    uint32_t count;                      /* jobs in all */
+    uint32_t under_way;                  /* the first so many of `gathered` are in submits that are not answered … */
+    rm_flow_job_t *newest;               /* … of which this is the last one; valid while there are any … */
+    uint32_t submits;                    /* … which are so many … */
+    uint32_t parts[RM_FLOW_SUBMITS_MAX]; /* … of so many jobs each */
+    uint32_t ahead;        /* submits that this master takes one after the other, before it has answered the first */
+    bool alone;            /* one of them was refused: the next is sent when those before it are answered */
     uint32_t most;         /* jobs in the next submit; halved by busy */
     uint64_t sent_ms;      /* the submit under way: when */
     uint64_t due_ms;       /* … and when it is taken to be lost; none under way: not before that */

@@ -253,6 +253,12 @@ static void remember (rm_leader_t *self, rm_ledger_session_t *session, pending_t
     pending->batch = rm_leader_batch_number (self);
     rm_list_append (&self->submits, &pending->link);
     pending->in_session = session;
+    if (session) {
+        session->lead.submit_count++;
+        uint64_t last_seq = pending->requests[pending->count - 1].seq;
+        if (last_seq > session->lead.newest_seq)
+            session->lead.newest_seq = last_seq;
+    }
     rm_leader_expect (self, session, pending->fresh_count, pending->fresh_bytes);
 }
 
@@ -281,6 +287,8 @@ static void answer_known (rm_leader_t *self, const pending_t *pending)
 static void forget_pending (rm_leader_t *self, pending_t *pending)
 {
     rm_ledger_session_t *session = pending->in_session ? rm_state_session (self->state, &pending->session) : NULL;
+    if (session && !--session->lead.submit_count)
+        session->lead.newest_seq = 0;
     rm_leader_unexpect (self, session, pending->fresh_count, pending->fresh_bytes);
     leave_rooms (self, pending);
     rm_list_remove (&pending->link);
@@ -316,9 +324,21 @@ static const char *log_submit (rm_leader_t *self, rm_ledger_session_t *session, 
     return what;
 }
 
+/* Whether the number that a submit is to come after was accepted, or is on its way. Who sends his numbers in a row and each
+ * submit after the one before has no gap before the newest of those on their way. */
+static bool comes_in_turn (const rm_msg_submit_t *submit, const rm_ledger_session_t *session)
+{
+    if (submit->after <= submit->floor)
+        return true;
+    return session && (submit->after <= session->floor || submit->after <= session->lead.newest_seq ||
+                       rm_session_request (session, submit->after));
+}
+
 static void take_submit (rm_leader_t *self, const rm_address_t *from, const rm_msg_submit_t *submit)
 {
     rm_ledger_session_t *session = rm_state_session (self->state, &submit->session);
+    if (!comes_in_turn (submit, session))
+        return; /* the client is told of the one before, or has to send that again */
     verdict_t verdict = judge (self, submit, session);
     if (session)
         session->lead.heard_ms = self->now.wall_ms;

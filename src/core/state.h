@@ -256,6 +256,8 @@ struct rm_ledger_session {
     struct {
         uint64_t pending_count, pending_bytes; /* proposed, not yet applied */
         uint64_t heard_ms;                     /* wall: also waits count */
+        uint64_t submit_count;                 /* likewise submits … */
+        uint64_t newest_seq;                   /* … and the highest of their numbers */
     } lead;
 };
 

@@ -51,7 +51,8 @@ static void welcome (rm_master_t *self, const rm_address_t *to)
                                      .payload_bytes_max = self->config->leader.payload_bytes_max,
                                      .result_bytes_max = self->config->leader.result_bytes_max,
                                      .masters = (rm_bytes_t *)self->leader.group.masters,
-                                     .master_count = self->leader.group.count};
+                                     .master_count = self->leader.group.count,
+                                     .ahead = RM_SUBMITS_AHEAD};
     answer (self, to, &msg);
 }
 

@@ -37,6 +37,7 @@ enum {
     RM_PAYLOAD_BYTES_CEILING = 16 << 20, /* what may be configured at most */
     RM_FRAME_BYTES_MAX = 32 << 20,       /* a message on any socket */
     RM_BATCH_BYTES_MAX = 256 << 10,      /* a ledger batch, or one larger job */
+    RM_SUBMITS_AHEAD = 8,                /* of a session under way at a time, as a master says; any number would do */
     RM_MESSAGE_JOBS_MAX = 4096,          /* jobs in one message */
     RM_WORKER_QUEUES_MAX = 256,          /* queues a worker serves */
     RM_WORKER_THREADS_MAX = 1024,

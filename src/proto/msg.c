@@ -176,6 +176,7 @@ static const rm_field_t submit_rows[] = {
     {SESSION (rm_msg_t, submit.session, "session")},
     {U64 (rm_msg_t, submit.floor, "floor", 0)},
     {ARRAY (rm_msg_t, submit.jobs, submit.job_count, "jobs", 1, RM_MESSAGE_JOBS_MAX, submit_job)},
+    {U64 (rm_msg_t, submit.after, "after", 0), OPTIONAL},
 };
 
 static const rm_field_t wait_rows[] = {
@@ -223,6 +224,7 @@ static const rm_field_t welcome_rows[] = {
     {U32 (rm_msg_t, welcome.payload_bytes_max, "payload_bytes_max", 1, RM_PAYLOAD_BYTES_CEILING)},
     {U32 (rm_msg_t, welcome.result_bytes_max, "result_bytes_max", 1, RM_PAYLOAD_BYTES_CEILING)},
     {ARRAY (rm_msg_t, welcome.masters, welcome.master_count, "masters", 0, RM_MASTERS_MAX, endpoints), OPTIONAL},
+    {U32 (rm_msg_t, welcome.ahead, "ahead", 0, UINT32_MAX), OPTIONAL},
 };
 
 static const rm_field_t accepted_rows[] = {

@@ -141,6 +141,7 @@ typedef struct {
     uint64_t floor;        /* every reply up to here has been received */
     rm_submit_job_t *jobs; /* admitted all, or refused all */
     uint32_t job_count;
+    uint64_t after; /* taken only where this number was accepted, or is on its way into the ledger; 0: in any case */
 } rm_msg_submit_t;
 
 typedef struct { /* [seq, id] */
@@ -204,6 +205,7 @@ typedef struct {
     uint32_t result_bytes_max;
     rm_bytes_t *masters; /* jobs endpoints of the group, the leader's included; none: it is the only one */
     uint32_t master_count;
+    uint32_t ahead; /* submits of a session that may be under way, by their `after`; 0: one */
 } rm_msg_welcome_t;
 
 typedef struct {

@@ -348,7 +348,7 @@ static void submit_missing (void)
         if (!ids[seq] && (seq <= JOBS / 2 || joins))
             jobs[count++] = job_of (seq);
     rm_msg_t msg = {.type = RM_MSG_SUBMIT};
-    msg.submit = (rm_msg_submit_t){{{7}}, 0, jobs, count};
+    msg.submit = (rm_msg_submit_t){.session = {{7}}, .jobs = jobs, .job_count = count};
     if (count)
         from_client (&msg);
 }

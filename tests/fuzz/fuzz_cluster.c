@@ -439,7 +439,8 @@ void submit (uint8_t number, uint64_t seq, uint8_t kind, uint32_t count)
                                     .flags = what & 16 ? RM_JOB_AT_MOST_ONCE : 0};
     }
     rm_msg_t msg = {.type = RM_MSG_SUBMIT};
-    msg.submit = (rm_msg_submit_t){client->session, client->floor, jobs, count};
+    msg.submit =
+        (rm_msg_submit_t){.session = client->session, .floor = client->floor, .jobs = jobs, .job_count = count};
     ask (number, &msg);
 }
 

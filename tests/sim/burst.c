@@ -128,7 +128,8 @@ static bool submit_some (sim_burst_t *self, sim_t *sim, uint32_t who, uint64_t n
     if (!count)
         return false;
     rm_msg_t msg = {.type = RM_MSG_SUBMIT};
-    msg.submit = (rm_msg_submit_t){self->session, floor_of (self, sim, who), jobs, count};
+    msg.submit = (rm_msg_submit_t){
+        .session = self->session, .floor = floor_of (self, sim, who), .jobs = jobs, .job_count = count};
     send (self, sim, who, &msg);
     return true;
 }

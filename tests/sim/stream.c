@@ -20,6 +20,9 @@ struct sim_stream {
     rm_flow_t flow;
     uint64_t connection; /* 0: no socket */
     uint32_t master;     /* … to that one */
+    bool greeted;        /* by it */
+    uint64_t
+        ids[PLAN_ITEMS_MAX]; /* of what was accepted, by place in the plan; 0: it was not, or by a name of its own */
 };
 
 sim_stream_t *sim_stream_new (void)
@@ -67,6 +70,7 @@ static void on_open (void *arg, const char *endpoint)
 {
     sim_stream_t *self = arg;
     self->connection = ++self->connections;
+    self->greeted = false;
     self->master = (uint32_t)strtoul (strrchr (endpoint, ':') + 1, NULL, 10) - 1;
 }
 
@@ -96,6 +100,18 @@ static void on_send (void *arg, rm_buf_t *frame)
     sim_send (self->sim, self->who, self->master, self->connection, &copy);
 }
 
+/* Jobs are added in the order of the plan, and accepted in that order, whatever is lost or refused on the way. */
+static void check_order (sim_stream_t *self, uint64_t place, uint64_t id)
+{
+    self->ids[place] = id;
+    for (uint32_t other = 0; other < self->sim->plan->item_count; other++)
+        if (self->ids[other] && (other < place) != (self->ids[other] < id) && other != place)
+            sim_violation (self->sim, "stream-order",
+                           "%s sent its jobs %u and %u, which were accepted the other way round",
+                           self->sim->processes[self->who].name, self->sim->plan->items[other].index,
+                           self->sim->plan->items[place].index);
+}
+
 /* Tells the checks which id each job has. */
 static void note_accepted (sim_stream_t *self)
 {
@@ -103,6 +119,8 @@ static void note_accepted (sim_stream_t *self)
     HASH_ITER (hh, self->flow.by_id, job, next) {
         if (self->fates[job->tag] == ADDED)
             check_accepted (self->sim->check, self->who, &self->sim->plan->items[job->tag], job->id);
+        if (self->fates[job->tag] == ADDED && !job->job.options.uid.size)
+            check_order (self, job->tag, job->id);
         self->fates[job->tag] = ACCEPTED;
     }
 }
@@ -180,6 +198,11 @@ void sim_stream_wake (sim_stream_t *self)
 void sim_stream_receive (sim_stream_t *self, const rm_msg_t *msg)
 {
     uint64_t now_ms = sim_clock_ms (self->sim, self->who);
+    if (!self->greeted) { /* what its shell would have said */
+        self->greeted = true;
+        rm_flow_reply (&self->flow, &(rm_msg_t){.type = RM_MSG_WELCOME, .welcome = {.ahead = RM_SUBMITS_AHEAD}},
+                       now_ms);
+    }
     rm_flow_reply (&self->flow, msg, now_ms);
     go_on (self, now_ms);
 }
@@ -193,6 +216,7 @@ void sim_stream_boot (sim_stream_t *self, sim_t *sim, uint32_t who)
         self->random = sim->plan->seed * 41 + who;
     self->sim = sim;
     self->who = who;
+    memset (self->ids, 0, sizeof self->ids);
     for (uint32_t place = 0; place < sim->plan->item_count; place++)
         if (self->fates[place] != WANTED)
             self->fates[place] = OVER;

@@ -733,7 +733,8 @@ static void ask (const char *address, const rm_msg_t *msg)
 void submit_jobs (client_t *self, rm_submit_job_t *jobs, uint32_t count)
 {
     rm_msg_t msg = {.type = RM_MSG_SUBMIT};
-    msg.submit = (rm_msg_submit_t){self->session, self->floor, jobs, count};
+    msg.submit = (rm_msg_submit_t){
+        .session = self->session, .floor = self->floor, .jobs = jobs, .job_count = count, .after = self->after};
     ask (self->address, &msg);
 }
 

@@ -60,6 +60,7 @@ typedef struct {
     char address[16];
     uint64_t seq; /* the newest it has used */
     uint64_t floor;
+    uint64_t after; /* its submits are to come after this number */
 } client_t;
 
 extern rm_state_t *state;

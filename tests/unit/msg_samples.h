@@ -113,7 +113,8 @@ static inline rm_msg_t sample_client_message (rm_msg_type_t type)
         msg.hello.client = TEXT ("ringctl");
         break;
     case RM_MSG_SUBMIT:
-        msg.submit = (rm_msg_submit_t){sample_session (), UINT64_MAX, sample_submits, COUNT_OF (sample_submits)};
+        msg.submit =
+            (rm_msg_submit_t){sample_session (), UINT64_MAX, sample_submits, COUNT_OF (sample_submits), UINT64_MAX};
         break;
     case RM_MSG_WAIT:
         msg.wait = (rm_msg_wait_t){sample_session (), sample_ids, COUNT_OF (sample_ids), 2000, 1, 1, 2, UINT64_MAX};
@@ -139,7 +140,8 @@ static inline rm_msg_t sample_client_message (rm_msg_type_t type)
                                          RM_PAYLOAD_BYTES_MAX,
                                          RM_RESULT_BYTES_MAX,
                                          sample_masters,
-                                         COUNT_OF (sample_masters)};
+                                         COUNT_OF (sample_masters),
+                                         UINT32_MAX};
         break;
     case RM_MSG_ACCEPTED:
         msg.accepted = (rm_msg_accepted_t){sample_session (), sample_accepted, COUNT_OF (sample_accepted)};

@@ -300,6 +300,120 @@ Test (flow, a_result_without_memory_comes_again)
     cr_assert_eq (t.ended_count, 1);
 }
 
+/* ---- several submits under way ---------------------------------------------------------------------------------- */
+
+static void welcome (uint32_t ahead)
+{
+    reply (&(rm_msg_t){.type = RM_MSG_WELCOME, .welcome = {.ahead = ahead}});
+}
+
+/* One job is accepted, and the master takes several submits; then a submit of job 2 is under way, and one of 3 behind it. */
+static void have_two_under_way (rm_msg_submit_t *first)
+{
+    add (1);
+    accept_newest ();
+    result (101, RM_OUTCOME_DONE);
+    welcome (8);
+    forget_sent ();
+    add (2);
+    add (3);
+    cr_assert_eq (sends (RM_MSG_SUBMIT), 2);
+    numbers (&t.sent[0], 1, 2, 1);
+    numbers (&t.sent[1], 1, 3, 1);
+    *first = t.sent[0].submit;
+}
+
+Test (flow, a_second_submit_goes_ahead_behind_the_first_where_the_master_takes_it)
+{
+    rm_msg_submit_t first;
+    have_two_under_way (&first);
+    cr_assert_eq (t.sent[0].submit.after, 0);
+    cr_assert_eq (t.sent[1].submit.after, 2);
+    add (4);
+    add (5);
+    cr_assert_eq (sends (RM_MSG_SUBMIT), RM_FLOW_SUBMITS_MAX, "no more than may be");
+    accept (&first);
+    numbers (newest (RM_MSG_SUBMIT), 2, 4, 2);
+    cr_assert_eq (newest (RM_MSG_SUBMIT)->submit.after, 3);
+}
+
+Test (flow, a_master_that_does_not_say_so_gets_one_submit_at_a_time)
+{
+    add (1);
+    welcome (8);
+    add (2);
+    cr_assert_eq (sends (RM_MSG_SUBMIT), 1, "the session is not known yet");
+    accept_newest ();
+    accept_newest ();
+    not_leader ("tcp://z:1");
+    forget_sent ();
+    add (3);
+    add (4);
+    cr_assert_eq (sends (RM_MSG_SUBMIT), 1, "the next master has not said it");
+}
+
+Test (flow, an_error_about_the_second_submit_counts_when_the_first_is_answered)
+{
+    rm_msg_submit_t first;
+    have_two_under_way (&first);
+    error (RM_ETOOBIG, 3);
+    cr_assert_eq (t.ended_count, 1);
+    add (4);
+    cr_assert_eq (sends (RM_MSG_SUBMIT), 2, "it stays alone");
+    accept (&first);
+    numbers (newest (RM_MSG_SUBMIT), 2, 3, 2);
+    error (RM_ETOOBIG, 3);
+    cr_assert_eq (t.ended_count, 2);
+    cr_assert_eq (t.ended[1].tag, 3);
+    numbers (newest (RM_MSG_SUBMIT), 4, 5, 1);
+}
+
+Test (flow, an_error_about_the_first_submit_gives_the_second_new_numbers)
+{
+    rm_msg_submit_t first;
+    have_two_under_way (&first);
+    error (RM_ETOOBIG, 2);
+    cr_assert_eq (t.ended_count, 2);
+    cr_assert_eq (t.ended[1].tag, 2);
+    numbers (newest (RM_MSG_SUBMIT), 3, 4, 1);
+}
+
+Test (flow, an_error_that_names_no_number_is_of_nobody_while_two_are_under_way)
+{
+    rm_msg_submit_t first;
+    have_two_under_way (&first);
+    error (RM_EPROTO, 0);
+    cr_assert_eq (t.ended_count, 1);
+    accept (&first);
+    cr_assert_eq (t.flow.count, 2);
+}
+
+Test (flow, a_busy_master_is_sent_one_submit_until_it_takes_that)
+{
+    rm_msg_submit_t first;
+    have_two_under_way (&first);
+    forget_sent ();
+    busy (10);
+    pass (40);
+    cr_assert_eq (sends (RM_MSG_SUBMIT), 1);
+    numbers (newest (RM_MSG_SUBMIT), 1, 2, 1);
+    accept_newest ();
+    numbers (newest (RM_MSG_SUBMIT), 2, 3, 1);
+}
+
+Test (flow, the_second_submit_has_its_time_from_the_answer_to_the_first)
+{
+    rm_msg_submit_t first;
+    have_two_under_way (&first);
+    t.now_ms += 50;
+    accept (&first);
+    uint64_t answered_ms = t.now_ms;
+    cr_assert_geq (rm_flow_until (&t.flow), answered_ms + 50);
+    pass (2 * RM_FLOW_PATIENCE_MS);
+    numbers (newest (RM_MSG_SUBMIT), 2, 3, 1);
+    cr_assert_gt (t.opens, 1, "what is not answered is sent elsewhere");
+}
+
 /* ---- loss ------------------------------------------------------------------------------------------------------- */
 
 Test (flow, what_is_not_answered_goes_to_the_next_master_under_the_same_numbers)
@@ -313,7 +427,7 @@ Test (flow, what_is_not_answered_goes_to_the_next_master_under_the_same_numbers)
     cr_assert_str_neq (t.at, "tcp://a:1");
     numbers (newest (RM_MSG_SUBMIT), 0, 1, 2);
     accept_newest ();
-    accept (&(rm_msg_submit_t){{{1}}, 0, (rm_submit_job_t[]){{.seq = 1}}, 1});
+    accept (&(rm_msg_submit_t){.session = {{1}}, .jobs = (rm_submit_job_t[]){{.seq = 1}}, .job_count = 1});
     cr_assert_eq (newest (RM_MSG_WAIT)->wait.id_count, 2);
     result (101, RM_OUTCOME_DONE);
     result (102, RM_OUTCOME_DONE);

@@ -205,6 +205,73 @@ Test (leader_client, a_second_request_need_not_wait_for_the_answer_to_the_one_th
     cr_assert_eq (sent_nth ("client", RM_MSG_ACCEPTED, 1)->accepted.jobs[0].id, 2);
 }
 
+static void ask_after (uint64_t number, uint64_t seq, const char *data)
+{
+    rm_submit_job_t job = request (seq, data);
+    client.after = number;
+    submit_jobs (&client, &job, 1);
+    client.after = 0;
+}
+
+Test (leader_client, a_request_that_is_to_come_after_one_on_its_way_is_accepted_behind_it)
+{
+    put (NULL, "a");
+    mark ();
+    ask_after (1, 2, "b");
+    ask_after (2, 3, "c");
+    flush_once ();
+    ask_after (3, 4, "d");
+    turn ();
+    cr_assert_eq (sent_count ("client", RM_MSG_ACCEPTED), 3);
+    for (uint32_t i = 0; i < 3; i++)
+        cr_assert_eq (sent_nth ("client", RM_MSG_ACCEPTED, i)->accepted.jobs[0].id, 2 + i);
+    ask_after (4, 5, "e");
+    turn ();
+    cr_assert_eq (state->last_id, 5, "what was accepted counts, too");
+}
+
+Test (leader_client, a_request_behind_a_gap_is_dropped_without_an_answer)
+{
+    put (NULL, "a");
+    mark ();
+    ask_after (2, 3, "c");
+    turn ();
+    cr_assert_eq (sent_count ("client", RM_MSG_ACCEPTED) + sent_count ("client", RM_MSG_ERROR), 0);
+    cr_assert_eq (state->last_id, 1);
+    client.floor = 2;
+    ask_after (2, 3, "c");
+    turn ();
+    cr_assert_eq (state->last_id, 2, "a number that was given up is no gap");
+}
+
+Test (leader_client, a_request_behind_one_that_was_refused_is_dropped)
+{
+    config.payload_bytes_max = 3;
+    reconfigure ();
+    put (NULL, "a");
+    mark ();
+    ask_after (1, 2, "four");
+    ask_after (2, 3, "for");
+    turn ();
+    cr_assert_eq (error_code (), RM_ETOOBIG);
+    cr_assert_eq (state->last_id, 1);
+}
+
+Test (leader_client, a_request_on_its_way_that_was_lost_with_its_master_is_a_gap)
+{
+    put (NULL, "a");
+    ask_after (1, 2, "b");
+    flush_once ();
+    failover (0);
+    ask_after (2, 3, "c");
+    turn ();
+    cr_assert_eq (state->last_id, 1);
+    ask_after (1, 2, "b");
+    ask_after (2, 3, "c");
+    turn ();
+    cr_assert_eq (state->last_id, 3);
+}
+
 Test (leader_client, a_message_is_refused_whole)
 {
     put (NULL, "a");

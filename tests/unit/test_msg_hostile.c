@@ -135,7 +135,8 @@ static bool may_miss (const frame_t *frame, size_t map, span_t key)
         {"order", "queue"},       {"order", "text"},       {"order", "limit"},        {"rpc_hello", "name"},
         {"rpc_call", "floor"},    {"rpc_call", "left_ms"}, {"rpc_call", "one"},       {"rpc_welcome", "once"},
         {"rpc_error", "fault"},   {"rpc_error", "text"},   {"rpc_busy", "text"},      {"wait", "follow"},
-        {"wait", "stamp"},        {"result", "stamp"},     {"result", "partials"}};
+        {"wait", "stamp"},        {"result", "stamp"},     {"result", "partials"},    {"submit", "after"},
+        {"welcome", "ahead"}};
     if (is_key (frame, key, "v"))
         return true;
     span_t type = value_of (frame, 0, "type");

@@ -149,7 +149,8 @@ static void ask_too_much (void)
     memset (key, 1, sizeof key);
     for (unsigned i = 0; i < RM_MESSAGE_JOBS_MAX; i++)
         jobs[i] = (rm_submit_job_t){.seq = i + 1, .queue = {"long", 4}, .key = {key, sizeof key}, .data = {"", 0}};
-    rm_msg_t msg = {.type = RM_MSG_SUBMIT, .submit = {{{1}}, 0, jobs, RM_MESSAGE_JOBS_MAX}};
+    rm_msg_t msg = {.type = RM_MSG_SUBMIT,
+                    .submit = {.session = {{1}}, .jobs = jobs, .job_count = RM_MESSAGE_JOBS_MAX}};
     converse (socket, &msg, RM_MSG_ACCEPTED, 0);
     msg = (rm_msg_t){.type = RM_MSG_QUERY, .query = {.what = {"jobs", 4}, .limit = UINT32_MAX}};
     converse (socket, &msg, RM_MSG_ERROR, RM_ETOOBIG);
