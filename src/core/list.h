@@ -12,8 +12,9 @@ typedef struct rm_link {
     struct rm_link *prev, *next;
 } rm_link_t;
 
-/* The struct of `type` whose `member` is `link`. */
-#define RM_OWNER(link, type, member) ((type *)((char *)(link)-offsetof (type, member)))
+/* The struct of `type` whose `member` is `link`; does not compile if that is no member of the kind that `link` points to. */
+#define RM_OWNER(link, type, member)                                                                                   \
+    ((type *)((char *)(link)-offsetof (type, member) - 0 * sizeof ((link) == &((type *)0)->member)))
 
 /* Walks `head`; the present link may be removed on the way. */
 #define RM_LIST_EACH(head, link)                                                                                       \

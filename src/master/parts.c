@@ -30,7 +30,7 @@ int rm_parts_take (const rm_state_t *state, rm_ledger_part_t **parts_p, size_t *
 
 void rm_parts_give_back (rm_ledger_part_t *parts)
 {
-    taken_t *taken = RM_OWNER (parts, taken_t, parts);
+    taken_t *taken = RM_OWNER (parts, taken_t, parts[0]);
     rm_snapshot_destroy (&taken->snapshot);
     rm_free (taken);
 }

@@ -235,7 +235,7 @@ static json_t *progress (const rm_view_t *self, const rm_msg_query_t *query)
     size_t limit = query->limit ? query->limit : RM_LIST_JOBS_USUAL;
     for (uint32_t i = 0; i < self->leader->peer_count; i++)
         RM_LIST_EACH (&self->leader->peers[i]->flight, link) {
-            const rm_record_t *record = RM_OWNER (link, rm_record_t, lead.flight);
+            const rm_record_t *record = RM_OWNER (link, rm_flight_t, link)->record;
             if (rm_leader_progress (record) && json_array_size (list) < limit &&
                 json_array_size (list) < RM_LIST_JOBS_MAX)
                 json_array_append_new (list, job (self, record));
