@@ -82,6 +82,7 @@ Test (worker_detached, it_says_how_far_it_is_and_has_its_time_again)
     cr_assert_eq (rm_job_progress (job, 1, NULL), RM_ESTATE);
     finish (job);
     cr_assert_eq (master_outcome (&master, id).verdict, RM_VERDICT_TIMEOUT);
+    stop_and_leave ();
 }
 
 Test (worker_detached, its_thread_is_free_and_it_ends_when_it_is_finished)
