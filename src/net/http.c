@@ -297,6 +297,7 @@ static struct MHD_Daemon *start_daemon (rm_http_t *self, int fd)
                           0, NULL, NULL, on_request, self,                                      //
                           MHD_OPTION_LISTEN_SOCKET, fd,                                         //
                           MHD_OPTION_CONNECTION_LIMIT, (unsigned)RM_HTTP_CONNECTIONS_MAX,       //
+                          MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)RM_HTTP_ADDRESS_MAX,    //
                           MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)RM_HTTP_IDLE_S,              //
                           MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)RM_HTTP_HEADER_BYTES_MAX, //
                           MHD_OPTION_END);

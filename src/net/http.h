@@ -17,6 +17,7 @@
 
 enum {
     RM_HTTP_CONNECTIONS_MAX = 64,
+    RM_HTTP_ADDRESS_MAX = 48, /* of these, of one address */
     RM_HTTP_IDLE_S = 10,
     RM_HTTP_PATIENCE_MS = 2000,
     RM_HTTP_HEADER_BYTES_MAX = 16 << 10,

@@ -78,6 +78,8 @@ printf 'x' | dd of=records/records bs=1 seek=100 conv=notrunc 2>/dev/null
 start --data records --max-rate 1000000
 [ "$(count)" = 0 ] || die "a damaged file was believed"
 grep -q 'event=records_damaged .*checksum.*put aside as records/records.damaged' catalog.log || die "not a word of the damage"
+timeout 20 "$bin/ringcatalog" --port 0 --data records 2>err && die "a folder that another one has"
+grep -q 'another ringcatalog has the folder records: give this one another --data' err || die "said: $(cat err)"
 [ -s records/records.damaged ] || die "the damaged file is gone"
 
 # Garbage, a bomb and stuck connections: it lives, others are heard, and it says what it refused.

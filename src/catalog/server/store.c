@@ -6,15 +6,33 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
 #include "ringmaster/error.h"
 
-enum { HEAD_BYTES_MAX = 64 };
+enum { HEAD_BYTES_MAX = 64, LOCK_TRIES = 20, LOCK_WAIT_US = 50000 };
 
 #define HEAD "ringcatalog 1 %016" PRIx64 " %zu\n"
+
+/* Two processes would write over each other's records. */
+static int lock (rm_store_t *self, rm_fault_t *fault)
+{
+    char path[PATH_MAX + 8];
+    snprintf (path, sizeof path, "%s/lock", self->folder);
+    self->lock = open (path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (self->lock < 0)
+        return rm_fault (fault, RM_EIO, "cannot open %s: %s", path, strerror (errno));
+    for (int tries = LOCK_TRIES; tries; tries--) { /* one that was killed just now may not be taken apart yet */
+        if (!flock (self->lock, LOCK_EX | LOCK_NB))
+            return 0;
+        usleep (LOCK_WAIT_US);
+    }
+    return rm_fault (fault, RM_EBUSY, "another ringcatalog has the folder %s: give this one another --data",
+                     self->folder);
+}
 
 int rm_store_init (rm_store_t *self, const char *folder, rm_fault_t *fault)
 {
@@ -25,7 +43,7 @@ int rm_store_init (rm_store_t *self, const char *folder, rm_fault_t *fault)
     snprintf (self->folder, sizeof self->folder, "%s", folder);
     if (mkdir (folder, 0755) && errno != EEXIST)
         return rm_fault (fault, RM_EIO, "cannot make the folder %s: %s", folder, strerror (errno));
-    return 0;
+    return lock (self, fault);
 }
 
 int rm_store_refuse (const rm_store_t *self, const char *why, rm_fault_t *fault)

@@ -18,9 +18,10 @@ typedef struct {
     char path[PATH_MAX];
     char part[PATH_MAX]; /* what is written to until it is whole */
     char folder[PATH_MAX];
+    int lock; /* of the folder, as long as the process lives */
 } rm_store_t;
 
-/* Makes the folder if it is not there. 0, RM_EIO, RM_EINVAL. */
+/* Makes the folder if it is not there, and takes it for this process. 0, RM_EIO, RM_EINVAL, RM_EBUSY (another one has it). */
 int rm_store_init (rm_store_t *self, const char *folder, rm_fault_t *fault);
 
 /* Reads the records' JSON; empty if there is no file. 0, RM_EIO, RM_ENOMEM; RM_ECORRUPT: they are not what was written,
