@@ -111,30 +111,10 @@ static void perform (rm_client_t *self, const rm_pirate_effects_t *effects)
 {
     if (effects->close)
         rm_socket_close (&self->socket);
-    if (effects->open) {
-        rm_endpoint_t endpoint;
-        rm_socket_close (&self->socket);
-        /* A master that cannot be connected to is one that does not answer. */
-        if (!rm_endpoint_parse (&endpoint, effects->open, NULL))
-            self->socket = rm_socket_connect (RM_SOCKET_REQ, &endpoint, NULL);
-    }
+    if (effects->open)
+        rm_socket_reconnect (&self->socket, RM_SOCKET_REQ, effects->open);
     if (effects->send && self->socket)
         (void)rm_socket_send (self->socket, NULL, effects->frame.data, effects->frame.size);
-}
-
-/* Waits for a reply until `until_ms`. 1: it is there, decoded. -1: what came cannot be read. 0: none came. */
-static int next_reply (rm_client_t *self, uint64_t until_ms, rm_msg_t *reply)
-{
-    uint64_t now_ms = rm_clock_ms ();
-    int64_t wait_ms = -1;
-    if (until_ms != RM_PIRATE_FOREVER)
-        wait_ms = until_ms > now_ms ? (int64_t)(until_ms - now_ms) : 0;
-    rm_poll_t item = {.socket = self->socket, .fd = -1};
-    if (rm_poll (&item, 1, wait_ms) < 1 || !item.readable) /* a signal's handler has run by now */
-        return 0;
-    if (rm_socket_recv (self->socket, NULL, &self->frame) != 1)
-        return -1;
-    return rm_msg_decode (reply, rm_frame_data (&self->frame), rm_frame_size (&self->frame), NULL) ? -1 : 1;
 }
 
 /* What is left of a timeout; -1 is for ever. */
@@ -196,7 +176,7 @@ static int ask_for (rm_client_t *self, const rm_msg_t *request, int timeout_ms, 
             rm_msg_close (reply);
         if (effects.ended)
             return fail (self, effects.error, "%s", rm_pirate_text (&self->pirate));
-        int came = next_reply (self, effects.until_ms, reply);
+        int came = rm_poll_reply (self->socket, effects.until_ms, &self->frame, reply);
         event = (rm_pirate_event_t){.type = came ? RM_PIRATE_REPLY : RM_PIRATE_TIME, .msg = came > 0 ? reply : NULL};
         now_ms = rm_clock_ms ();
     }

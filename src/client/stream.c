@@ -50,14 +50,11 @@ static void close_socket (void *arg)
     rm_socket_close (&self->socket);
 }
 
-/* A master that cannot be connected to is one that does not answer. */
 static void open_socket (void *arg, const char *endpoint)
 {
     rm_stream_t *self = arg;
-    rm_endpoint_t parsed;
     close_socket (self);
-    if (!rm_endpoint_parse (&parsed, endpoint, NULL))
-        self->socket = rm_socket_connect (RM_SOCKET_JOBS_DEALER, &parsed, NULL);
+    rm_socket_reconnect (&self->socket, RM_SOCKET_JOBS_DEALER, endpoint);
 }
 
 static void send_frame (void *arg, rm_buf_t *frame)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <zmq.h>
 
+#include "net/clock.h"
 #include "net/private.h"
 #include "proto/assert.h"
 #include "ringmaster/error.h"
@@ -31,4 +32,18 @@ int rm_poll (rm_poll_t *items, size_t count, int64_t timeout_ms)
         items[places[i]].writable = asked[i].revents & ZMQ_POLLOUT;
     }
     return rc;
+}
+
+int rm_poll_reply (rm_socket_t *socket, uint64_t until_ms, rm_frame_t *frame, rm_msg_t *reply)
+{
+    uint64_t now_ms = rm_clock_ms ();
+    int64_t wait_ms = -1;
+    if (until_ms != UINT64_MAX)
+        wait_ms = until_ms > now_ms ? (int64_t)(until_ms - now_ms) : 0;
+    rm_poll_t item = {.socket = socket, .fd = -1};
+    if (rm_poll (&item, 1, wait_ms) < 1 || !item.readable)
+        return 0;
+    if (rm_socket_recv (socket, NULL, frame) != 1)
+        return -1;
+    return rm_msg_decode (reply, rm_frame_data (frame), rm_frame_size (frame), NULL) ? -1 : 1;
 }

@@ -187,6 +187,14 @@ rm_socket_t *rm_socket_connect (rm_socket_kind_t kind, const rm_endpoint_t *endp
     return self;
 }
 
+void rm_socket_reconnect (rm_socket_t **self_p, rm_socket_kind_t kind, const char *endpoint)
+{
+    rm_endpoint_t parsed;
+    rm_socket_close (self_p);
+    if (!rm_endpoint_parse (&parsed, endpoint, NULL))
+        *self_p = rm_socket_connect (kind, &parsed, NULL);
+}
+
 void rm_socket_close (rm_socket_t **self_p)
 {
     rm_socket_t *self = *self_p;

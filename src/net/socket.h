@@ -52,6 +52,10 @@ rm_socket_t *rm_socket_bind (rm_socket_kind_t kind, const char *host, unsigned p
  * What is sent before it is connected waits, up to the high-water mark. NULL with the reason in `fault`. */
 rm_socket_t *rm_socket_connect (rm_socket_kind_t kind, const rm_endpoint_t *endpoint, rm_fault_t *fault);
 
+/* Puts a socket that connects to `endpoint` in the place of what there is. An endpoint that is none, or cannot be connected to,
+ * is as one that does not answer: NULL is there then. */
+void rm_socket_reconnect (rm_socket_t **self_p, rm_socket_kind_t kind, const char *endpoint);
+
 /* Closes at once. What has not left yet is lost, unless a linger time was set. */
 void rm_socket_close (rm_socket_t **self_p);
 

@@ -113,25 +113,12 @@ const char *rm_rpc_client_error (const rm_rpc_client_t *self)
 
 static void perform (rm_rpc_client_t *self, const rm_pirate_effects_t *effects)
 {
-    if (effects->close || effects->open)
+    if (effects->close)
         rm_socket_close (&self->socket);
-    rm_endpoint_t endpoint;
-    if (effects->open && !rm_endpoint_parse (&endpoint, effects->open, NULL))
-        self->socket = rm_socket_connect (RM_SOCKET_REQ, &endpoint, NULL);
+    if (effects->open)
+        rm_socket_reconnect (&self->socket, RM_SOCKET_REQ, effects->open);
     if (effects->send && self->socket)
         (void)rm_socket_send (self->socket, NULL, effects->frame.data, effects->frame.size);
-}
-
-/* Waits for a reply. 1: it is there, decoded. -1: what came cannot be read. 0: none came. */
-static int next_reply (rm_rpc_client_t *self, uint64_t until_ms, uint64_t now_ms, rm_msg_t *reply)
-{
-    rm_poll_t item = {.socket = self->socket, .fd = -1};
-    int64_t wait_ms = until_ms == RM_PIRATE_FOREVER ? -1 : until_ms > now_ms ? (int64_t)(until_ms - now_ms) : 0;
-    if (rm_poll (&item, 1, wait_ms) < 1)
-        return 0;
-    if (rm_socket_recv (self->socket, NULL, &self->frame) != 1)
-        return -1;
-    return rm_msg_decode (reply, rm_frame_data (&self->frame), rm_frame_size (&self->frame), NULL) ? -1 : 1;
 }
 
 /* Asks until there is an end: 0 and the reply, which aliases the frame (RPC messages have no arrays to free). */
@@ -154,7 +141,7 @@ static int ask (rm_rpc_client_t *self, const rm_msg_t *request, int timeout_ms, 
             break;
         if (event.type == RM_PIRATE_REPLY && event.msg)
             rm_msg_close (reply);
-        int came = next_reply (self, effects.until_ms, now_ms, reply);
+        int came = rm_poll_reply (self->socket, effects.until_ms, &self->frame, reply);
         event = (rm_pirate_event_t){.type = came ? RM_PIRATE_REPLY : RM_PIRATE_TIME, .msg = came > 0 ? reply : NULL};
         now_ms = rm_clock_ms ();
     }

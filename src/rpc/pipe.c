@@ -109,10 +109,7 @@ static const char *words_of (rm_rpc_pipe_t *self, int error, char *text, size_t 
 
 static void reopen (rm_rpc_pipe_t *self, const char *where)
 {
-    rm_endpoint_t endpoint;
-    rm_socket_close (&self->socket);
-    if (!rm_endpoint_parse (&endpoint, where, NULL))
-        self->socket = rm_socket_connect (RM_SOCKET_JOBS_DEALER, &endpoint, NULL);
+    rm_socket_reconnect (&self->socket, RM_SOCKET_JOBS_DEALER, where);
     self->hello_ms = rm_clock_ms (); /* this one is to know us as well */
 }
 
