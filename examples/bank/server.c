@@ -14,6 +14,8 @@
 
 #include <ringmaster/rpc.h>
 
+#include "serve.h"
+
 enum { ENTRIES_MAX = 1024, TEXT_BYTES = 64, OPENING_BALANCE = 100 };
 
 typedef struct {
@@ -24,7 +26,6 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all below */
 static entry_t entries[ENTRIES_MAX];
 static int entry_count;
 static FILE *journal;
-static rm_rpc_server_t *server;
 static long die_after = -1; /* calls; then the process ends between having done one and answering it */
 
 static entry_t *entry (const char *name, const char *value_if_new)
@@ -132,19 +133,11 @@ static int read_journal (const char *path)
     return 0;
 }
 
-static void on_signal (int number)
+static int serve_bank (const char *endpoint, const char *semantics, const char *table)
 {
-    (void)number;
-    rm_rpc_server_stop (server);
-}
-
-static int serve (const char *endpoint, const char *semantics, const char *table)
-{
-    server = rm_rpc_server_new ();
+    rm_rpc_server_t *server = rm_rpc_server_new ();
     if (!server)
         return 1;
-    signal (SIGINT, on_signal);
-    signal (SIGTERM, on_signal);
     int error = rm_rpc_server_set (server, "endpoint", endpoint);
     if (!error)
         error = rm_rpc_server_set (server, "semantics", semantics);
@@ -156,16 +149,7 @@ static int serve (const char *endpoint, const char *semantics, const char *table
         error = rm_rpc_server_add (server, "put", "ss:s", change, "put");
     if (!error)
         error = rm_rpc_server_add (server, "get", "s:s", get, NULL);
-    if (!error)
-        error = rm_rpc_server_bind (server);
-    if (!error) {
-        printf ("ready %s\n", rm_rpc_server_endpoint (server));
-        error = rm_rpc_server_run (server);
-    }
-    if (error)
-        fprintf (stderr, "bank_server: %s\n", rm_rpc_server_error (server));
-    rm_rpc_server_destroy (&server);
-    return error == RM_EINVAL ? 2 : error ? 1 : 0;
+    return serve ("bank_server", &server, error);
 }
 
 static int usage (FILE *to)
@@ -205,10 +189,9 @@ int main (int argc, char **argv)
         }
     if (optind != argc - 1)
         return usage (stderr);
-    setvbuf (stdout, NULL, _IOLBF, 0);
     if (read_journal (argv[optind]))
         return 1;
-    int status = serve (endpoint, semantics, table);
+    int status = serve_bank (endpoint, semantics, table);
     fclose (journal);
     return status;
 }

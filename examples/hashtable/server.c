@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,8 @@
 
 #include <ringmaster/catalog.h>
 #include <ringmaster/rpc.h>
+
+#include "serve.h"
 
 enum { NO_SUCH_KEY = 1, FOUND_MAX = RM_RPC_VALUES_MAX / 2 };
 
@@ -24,7 +25,6 @@ typedef struct {
 static entry_t *table;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the table, where several threads serve */
 static bool verbose;
-static rm_rpc_server_t *server;
 
 static entry_t *find (const char *key)
 {
@@ -129,13 +129,7 @@ static int query (rm_rpc_call_t *call, void *arg)
     return error;
 }
 
-static void on_signal (int number)
-{
-    (void)number;
-    rm_rpc_server_stop (server);
-}
-
-static int set_up (const char *mode)
+static int set_up (rm_rpc_server_t *server, const char *mode)
 {
     static const struct {
         const char *name, *signature;
@@ -152,7 +146,7 @@ static int set_up (const char *mode)
 }
 
 /* NULL also without a catalog: who knows the endpoint can do without. */
-static rm_announcer_t *announce (const char *catalogs, const char *project)
+static rm_announcer_t *announce (const rm_rpc_server_t *server, const char *catalogs, const char *project)
 {
     char why[256];
     const char *colon = strrchr (rm_rpc_server_endpoint (server), ':');
@@ -197,21 +191,12 @@ int main (int argc, char **argv)
             return usage (c == 'h' ? stdout : stderr);
     if (optind != argc - 1)
         return usage (stderr);
-    setvbuf (stdout, NULL, _IOLBF, 0);
-    server = rm_rpc_server_new ();
+    rm_rpc_server_t *server = rm_rpc_server_new ();
     if (!server)
         return 1;
-    signal (SIGINT, on_signal);
-    signal (SIGTERM, on_signal);
-    int error = set_up (mode);
-    if (!error) {
-        rm_announcer_t *announcer = announce (catalogs, argv[optind]);
-        printf ("ready %s\n", rm_rpc_server_endpoint (server));
-        error = rm_rpc_server_run (server);
-        rm_announcer_destroy (&announcer);
-    }
-    if (error)
-        fprintf (stderr, "hashtable_server: %s\n", rm_rpc_server_error (server));
-    rm_rpc_server_destroy (&server);
-    return error == RM_EINVAL ? 2 : error ? 1 : 0;
+    int error = set_up (server, mode);
+    rm_announcer_t *announcer = error ? NULL : announce (server, catalogs, argv[optind]);
+    int status = serve ("hashtable_server", &server, error);
+    rm_announcer_destroy (&announcer);
+    return status;
 }

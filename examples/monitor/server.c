@@ -1,11 +1,10 @@
 /*  Says who comes and goes, and prints what clients pass to it. Each client has a thread of its own. */
-#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 
 #include <ringmaster/rpc.h>
 
-static rm_rpc_server_t *server;
+#include "serve.h"
 
 static void say_when (const char *what, const char *name)
 {
@@ -40,39 +39,21 @@ static int average (rm_rpc_call_t *call, void *arg)
     return rm_rpc_reply (call, NULL, 0);
 }
 
-static void on_signal (int number)
-{
-    (void)number;
-    rm_rpc_server_stop (server);
-}
-
 int main (int argc, char **argv)
 {
     if (argc > 2 || (argc == 2 && argv[1][0] == '-')) {
         fprintf (stderr, "Usage: monitor_server [ENDPOINT]\n");
         return 2;
     }
-    setvbuf (stdout, NULL, _IOLBF, 0);
-    server = rm_rpc_server_new ();
+    rm_rpc_server_t *server = rm_rpc_server_new ();
     if (!server)
         return 1;
     rm_rpc_server_on_connect (server, on_connect, NULL);
     rm_rpc_server_on_disconnect (server, on_disconnect, NULL);
-    signal (SIGINT, on_signal);
-    signal (SIGTERM, on_signal);
     int error = rm_rpc_server_set (server, "endpoint", argc == 2 ? argv[1] : "tcp://127.0.0.1:0");
     if (!error)
         error = rm_rpc_server_set (server, "mode", "connection");
     if (!error)
         error = rm_rpc_server_add (server, "average", "dd*", average, NULL);
-    if (!error)
-        error = rm_rpc_server_bind (server);
-    if (!error) {
-        printf ("ready %s\n", rm_rpc_server_endpoint (server));
-        error = rm_rpc_server_run (server);
-    }
-    if (error)
-        fprintf (stderr, "monitor_server: %s\n", rm_rpc_server_error (server));
-    rm_rpc_server_destroy (&server);
-    return error == RM_EINVAL ? 2 : error ? 1 : 0;
+    return serve ("monitor_server", &server, error);
 }

@@ -3,13 +3,14 @@
  */
 #include <getopt.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include <ringmaster/rpc.h>
+
+#include "serve.h"
 
 enum { CLIENTS_MAX = 64, TIME_BYTES = 32 };
 
@@ -22,7 +23,6 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards visitors and 
 static visitor_t visitors[CLIENTS_MAX];
 static unsigned seed;
 static int fails_percent = 50;
-static rm_rpc_server_t *server;
 
 static visitor_t *visitor (const char *id)
 {
@@ -89,12 +89,6 @@ static void on_failure (const rm_retry_wait_t *wait, void *arg)
     printf ("%s, Retrying in %g seconds...\n", wait->text, (double)wait->wait_ms / 1000);
 }
 
-static void on_signal (int number)
-{
-    (void)number;
-    rm_rpc_server_stop (server);
-}
-
 static int usage (FILE *to)
 {
     fprintf (to, "Usage: retry_server [OPTION]...\n"
@@ -142,14 +136,11 @@ int main (int argc, char **argv)
         }
     if (optind != argc || fails_percent < 0 || fails_percent > 100)
         return usage (stderr);
-    setvbuf (stdout, NULL, _IOLBF, 0);
-    server = rm_rpc_server_new ();
+    rm_rpc_server_t *server = rm_rpc_server_new ();
     if (!server)
         return 1;
     rm_rpc_server_on_connect (server, on_connect, NULL);
     rm_rpc_server_on_disconnect (server, on_disconnect, NULL);
-    signal (SIGINT, on_signal);
-    signal (SIGTERM, on_signal);
     int error = rm_rpc_server_set (server, "endpoint", endpoint);
     if (!error) /* a call that its client sends again while we wait is the same call */
         error = rm_rpc_server_set (server, "semantics", "at-most-once");
@@ -159,14 +150,5 @@ int main (int argc, char **argv)
         error = rm_rpc_server_add (server, "test_random", "s:s", test_random, NULL);
     if (!error)
         error = rm_rpc_server_retry (server, "test_random", &policy);
-    if (!error)
-        error = rm_rpc_server_bind (server);
-    if (!error) {
-        printf ("ready %s\n", rm_rpc_server_endpoint (server));
-        error = rm_rpc_server_run (server);
-    }
-    if (error)
-        fprintf (stderr, "retry_server: %s\n", rm_rpc_server_error (server));
-    rm_rpc_server_destroy (&server);
-    return error == RM_EINVAL ? 2 : error ? 1 : 0;
+    return serve ("retry_server", &server, error);
 }
