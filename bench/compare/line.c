@@ -24,12 +24,9 @@ struct line {
 line_t *line_open (const char *address)
 {
     char host[256];
-    const char *colon = strrchr (address, ':');
+    const char *port = load_address (address, host, sizeof host);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
-    if (!colon || (size_t)(colon - address) >= sizeof host)
-        load_fail ("%s is no HOST:PORT", address);
-    snprintf (host, sizeof host, "%.*s", (int)(colon - address), address);
-    if (getaddrinfo (host, colon + 1, &hints, &found) != 0)
+    if (getaddrinfo (host, port, &hints, &found) != 0)
         load_fail ("%s is no address", address);
     line_t *self = calloc (1, sizeof *self);
     if (!self)

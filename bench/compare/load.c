@@ -44,6 +44,15 @@ void load_fail (const char *format, ...)
     exit (1);
 }
 
+const char *load_address (const char *address, char *host, size_t room)
+{
+    const char *colon = strrchr (address, ':');
+    if (!colon || (size_t)(colon - address) >= room)
+        load_fail ("%s is no HOST:PORT", address);
+    snprintf (host, room, "%.*s", (int)(colon - address), address);
+    return colon + 1;
+}
+
 static void note_latency (uint64_t us)
 {
     if (latency_count == latency_room) {

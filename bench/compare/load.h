@@ -30,6 +30,9 @@ typedef struct {
 /* A result has come. */
 void load_done (const void *data, size_t size);
 
+/* Takes HOST:PORT apart; `host` has `room` bytes. The port, a part of `address`. */
+const char *load_address (const char *address, char *host, size_t room);
+
 /* The whole program: NAME load ADDRESS, NAME work ADDRESS, NAME serve FOLDER. */
 int load_main (const peer_t *peer, int argc, char **argv);
 

@@ -25,13 +25,10 @@ static void must (amqp_rpc_reply_t reply, const char *what)
 static amqp_connection_state_t dial (const char *address)
 {
     char host[256];
-    const char *colon = strrchr (address, ':');
+    int port = atoi (load_address (address, host, sizeof host));
     amqp_connection_state_t self = amqp_new_connection ();
     amqp_socket_t *socket = self ? amqp_tcp_socket_new (self) : NULL;
-    if (!colon || !socket)
-        load_fail ("%s is no HOST:PORT", address);
-    snprintf (host, sizeof host, "%.*s", (int)(colon - address), address);
-    if (amqp_socket_open (socket, host, atoi (colon + 1)) != 0)
+    if (!socket || amqp_socket_open (socket, host, port) != 0)
         load_fail ("cannot connect to %s", address);
     must (amqp_login (self, "/", 0, 131072, 0, AMQP_SASL_METHOD_PLAIN, "guest", "guest"), "login");
     amqp_channel_open (self, 1);

@@ -18,11 +18,8 @@ typedef struct {
 static redisContext *dial (const char *address)
 {
     char host[256];
-    const char *colon = strrchr (address, ':');
-    if (!colon)
-        load_fail ("%s is no HOST:PORT", address);
-    snprintf (host, sizeof host, "%.*s", (int)(colon - address), address);
-    redisContext *context = redisConnect (host, atoi (colon + 1));
+    int port = atoi (load_address (address, host, sizeof host));
+    redisContext *context = redisConnect (host, port);
     if (!context || context->err)
         load_fail ("cannot connect to %s", address);
     return context;
