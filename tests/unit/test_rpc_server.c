@@ -202,8 +202,7 @@ Test (rpc_server, a_call_whose_time_was_over_in_the_queue_is_not_run)
     cr_assert_eq (rm_rpc_pipe_next (pipe, PATIENCE_MS, &answer), 0);
     cr_assert_neq (rm_rpc_answer_error (answer), 0, "its client has given it up");
     rm_rpc_answer_destroy (&answer);
-    uint64_t given_up_ms =
-        rm_clock_ms (); /* the server, which counts from when the call came, has yet to find it over */
+    uint64_t given_up_ms = rm_clock_ms (); /* the server counts from when the call came, and finds it over later */
     AWAIT (rm_clock_ms () >= given_up_ms + 200);
     host.gate = true;
     pthread_join (thread, NULL);
